@@ -1,7 +1,7 @@
 # `make demo` and `make test` do everything on a fresh machine, set-up included.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: demo test setup peers build lint fuzz bench clean-demo
+.PHONY: demo test setup setup-tests peers build lint fuzz bench clean-demo
 
 # If the metadata of ChestX-ray14 is found, the demo also trains the paper's network on three features.
 NIH ?= $(firstword $(wildcard nih ../nih ../shared/nih))
@@ -13,7 +13,7 @@ demo: build
 
 # This also builds the programs; a separate build would compile some crates twice, with other features.
 # Without the feature, the tests that inject faults are skipped.
-test: setup
+test: setup-tests
 	cargo test --workspace --features reg/faults
 
 build: setup
@@ -24,9 +24,14 @@ setup:
 	@setup/system.sh
 	@setup/libtorch.sh
 
+# The same, and what the tests need: a browser, Slurm, LaTeX (600 MB).
+setup-tests:
+	@setup/system.sh tests
+	@setup/libtorch.sh
+
 # Installs the tools with which exports are tested (1 GB): `make test` uses them if they are installed. With
 # REG_STRICT=1, they and everything else that tests need are required (tests/support/mod.rs).
-peers: setup
+peers: setup-tests
 	@setup/peers.sh
 
 # The version that checks licences, sources and advisories; built without optimisation, which takes half the time.

@@ -10,13 +10,14 @@ use std::process::Command;
 use std::time::Instant;
 
 use reg::hash::Hash;
-use reg::lineage::{Direction, UsageQuery, behind, trace};
+use reg::lineage::{Direction, behind, trace};
 use reg::progress::Silent;
 use reg::records::codec::{self, Header};
 use reg::records::{Note, Weights};
 use reg::registry::walk::{Walk, inputs, results};
 use reg::registry::{Objects, Registry, Stamp};
 use reg::report::lineage::tree;
+use reg::usage::UsageQuery;
 
 const ROUNDS: usize = 3;
 /// Bytes of the text of each record.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure of the programs that the build needs: Rust, a C++ compiler, Python 3 with pip (which
-# fetches libtorch). Installs what Debian packages, where it may; says what is missing otherwise.
+# fetches libtorch); with the argument `tests`, also of those that the tests need. Installs what Debian packages,
+# where it may; says what is missing otherwise.
 set -euo pipefail
 
 missing=()
@@ -9,7 +10,7 @@ command -v git >/dev/null || missing+=(git)
 if [ -z "${LIBTORCH:-}${LIBTORCH_USE_PYTORCH:-}" ] && [ ! -e "$(dirname "$0")/../libtorch/build-version" ]; then
   python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
 fi
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+if [ "${1:-}" = tests ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   # `make peers` makes a virtual environment.
   python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
   # What tests need; who cannot install these may go without, but where REG_STRICT=1.

@@ -15,9 +15,10 @@ use crate::digits::thousands;
 use crate::disk;
 use crate::hash::Hash;
 use crate::registry::{Registry, RegistryError};
-use crate::runs::process::Worker;
-use crate::runs::unfinished;
 use crate::store;
+use crate::training::process::Worker;
+use crate::training::unfinished;
+use crate::withdrawal::Withdrawn;
 
 /// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -114,7 +115,7 @@ pub fn registry(registry: &Registry) -> Vec<Check> {
                 missing.sort_unstable();
                 missing.dedup();
                 // Permanently removed objects are expected to be missing.
-                let withdrawn = registry.withdrawn(&view)?;
+                let withdrawn = Withdrawn::known(registry, &view)?;
                 missing.retain(|id| withdrawn.gone(id).is_none());
                 Ok((names.len(), view.records()?, missing))
             };

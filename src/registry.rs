@@ -22,7 +22,6 @@ mod tests;
 mod traverse;
 mod trust;
 pub mod walk;
-mod withdrawn;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -47,7 +46,6 @@ pub use reindex::Reindexed;
 pub use sharing::Sharing;
 pub use trust::{Search, TrustList};
 use walk::Edge;
-pub use withdrawn::Withdrawn;
 
 /// Name of a registry's folder, which is searched for upwards from the working directory.
 pub const FOLDER: &str = ".reg";

@@ -6,11 +6,11 @@
 use std::fs;
 
 use reg::hash::{Hash, Id};
-use reg::lineage::UsageQuery;
 use reg::records::codec::{self, Header};
 use reg::records::{Kind, Note, Role, Roles, Run};
 use reg::registry::walk::{Lineage, Walk, inputs, results};
 use reg::registry::{Objects, RegistryError};
+use reg::usage::UsageQuery;
 
 const RECORDS: u64 = 100_000;
 /// Bytes of the text of each.

@@ -1,6 +1,8 @@
 //! The house rules that a compiler does not check: one importer for each crate, no upward dependencies between rooms,
 //! files of readable length, one meaning for each name, no test that ends early without saying so. Reads the sources.
 
+#[path = "rooms/imports.rs"]
+mod imports;
 #[path = "support/mod.rs"]
 mod support;
 
@@ -46,23 +48,26 @@ const IMPORTERS: &[(&str, &[&str])] = &[
     ("rustls", &["remote/location/s3.rs"]),
 ];
 
-/// Rooms of the library, and the rooms that each may use.
+/// Rooms of the library from below, and the rooms that each may use, which lie below it.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("hash", &[]),
     ("digits", &[]),
     ("escape", &[]),
-    ("limits", &["digits"]),
+    ("hash", &[]),
     ("progress", &[]),
-    ("recognise", &["escape"]),
     ("stats", &[]),
-    ("random", &["hash"]),
+    ("limits", &["digits"]),
     ("disk", &["digits", "limits"]),
-    ("records", &["digits", "hash", "limits"]),
+    ("random", &["hash"]),
+    ("recognise", &["escape"]),
     ("store", &["disk", "hash"]),
+    ("records", &["digits", "hash", "limits"]),
     ("index", &["digits", "disk", "hash", "limits", "records", "store"]),
-    ("worker", &["disk", "hash", "records"]),
     ("network", &["digits", "limits", "records"]),
+    ("worker", &["disk", "hash", "records"]),
     ("registry", &["digits", "disk", "hash", "index", "limits", "progress", "records", "store"]),
+    ("diff", &["hash", "index", "records", "registry"]),
+    ("usage", &["hash", "index", "limits", "records", "registry"]),
+    ("withdrawal", &["digits", "disk", "hash", "index", "limits", "records", "registry", "usage"]),
     (
         "dataset",
         &[
@@ -77,12 +82,46 @@ const ARROWS: &[(&str, &[&str])] = &[
             "records",
             "registry",
             "store",
+            "withdrawal",
         ],
     ),
-    ("split", &["dataset", "digits", "hash", "limits", "random", "records", "registry"]),
-    ("lineage", &["digits", "hash", "index", "limits", "progress", "records", "registry", "store"]),
     (
-        "runs",
+        "lineage",
+        &[
+            "diff",
+            "digits",
+            "hash",
+            "index",
+            "limits",
+            "progress",
+            "records",
+            "registry",
+            "store",
+            "usage",
+            "withdrawal",
+        ],
+    ),
+    (
+        "remote",
+        &[
+            "digits",
+            "disk",
+            "hash",
+            "index",
+            "limits",
+            "progress",
+            "records",
+            "registry",
+            "store",
+            "withdrawal",
+        ],
+    ),
+    ("attest", &["disk", "hash", "index", "limits", "lineage", "records", "registry", "store", "withdrawal"]),
+    ("split", &["dataset", "digits", "hash", "limits", "random", "records", "registry"]),
+    ("scores", &["dataset", "digits", "hash", "limits", "records", "registry", "split", "stats"]),
+    ("compare", &["digits", "disk", "hash", "index", "limits", "random", "records", "registry", "scores", "stats"]),
+    (
+        "training",
         &[
             "dataset",
             "digits",
@@ -92,45 +131,121 @@ const ARROWS: &[(&str, &[&str])] = &[
             "index",
             "limits",
             "network",
-            "random",
             "recognise",
+            "records",
+            "registry",
+            "scores",
+            "split",
+            "stats",
+            "store",
+            "withdrawal",
+            "worker",
+        ],
+    ),
+    ("doctor", &["digits", "disk", "hash", "registry", "store", "training", "withdrawal"]),
+    (
+        "recompute",
+        &[
+            "compare",
+            "dataset",
+            "disk",
+            "hash",
+            "recognise",
+            "records",
+            "registry",
+            "scores",
+            "split",
+            "store",
+            "training",
+            "withdrawal",
+            "worker",
+        ],
+    ),
+    (
+        "study",
+        &[
+            "compare",
+            "dataset",
+            "digits",
+            "disk",
+            "escape",
+            "hash",
+            "index",
+            "limits",
+            "network",
+            "records",
+            "registry",
+            "split",
+            "store",
+            "training",
+            "withdrawal",
+        ],
+    ),
+    ("library", &["compare", "hash", "lineage", "records", "registry", "scores"]),
+    (
+        "report",
+        &[
+            "compare",
+            "dataset",
+            "diff",
+            "digits",
+            "escape",
+            "hash",
+            "index",
+            "lineage",
+            "recompute",
             "records",
             "registry",
             "split",
             "stats",
-            "store",
-            "worker",
+            "study",
+            "usage",
+            "withdrawal",
         ],
     ),
-    ("attest", &["disk", "hash", "index", "limits", "lineage", "records", "registry", "store"]),
     (
         "audit",
         &[
-            "dataset", "digits", "disk", "hash", "index", "limits", "lineage", "records", "registry",
-            "report", "runs", "split", "store",
+            "digits",
+            "disk",
+            "hash",
+            "index",
+            "limits",
+            "lineage",
+            "recompute",
+            "records",
+            "registry",
+            "report",
+            "split",
+            "store",
+            "withdrawal",
         ],
     ),
     (
         "export",
         &[
-            "dataset", "digits", "disk", "escape", "hash", "index", "lineage", "network", "records",
-            "registry", "report", "runs", "stats", "store",
+            "compare",
+            "dataset",
+            "digits",
+            "disk",
+            "escape",
+            "hash",
+            "index",
+            "lineage",
+            "network",
+            "records",
+            "registry",
+            "report",
+            "stats",
+            "store",
+            "withdrawal",
         ],
     ),
-    ("remote", &["digits", "disk", "hash", "index", "limits", "progress", "records", "registry", "store"]),
-    ("doctor", &["digits", "disk", "hash", "registry", "runs", "store"]),
     (
         "serve",
         &[
-            "dataset", "hash", "index", "limits", "lineage", "records", "registry", "report", "runs",
-            "stats", "store",
-        ],
-    ),
-    (
-        "report",
-        &[
-            "dataset", "digits", "escape", "hash", "index", "lineage", "records", "registry", "runs",
-            "split", "stats",
+            "dataset", "digits", "hash", "index", "limits", "lineage", "records", "registry", "report",
+            "stats", "store", "training",
         ],
     ),
 ];
@@ -161,16 +276,23 @@ const TOUCHING: &[&str] = &[
     "dataset/seen.rs",
     "export/",
     "index/",
+    "diff/",
     "lineage/",
+    "recompute/",
     "registry.rs",
     "registry/",
     "remote/",
     "report/",
-    "runs/",
+    "compare/",
+    "scores/",
     "serve/",
     "split/",
     "store/",
+    "study/",
     "tensor/",
+    "training/",
+    "usage/",
+    "withdrawal/",
     "worker.rs",
 ];
 
@@ -197,11 +319,11 @@ const ELSEWHERE: &[(&str, usize, &str)] = &[
     ("registry/open.rs", 5, "outputs that somebody asked for: whether they lie in a registry or are keys"),
     ("registry/trust.rs", 4, "folders above the working directory, and the list of those that a user trusts"),
     ("remote/address.rs", 1, "whether two names are the same folder"),
-    ("runs/files.rs", 1, "images that somebody named"),
-    ("runs/gradcam.rs", 1, "an image that somebody named"),
-    ("runs/study/plan.rs", 1, "lists that somebody named"),
-    ("runs/study/slurm.rs", 1, "the registry's whole path, for a script"),
-    ("runs/weights.rs", 1, "weights that somebody named"),
+    ("training/files.rs", 1, "images that somebody named"),
+    ("training/gradcam.rs", 1, "an image that somebody named"),
+    ("study/plan.rs", 1, "lists that somebody named"),
+    ("study/slurm.rs", 1, "the registry's whole path, for a script"),
+    ("training/weights.rs", 1, "weights that somebody named"),
     ("serve/socket.rs", 7, "a socket that somebody asked for, in a folder of its own until it has its mode"),
     ("store/batch.rs", 2, "files that are taken in, which may be links"),
     ("store/state.rs", 2, "files that are taken in"),
@@ -298,6 +420,11 @@ fn used(code: &str, prefix: &str) -> BTreeSet<String> {
     rooms
 }
 
+/// Texts of all sources, by path below `src`.
+fn texts() -> Vec<(String, String)> {
+    sources().into_iter().map(|source| (source.path, source.code)).collect()
+}
+
 fn room(path: &str) -> &str {
     path.split('/').next().unwrap().trim_end_matches(".rs")
 }
@@ -322,7 +449,7 @@ fn each_crate_is_named_in_its_place_only() {
 
 #[test]
 fn arrows_go_down_only() {
-    let mut seen = BTreeSet::new();
+    let mut seen = BTreeMap::new();
     for source in sources() {
         let room = room(&source.path);
         let (uses, allowed) = match ARROWS.iter().find(|(name, _)| *name == room) {
@@ -336,13 +463,39 @@ fn arrows_go_down_only() {
                 continue;
             }
         };
-        seen.insert(room.to_owned());
         let wrong: Vec<&String> =
             uses.iter().filter(|used| *used != room && !allowed.contains(&used.as_str())).collect();
         // An item at the root of the crate, such as a macro, would be a room that does not exist.
         assert!(wrong.is_empty(), "src/{} uses {wrong:?}; {room} may use {allowed:?}", source.path);
+        seen.entry(room.to_owned()).or_insert_with(BTreeSet::new).extend(uses);
     }
     assert_eq!(seen.len(), ARROWS.len() + 1, "every room was looked at: {seen:?}");
+    for (room, allowed) in ARROWS {
+        let idle: Vec<&&str> = allowed.iter().filter(|other| !seen[*room].contains(**other)).collect();
+        assert!(idle.is_empty(), "{room} uses none of {idle:?}: strike them from the list");
+    }
+}
+
+#[test]
+fn no_import_runs_up() {
+    for (place, (room, below)) in ARROWS.iter().enumerate() {
+        let lower: Vec<&str> = ARROWS[..place].iter().map(|(room, _)| *room).collect();
+        let up: Vec<&&str> = below.iter().filter(|used| !lower.contains(*used)).collect();
+        assert!(up.is_empty(), "{room} may use {up:?}, which do not lie below it in the list");
+    }
+}
+
+#[test]
+fn no_two_files_import_each_other() {
+    let imports = imports::imports(&texts());
+    assert!(imports.len() > 250, "imports are found: {}", imports.len());
+    let circles = imports::circles(&imports);
+    let told: Vec<String> = circles.iter().map(|circle| imports::told(&imports, circle)).collect();
+    assert!(
+        circles.is_empty(),
+        "files that import each other; what they share goes into a file below them:\n\n{}",
+        told.join("\n\n")
+    );
 }
 
 #[test]
@@ -493,7 +646,7 @@ fn early_ends(code: &str) -> Vec<&str> {
 fn no_test_goes_no_further_without_saying_so_to_the_one_switch() {
     let tests = tests();
     assert!(tests.len() > 100, "the tests are found");
-    let own = ["tests/rooms.rs", "tests/support/mod.rs"];
+    let own = ["tests/rooms.rs", "tests/rooms/imports.rs", "tests/support/mod.rs"];
     let (mut skips, mut done) = (Vec::new(), Vec::new());
     for (path, code) in tests.iter().filter(|(path, _)| !own.contains(&path.as_str())) {
         let code = code.replace("support::is_root()", "");

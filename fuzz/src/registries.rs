@@ -14,22 +14,27 @@ use std::sync::OnceLock;
 
 use reg::attest;
 use reg::audit;
+use reg::compare::{self, CompareError, CompareOptions, Input};
 use reg::dataset::ingest::{IngestRequest, ingest};
 use reg::dataset::statistics::Statistics;
 use reg::dataset::tabulate;
+use reg::diff;
 use reg::export::{self, ExportFolder, FileFormat};
 use reg::hash::{Hash, Id};
-use reg::lineage::{self, Asked, Direction, Marks, WithdrawRequest};
+use reg::lineage::{self, Direction};
 use reg::progress::Silent;
+use reg::recompute;
 use reg::records::{
     AucTable, Dataset, EpochLog, Execution, GroupBy, Init, Kind, Note, PackedKind, Predictions, Run,
     ScoreSource, Scores, Software, Spec, Split, SplitMethod, Subset, Table, codec,
 };
 use reg::registry::{Cutoff, Registry, RegistryError, Stamp};
 use reg::report::page::{self, ReportRequest};
-use reg::runs::{self, CompareOptions, Foreign, Input, RunError, ScoredSubset};
+use reg::scores::{self, Foreign, ScoredSubset};
 use reg::split;
 use reg::store::LinkMode;
+use reg::usage::Asked;
+use reg::withdrawal::{self, Marks, WithdrawRequest};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -237,7 +242,7 @@ fn fill(registry: &Registry, folder: &Path) {
             model: model.to_owned(),
             name: model.to_owned(),
         };
-        let imported = runs::import_scores(registry, &foreign, &stamp()).expect("scores of all images");
+        let imported = scores::import_scores(registry, &foreign, &stamp()).expect("scores of all images");
         inputs.push(Input { name: model.to_owned(), id: imported.id, predictions: imported.predictions });
     }
     let scores: Scores = registry.scores(&inputs[0].predictions).expect("they were just made");
@@ -279,7 +284,7 @@ fn fill(registry: &Registry, folder: &Path) {
         other => other,
     };
     let id = transaction.put(&predictions).expect("predictions");
-    let auc: AucTable = runs::auc_table(id, &predictions, &record, &manifest, &scores);
+    let auc: AucTable = scores::auc_table(id, &predictions, &record, &manifest, &scores);
     transaction.put(&Table::Auc(auc)).expect("a table");
     let about =
         Note { about: run.hash, text: "odd".to_owned(), time: "2026-11-05T08:30:00Z".to_owned(), prev: None };
@@ -294,7 +299,7 @@ fn fill(registry: &Registry, folder: &Path) {
         groups: vec![GroupBy::Gender],
         ..CompareOptions::default()
     };
-    runs::compare(registry, inputs, &options, Some("table"), &stamp()).expect("the same images");
+    compare::compare(registry, inputs, &options, Some("table"), &stamp()).expect("the same images");
     let counted = Statistics::of(&record, manifest.rows.iter());
     tabulate(registry, dataset, &counted, "counts", &stamp()).expect("an honest data set");
     let patient = manifest.rows[0].patient.clone();
@@ -305,7 +310,7 @@ fn fill(registry: &Registry, folder: &Path) {
         shared: false,
         host: "here",
     };
-    lineage::withdraw(registry, &request, &stamp()).expect("a patient of the data set");
+    withdrawal::withdraw(registry, &request, &stamp()).expect("a patient of the data set");
 }
 
 /// Everything that reads a registry.
@@ -328,8 +333,8 @@ fn read(registry: &Registry, folder: &Path) {
     let mut before = None;
     for (kind, _, id) in known {
         let Some(kind) = Kind::named(&kind) else { continue };
-        let _ = runs::recompute(registry, id, kind);
-        let _ = runs::verify_record(registry, id, kind);
+        let _ = recompute::recompute(registry, id, kind);
+        let _ = recompute::verify_record(registry, id, kind);
         viewed(registry, kind, id, before.replace(id), &mut file);
         let _ = attest::state(registry, id);
         let bundle = file();
@@ -343,7 +348,7 @@ fn read(registry: &Registry, folder: &Path) {
             let _ = divided(registry, Id::new(id));
         }
         if kind == Kind::Predictions {
-            let inputs = || -> Result<Vec<Input>, RunError> {
+            let inputs = || -> Result<Vec<Input>, CompareError> {
                 let view = registry.view()?;
                 [&*id.to_string(), "b"]
                     .map(|text| Input::resolve(registry, &view, text))
@@ -351,7 +356,7 @@ fn read(registry: &Registry, folder: &Path) {
                     .collect()
             };
             let _ = inputs().and_then(|inputs| {
-                runs::compare(registry, inputs, &CompareOptions::default(), None, &stamp())
+                compare::compare(registry, inputs, &CompareOptions::default(), None, &stamp())
             });
         }
     }
@@ -361,7 +366,7 @@ fn read(registry: &Registry, folder: &Path) {
             if let Some(asked) = Asked::read(registry, &view, text)? {
                 lineage::impact(registry, &view, &asked)?;
                 drop(view);
-                let _ = lineage::in_force(registry, &asked);
+                let _ = withdrawal::in_force(registry, &asked);
             }
             Ok(())
         };
@@ -386,7 +391,7 @@ fn viewed(
         }
     }
     if let Some(before) = before {
-        let _ = lineage::diff(registry, &view, before, id);
+        let _ = diff::diff(registry, &view, before, id);
     }
     let _ = export::sheets(registry, &view, id)
         .map(|sheets| sheets.iter().map(|sheet| sheet.render(FileFormat::Csv).len()).sum::<usize>());

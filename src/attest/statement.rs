@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 
 use super::AttestError;
 use crate::hash::{Hash, Hasher};
-use crate::lineage::{Direction, Graph, Marks, Node, NodeKind, trace};
+use crate::lineage::{Direction, Graph, Node, NodeKind, trace};
 use crate::records::codec::Header;
 use crate::records::{Kind, PackedKind, Travels};
 use crate::registry::{Registry, RegistryError};
 use crate::store::StoreError;
+use crate::withdrawal::{Marks, Withdrawn};
 
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 /// The predicate type: SLSA provenance.
@@ -148,7 +149,7 @@ pub fn state(registry: &Registry, root: Hash) -> Result<Statement, AttestError> 
     }
     let graph = trace(registry, &view, root, Direction::Up)?;
     let parts = parts(&graph);
-    let withdrawn = registry.withdrawn(&view)?;
+    let withdrawn = Withdrawn::known(registry, &view)?;
     let mut documents: BTreeMap<Kind, BTreeMap<Hash, Value>> = BTreeMap::new();
     let (mut subject, mut materials, mut byproducts) = (Vec::new(), Vec::new(), Vec::new());
     for node in graph.nodes().iter().filter(|node| node.kind != NodeKind::Image) {

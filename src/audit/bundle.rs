@@ -14,10 +14,10 @@ use super::walk::{BundleMember, ObjectSource, walk};
 use crate::disk::OutputFile;
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
-use crate::lineage::{Mark, Marks};
 use crate::records::{Kind, Roles, Run, Withdrawal};
 use crate::registry::walk::Lineage;
-use crate::registry::{Objects, Registry, RegistryError, Withdrawn};
+use crate::registry::{Objects, Registry, RegistryError};
+use crate::withdrawal::{self, Mark, Marks, Withdrawn};
 
 /// The format of a bundle, as recorded in its listing.
 pub(super) const FORMAT: &str = "reg audit 1";
@@ -73,7 +73,7 @@ impl Lineage for OfRegistry<'_> {
 
 impl ObjectSource for OfRegistry<'_> {
     fn withdrawals(&self) -> Result<Vec<(Id<Withdrawal>, Withdrawal)>, AuditError> {
-        Ok(self.registry.withdrawals(&self.view)?)
+        Ok(withdrawal::withdrawals(self.registry, &self.view)?)
     }
 }
 

@@ -17,16 +17,18 @@ use super::walk::{BundleMember, ObjectSource, walk};
 use crate::digits::thousands;
 use crate::hash::{Hash, Hasher, Id};
 use crate::limits;
-use crate::lineage::{Mark, NodeKind};
+use crate::lineage::NodeKind;
+use crate::recompute::recompute;
+use crate::records::Mismatch;
 use crate::records::codec::printable;
 use crate::records::{
     Content, Execution, Kind, Predictions, Recomputed, Role, Roles, Run, Split, Table, Withdrawal, codec,
 };
 use crate::registry::walk::Lineage;
 use crate::registry::{Objects, RegistryError};
-use crate::runs::{Mismatch, recompute};
 use crate::split::{Leak, leaks};
 use crate::store::StoreError;
+use crate::withdrawal::Mark;
 
 /// Maximum number of leaking patients that are listed one by one.
 const MAX_REPORTED: usize = 10;

@@ -7,13 +7,13 @@ use std::fmt::Write as _;
 use super::AuditError;
 use super::walk::{BundleMember, ObjectSource};
 use crate::hash::{Hash, Id};
-use crate::lineage::Mark;
 use crate::records::{
     Assignment, Content, Dataset, Gender, ImageRow, Kind, Manifest, Split, StudyId, Subset, Table,
     ViewPosition,
 };
 use crate::registry::Objects;
 use crate::report::{Format, results};
+use crate::withdrawal::Mark;
 
 /// Their folder.
 const READABLE: &str = "readable";

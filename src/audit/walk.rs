@@ -6,8 +6,9 @@ use super::AuditError;
 use crate::hash::{Hash, Id};
 use crate::lineage::NodeKind;
 use crate::records::{self, Kind, Manifest, PackedKind, Withdrawal};
+use crate::registry::Objects;
 use crate::registry::walk::{Edge, Lineage, Walk, inputs};
-use crate::registry::{Objects, Withdrawn};
+use crate::withdrawal::Withdrawn;
 
 /// Objects, and the withdrawals that no object refers to.
 pub(super) trait ObjectSource: Objects + Lineage {

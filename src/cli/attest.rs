@@ -8,9 +8,9 @@ use reg::attest::{Artifact, AttestError, PublicKey, SigningKey, open, seal, stat
 use reg::hash::Hasher;
 use reg::limits;
 use reg::lineage::behind;
+use reg::recompute::verify_record;
 use reg::registry::{Registry, RegistryError};
 use reg::report::thousands;
-use reg::runs::verify_record;
 use serde_json::json;
 
 use super::error::Failure;

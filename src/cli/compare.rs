@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use reg::compare::{CompareOptions, Grouping, Input, Labels, RocCurve, compare, roc_curves};
 use reg::records::{Comparison, Division, GroupBy, GroupRow, Incomparable, LabelSpread, Pooling, Spread};
 use reg::registry::Registry;
 use reg::report::{Cell, Column, ReportTable, results, svg};
-use reg::runs::{CompareOptions, Grouping, Input, Labels, RocCurve, compare, roc_curves};
 use reg::stats;
 use serde_json::{Map, Value, json};
 

@@ -5,19 +5,18 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use reg::dataset::statistics::Statistics;
 use reg::dataset::tabulate;
+use reg::diff::diff_datasets;
 use reg::export::{self, ExportFolder, FileFormat};
-use reg::hash::Hash;
-use reg::lineage::{Mark, diff_datasets};
 use reg::records::{Dataset, Kind, Split};
-use reg::report::dataset::{age_histogram, ages, overview, prevalence};
 use reg::report::diff::of_data;
 use reg::report::svg;
 use serde_json::json;
 
+use super::counts::counts;
 use super::error::Failure;
 use super::ingest::LinkArg;
 use super::list;
-use super::output::{Reply, TableFormat, width};
+use super::output::{Reply, TableFormat};
 use super::{Context, figures, marks, show};
 
 /// Inspect and export data sets
@@ -173,19 +172,4 @@ fn stats(
     }
     figures::write(folder, &[svg::ages(&statistics.age)], &mut text, &mut json)?;
     Ok(Reply::new(text, json).marked(&marks))
-}
-
-/// Tables 2 and 3 and figure 3: as bars in text, as a table in the other formats.
-pub(super) fn counts(statistics: &Statistics, format: TableFormat, marks: &[(Hash, Mark)]) -> String {
-    let mut tables = vec![overview(statistics), prevalence(statistics)];
-    match format {
-        TableFormat::Text => {
-            let text = format.marked(tables, marks);
-            format!("{text}\n{}", age_histogram(statistics, width().unwrap_or(80)))
-        }
-        _ => {
-            tables.push(ages(statistics));
-            format.marked(tables, marks)
-        }
-    }
 }

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use reg::compare::{CompareOptions as Comparing, Input, compare};
 use reg::dataset::ingest::{IngestRequest, ingest};
 use reg::dataset::statistics::Statistics;
 use reg::dataset::synthetic::{self, SyntheticOptions};
@@ -11,11 +12,11 @@ use reg::lineage::{Direction, trace, verify};
 use reg::records::{Init, SplitMethod, Table};
 use reg::registry::Registry;
 use reg::report::{dataset as report, lineage::tree, results};
-use reg::runs::config::{Overrides, resolve};
-use reg::runs::process::Worker;
-use reg::runs::{CompareOptions as Comparing, Device, Input, TrainRequest, compare, train};
 use reg::split;
 use reg::store::LinkMode;
+use reg::training::config::{Overrides, resolve};
+use reg::training::process::Worker;
+use reg::training::{Device, TrainRequest, train};
 use serde_json::json;
 
 use super::Context;

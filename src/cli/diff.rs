@@ -1,8 +1,8 @@
 //! `reg diff`.
 
-use reg::lineage::diff;
+use reg::diff::diff;
+use reg::recompute::{RecomputeError, verify_record};
 use reg::report::diff::text;
-use reg::runs::{RunError, verify_record};
 use serde_json::json;
 
 use super::error::Failure;
@@ -37,7 +37,7 @@ pub(crate) fn run(context: &Context, args: DiffArgs) -> Result<Reply, Failure> {
         let sides = [&found.a, &found.b].map(|side| Some((side.id, side.record?)));
         // A false record differs for reasons that are not among the inputs.
         for (id, kind) in sides.into_iter().flatten() {
-            if let Err(e @ RunError::False { .. }) = verify_record(&registry, id, kind) {
+            if let Err(e @ RecomputeError::False(_)) = verify_record(&registry, id, kind) {
                 found.why.insert(0, e.to_string());
             }
         }

@@ -3,7 +3,7 @@
 use reg::escape::shell;
 use reg::records::Git;
 use reg::registry::{Cutoff, Stamp};
-use reg::runs::Environment;
+use reg::training::Environment;
 
 /// Determined once, when the program starts.
 pub(crate) fn look() -> Environment {

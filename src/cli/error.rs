@@ -6,28 +6,33 @@ use std::process::ExitCode;
 
 use reg::attest::AttestError;
 use reg::audit::AuditError;
+use reg::compare::CompareError;
 use reg::dataset::DatasetError;
 use reg::dataset::ingest::IngestError;
 use reg::dataset::synthetic::SyntheticError;
+use reg::diff::DiffError;
 use reg::disk::{Refused, failed, why_denied};
 use reg::escape::shell;
 use reg::export::ExportError;
 use reg::index::IndexError;
-use reg::lineage::{DiffError, RepairError, WithdrawError};
+use reg::lineage::RepairError;
+use reg::recompute::RecomputeError;
 use reg::records::CodecError;
 use reg::registry::RegistryError;
 use reg::report::page::PageError;
-use reg::runs::RunError;
-use reg::runs::config::ConfigError;
-use reg::runs::process::WorkerError;
-use reg::runs::study::StudyError;
+use reg::scores::ScoreError;
 use reg::serve::ServeError;
 use reg::split::{RegisterError, SplitError};
 use reg::store::StoreError;
+use reg::study::StudyError;
+use reg::training::RunError;
+use reg::training::config::ConfigError;
+use reg::training::process::WorkerError;
+use reg::withdrawal::WithdrawError;
 use serde_json::json;
 
+use super::console::{NO, tell};
 use super::environment::command;
-use super::output::{NO, tell};
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -342,7 +347,9 @@ impl From<PageError> for Failure {
     fn from(e: PageError) -> Self {
         match e {
             PageError::Registry(e) => e.into(),
-            PageError::Run(e) => e.into(),
+            PageError::Compare(e) => e.into(),
+            PageError::Recompute(e) => e.into(),
+            PageError::Study(e) => e.into(),
             PageError::NotCompared(_) => Failure::new(e.to_string(), None),
             PageError::NotReported { .. } => {
                 let hint = "`reg list` shows studies, runs and tables; `reg show ID` shows anything else";
@@ -352,17 +359,67 @@ impl From<PageError> for Failure {
     }
 }
 
-impl From<RunError> for Failure {
-    fn from(e: RunError) -> Self {
-        let code = if e.is_refusal() { NO } else { ERROR };
+impl From<ScoreError> for Failure {
+    fn from(e: ScoreError) -> Self {
         match e {
-            RunError::Worker(WorkerError::Interrupted { .. } | WorkerError::Killed)
-            | RunError::Study(StudyError::Interrupted { .. }) => Failure::interrupted(e.to_string()),
-            RunError::Registry(e) => e.into(),
-            RunError::Io { ref source, .. } => Failure::new(e.to_string(), io_hint(source)),
-            e => Failure { message: e.to_string(), hint: hint_of(&e, e.hint()), code },
+            ScoreError::Registry(e) => e.into(),
+            e => Failure { code: code(e.is_refusal()), ..Failure::new(e.to_string(), hint_of(&e, e.hint())) },
         }
     }
+}
+
+impl From<CompareError> for Failure {
+    fn from(e: CompareError) -> Self {
+        match e {
+            CompareError::Registry(e) => e.into(),
+            CompareError::Score(e) => e.into(),
+            CompareError::Io { ref source, .. } => Failure::new(e.to_string(), io_hint(source)),
+            e => Failure { code: code(e.is_refusal()), ..Failure::new(e.to_string(), hint_of(&e, e.hint())) },
+        }
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(e: RunError) -> Self {
+        match e {
+            RunError::Worker(WorkerError::Interrupted { .. } | WorkerError::Killed) => {
+                Failure::interrupted(e.to_string())
+            }
+            RunError::Registry(e) => e.into(),
+            RunError::Score(e) => e.into(),
+            RunError::Io { ref source, .. } => Failure::new(e.to_string(), io_hint(source)),
+            e => Failure { code: code(e.is_refusal()), ..Failure::new(e.to_string(), hint_of(&e, e.hint())) },
+        }
+    }
+}
+
+impl From<RecomputeError> for Failure {
+    fn from(e: RecomputeError) -> Self {
+        match e {
+            RecomputeError::Registry(e) => e.into(),
+            RecomputeError::Score(e) => e.into(),
+            RecomputeError::Compare(e) => e.into(),
+            RecomputeError::Run(e) => e.into(),
+            e => Failure { code: code(e.is_refusal()), ..Failure::new(e.to_string(), hint_of(&e, e.hint())) },
+        }
+    }
+}
+
+impl From<StudyError> for Failure {
+    fn from(e: StudyError) -> Self {
+        match e {
+            StudyError::Registry(e) => e.into(),
+            StudyError::Run(e) => e.into(),
+            StudyError::Compare(e) => e.into(),
+            StudyError::Interrupted { .. } => Failure::interrupted(e.to_string()),
+            e => Failure::new(e.to_string(), hint_of(&e, e.hint())),
+        }
+    }
+}
+
+/// The exit code of an error: whether it is the negative result of a check.
+fn code(is_refusal: bool) -> u8 {
+    if is_refusal { NO } else { ERROR }
 }
 
 impl From<RepairError> for Failure {
@@ -401,12 +458,6 @@ impl From<WithdrawError> for Failure {
 impl From<WorkerError> for Failure {
     fn from(e: WorkerError) -> Self {
         RunError::Worker(e).into()
-    }
-}
-
-impl From<StudyError> for Failure {
-    fn from(e: StudyError) -> Self {
-        RunError::Study(e).into()
     }
 }
 

@@ -3,8 +3,8 @@
 use clap::ValueEnum;
 use reg::records::{Run, Subset};
 use reg::report::results;
-use reg::runs::process::Worker;
-use reg::runs::{Device, evaluate};
+use reg::training::process::Worker;
+use reg::training::{Device, evaluate};
 use serde_json::json;
 
 use super::error::Failure;

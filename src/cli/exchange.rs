@@ -7,9 +7,9 @@ use std::sync::atomic::AtomicBool;
 use reg::digits::counted;
 use reg::escape;
 use reg::hash::Hash;
-use reg::registry::Withdrawn;
 use reg::remote::{Address, Age, Exchanged, RemoteError, TransferJob, TransferRequest, pull, push};
 use reg::report::thousands;
+use reg::withdrawal::Withdrawn;
 use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -74,11 +74,11 @@ fn run(context: &Context, args: ExchangeArgs, pushes: bool) -> Result<Reply, Fai
     let (stop, progress) = (stop_on_signals(), context.progress());
     let job = TransferJob { stamp: &context.environment.stamp, progress: &progress, stop: &stop };
     let exchange = if pushes { push } else { pull };
-    let before = registry.withdrawn(&registry.view()?)?;
+    let before = Withdrawn::known(&registry, &registry.view()?)?;
     let done = exchange(&registry, &address, &request, job)?;
 
     if !request.dry_run && !pushes && done.kinds.contains_key("withdrawal") {
-        heard(context, &before, &registry.withdrawn(&registry.view()?)?);
+        heard(context, &before, &Withdrawn::known(&registry, &registry.view()?)?);
     }
     if let Age::Older { then, now } = done.age {
         context.note(&format!(

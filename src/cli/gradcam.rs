@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use reg::records::{Run, Scale};
 use reg::registry::Registry;
 use reg::report::features;
-use reg::runs::process::Worker;
-use reg::runs::{Device, gradcam, pointing};
+use reg::training::process::Worker;
+use reg::training::{Device, gradcam, pointing};
 use serde_json::json;
 
 use super::error::Failure;

@@ -1,9 +1,9 @@
 //! `reg list`.
 
-use reg::lineage::Marks;
 use reg::records::{Header, Kind, summary};
 use reg::report::{Cell, Column, ReportTable};
-use reg::runs::unfinished;
+use reg::training::unfinished;
+use reg::withdrawal::Marks;
 use serde_json::{Value, json};
 
 use super::Context;

@@ -9,7 +9,7 @@ use reg::escape;
 use reg::hash::{Hash, Id};
 use reg::records::{EpochLog, Event, Run};
 use reg::registry::{Registry, RegistryError};
-use reg::runs::unfinished;
+use reg::training::unfinished;
 use serde_json::{Value, json};
 
 use super::Context;

@@ -1,8 +1,8 @@
 //! Says of results that they contain withdrawn data.
 
 use reg::hash::Hash;
-use reg::lineage::{Mark, Marks};
 use reg::registry::Registry;
+use reg::withdrawal::{Mark, Marks};
 
 use super::Context;
 use super::error::Failure;

@@ -1,7 +1,7 @@
 //! `--age`, `--gender` and `--view`: meta features of image files, which no data set has.
 
 use reg::records::{Gender, MetaFeatures, ViewPosition};
-use reg::runs::GivenMeta;
+use reg::training::GivenMeta;
 use serde_json::{Value, json};
 
 const UNKNOWN: &str = "unknown";

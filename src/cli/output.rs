@@ -5,18 +5,16 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use reg::escape::turns;
 use reg::hash::Hash;
-use reg::lineage::Mark;
 use reg::records::NameChange;
 use reg::report::{Format, ReportTable, thousands};
+use reg::withdrawal::Mark;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::console::harmless;
+pub(crate) use super::console::{NO, tell};
 use super::error::Failure;
-
-/// Exit code of a failed check.
-pub(crate) const NO: u8 = 3;
 
 /// `1 image`, `1,024 images`.
 pub(crate) fn plural(count: usize, one: &str) -> String {
@@ -113,26 +111,6 @@ pub(crate) fn not_written(e: &io::Error) -> ExitCode {
 /// Writes a requested output file completely or not at all.
 pub(crate) fn save(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     Ok(reg::export::save(path, bytes)?)
-}
-
-/// Writes a line to standard error. An error is ignored, because it must not stop a training.
-pub(crate) fn tell(line: &str) {
-    let _ = writeln!(io::stderr(), "{}", harmless(line));
-}
-
-/// Untrusted text without control sequences for the terminal. Bold type written by reg itself stays.
-fn harmless(text: &str) -> String {
-    let steers = |c: char| c.is_control() && c != '\n' && c != '\t' || turns(c);
-    let mut out = String::with_capacity(text.len());
-    for (place, c) in text.char_indices() {
-        let bold = || ["\u{1b}[1m", "\u{1b}[0m"].iter().any(|code| text[place..].starts_with(code));
-        if steers(c) && !bold() {
-            out.extend(c.escape_debug());
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }
 
 /// Output format of a table.

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use reg::records::Run;
 use reg::report::{Cell, Column, ReportTable};
-use reg::runs::process::Worker;
-use reg::runs::{Device, FileScores, predict};
+use reg::training::process::Worker;
+use reg::training::{Device, FileScores, predict};
 use serde_json::{Map, Value, json};
 
 use super::Context;

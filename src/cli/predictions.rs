@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use reg::dataset::score_columns;
 use reg::records::{Dataset, Scale, Split};
 use reg::report::{results, thousands};
-use reg::runs::{Foreign, Imported, RunError, ScoredSubset, import_scores};
+use reg::scores::{Foreign, Imported, ScoredSubset, import_scores};
+use reg::split::SplitError;
 use serde_json::json;
 
 use super::Context;
@@ -69,7 +70,7 @@ pub(crate) fn run(context: &Context, command: PredictionsCommand) -> Result<Repl
             let folds = registry.get(split)?.folds.len();
             match args.fold {
                 None if folds > 1 => {
-                    return Err(RunError::WhichFold { split: split.hash.short(), folds }.into());
+                    return Err(SplitError::WhichFold { split: split.hash.short(), folds }.into());
                 }
                 fold => Some(ScoredSubset { split, fold: fold.unwrap_or(0), subset: args.subset.subset() }),
             }

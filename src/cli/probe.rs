@@ -3,8 +3,8 @@
 use clap::ValueEnum;
 use reg::records::{ProbeResult, Run, Target};
 use reg::report::features;
-use reg::runs::process::Worker;
-use reg::runs::{Device, Probed, probe};
+use reg::training::process::Worker;
+use reg::training::{Device, Probed, probe};
 use serde_json::json;
 
 use super::error::Failure;

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use reg::digits::counted;
 use reg::progress::{Progress, Unit};
 use reg::records::EpochLog;
-use reg::runs::process::Listener;
+use reg::training::process::Listener;
 use reg::worker::{Phase, ProgressStep, WorkerEvent};
 
 use super::output::tell;

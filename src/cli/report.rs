@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use reg::compare::CompareOptions;
 use reg::records::GroupBy;
 use reg::report::page::{self, ReportRequest};
-use reg::runs::CompareOptions;
 use serde_json::json;
 
 use super::Context;

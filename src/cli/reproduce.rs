@@ -1,10 +1,12 @@
 //! `reg reproduce`.
 
 use reg::hash::{Hash, Id};
+use reg::recompute::{images, recompute, reproduce};
+use reg::records::Mismatch;
 use reg::records::{Kind, Recomputed, Run};
 use reg::registry::Registry;
-use reg::runs::process::Worker;
-use reg::runs::{Device, Mismatch, images, recompute, reproduce};
+use reg::training::Device;
+use reg::training::process::Worker;
 use serde_json::{Value, json};
 
 use super::error::Failure;

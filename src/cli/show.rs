@@ -4,14 +4,14 @@ use reg::dataset::statistics::Statistics;
 use reg::digits::counted;
 use reg::hash::Hash;
 use reg::limits;
-use reg::lineage::Mark;
 use reg::records::{Header, Kind, Record, Table};
 use reg::registry::RegistryError;
 use reg::report::results;
-use reg::runs::unfinished;
+use reg::training::unfinished;
+use reg::withdrawal::Mark;
 use serde_json::{Value, json};
 
-use super::dataset;
+use super::counts::counts;
 use super::error::Failure;
 use super::output::{Reply, TableFormat};
 use super::{Context, marks};
@@ -74,7 +74,7 @@ fn without_note(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
     let marks = marks::warn(context, &registry, view.kind(&id)?.map(|_| id))?;
     if view.kind(&id)? == Some(Kind::Table) {
         let text = match registry.get::<Table>(reg::hash::Id::new(id))? {
-            Table::Dataset(counted) => dataset::counts(&Statistics::from(&counted), args.format, &marks),
+            Table::Dataset(counted) => counts(&Statistics::from(&counted), args.format, &marks),
             Table::Comparison(c) => args.format.marked(results::main_tables(&c), &marks),
             table => args.format.marked(results::of(&table), &marks),
         };

@@ -6,11 +6,13 @@ use clap::ValueEnum;
 use reg::export::{ExportFolder, prov, ro_crate};
 use reg::hash::Hash;
 use reg::index::View;
-use reg::lineage::{Asked, Direction, Graph, Impact, Node, image_named, impact, trace};
+use reg::lineage::{Direction, Graph, Impact, Node, image_named, impact, trace};
 use reg::records::{Kind, Withdrawal};
 use reg::registry::{Registry, RegistryError};
 use reg::report::impact;
 use reg::report::lineage::{dot, tree};
+use reg::usage::Asked;
+use reg::withdrawal::Withdrawn;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -156,7 +158,7 @@ fn down(
     if let Some(not_there) = &elsewhere {
         context.note(&format!("warning: {not_there}, but other data sets of the same file do"));
     }
-    let withdrawn = registry.withdrawn(&registry.view()?)?;
+    let withdrawn = Withdrawn::known(registry, &registry.view()?)?;
     for (id, Withdrawal { subject, time, reason, .. }) in withdrawn.holding() {
         if impact.images.iter().any(|image| image.withdrawn == Some(id.hash)) {
             context

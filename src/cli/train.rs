@@ -3,15 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use reg::compare::leaks;
 use reg::hash::Id;
 use reg::limits;
 use reg::network;
 use reg::records::{AucTable, Dataset, Incomparable, Init, Predictions, Split, Weights};
 use reg::registry::Registry;
 use reg::report::results;
-use reg::runs::config::{Overrides, network_file, resolve};
-use reg::runs::process::Worker;
-use reg::runs::{Device, TrainRequest, leaks, train};
+use reg::training::config::{Overrides, network_file, resolve};
+use reg::training::process::Worker;
+use reg::training::{Device, TrainRequest, train};
 use serde_json::{Map, Value, json};
 
 use super::environment::cores;

@@ -3,7 +3,7 @@
 use reg::escape::command;
 use reg::records::EpochLog;
 use reg::report::{Cell, Column, ReportTable, thousands};
-use reg::runs::unfinished::UnfinishedTraining;
+use reg::training::unfinished::UnfinishedTraining;
 use serde_json::{Value, json};
 
 use super::output::{Reply, TableFormat};

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use reg::digits::counted;
 use reg::hash::{Hash, Id};
 use reg::lineage::{Gone, Verification, behind, repair, verify, verify_some};
+use reg::recompute::{RecomputeError, images, recompute};
 use reg::records::Kind;
+use reg::records::Mismatch;
 use reg::registry::{Registry, RegistryError};
 use reg::report::thousands;
-use reg::runs::{Mismatch, RunError, images, recompute};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -153,10 +154,10 @@ fn recompute_all(registry: &Registry, ids: &[String]) -> Result<Recomputed, Fail
                 result.wrong.extend(found.iter().map(wrong));
             }
             // Damaged objects have been reported already.
-            Err(RunError::Registry(e @ RegistryError::Store(_))) => {
+            Err(RecomputeError::Registry(e @ RegistryError::Store(_))) => {
                 result.lines.push(format!("{kind} {short} cannot be recomputed: {e}"));
             }
-            Err(ref e @ RunError::OtherRules { recorded, here, .. }) => {
+            Err(ref e @ RecomputeError::OtherRules { recorded, here, .. }) => {
                 result.lines.push(e.to_string());
                 result.other_rules.push(json!({ "id": id, "kind": kind, "rules": recorded, "here": here }));
             }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use reg::digits::counted;
-use reg::runs::import_weights;
+use reg::training::import_weights;
 use serde_json::json;
 
 use super::Context;

@@ -1,7 +1,9 @@
 //! `reg withdraw`.
 
-use reg::lineage::{Asked, Marks, WithdrawError, WithdrawRequest, Withdrew, in_force, revoke, withdraw};
+use reg::digits::counted;
 use reg::report::thousands;
+use reg::usage::Asked;
+use reg::withdrawal::{Marks, WithdrawError, WithdrawRequest, Withdrew, in_force, revoke, withdraw};
 use serde_json::json;
 
 use super::Context;
@@ -106,9 +108,9 @@ pub(crate) fn run(context: &Context, args: WithdrawArgs) -> Result<Reply, Failur
         }
         Some(purged) => {
             lines.push(format!(
-                "purged {}, {} bytes, and {} of derived pixels and features",
+                "purged {}, {}, and {} of derived pixels and features",
                 plural(purged.objects as usize, "object"),
-                thousands(purged.bytes),
+                counted(purged.bytes, "byte"),
                 plural(purged.cached as usize, "file")
             ));
             if purged.linked > 0 {

@@ -21,8 +21,9 @@ use crate::hash::{Digest, Hash, Id};
 use crate::limits;
 use crate::progress::{Progress, Unit};
 use crate::records::{Dataset, ImageRow, Manifest, rules};
-use crate::registry::{Registry, RegistryError, Stamp, Transaction, Withdrawn};
+use crate::registry::{Registry, RegistryError, Stamp, Transaction};
 use crate::store::{FileState, LinkMode, Persisted, StoreError};
+use crate::withdrawal::Withdrawn;
 
 pub use super::ingest_error::{BadImage, IngestError};
 
@@ -52,8 +53,27 @@ pub struct IngestRequest {
     pub paranoid: bool,
 }
 
+impl IngestRequest {
+    /// The rows of a metadata CSV with the options that the command line has by default; images are still to be named.
+    pub fn new(metadata: impl Into<PathBuf>) -> Self {
+        IngestRequest {
+            paths: Vec::new(),
+            metadata: metadata.into(),
+            boxes: None,
+            box_size: Some(boxes::PUBLISHED_SIZE),
+            name: None,
+            link: LinkMode::Reflink,
+            allow_missing: false,
+            metadata_only: false,
+            decode: false,
+            paranoid: false,
+        }
+    }
+}
+
 /// The result of an ingest.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Ingested {
     /// The data set.
     pub id: Id<Dataset>,
@@ -86,7 +106,7 @@ pub fn ingest(
         _ => None,
     };
 
-    let withdrawn = registry.withdrawn(&registry.view()?)?;
+    let withdrawn = Withdrawn::known(registry, &registry.view()?)?;
     let mut transaction = registry.transaction()?;
     let mut left_out = LeftOut::default();
     let mut rows = left_out.take(table.rows, &withdrawn);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::digits::thousands;
 use crate::hash::Hash;
 use crate::records::{ImageRow, Withdrawal};
-use crate::registry::Withdrawn;
+use crate::withdrawal::Withdrawn;
 
 /// Rows that are left out because their images were withdrawn.
 #[derive(Default)]

@@ -13,6 +13,7 @@ use crate::limits;
 pub mod archive;
 pub mod boxes;
 mod error;
+mod file_names;
 mod findings;
 pub mod formats;
 pub mod image_names;

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use walkdir::{DirEntry, WalkDir};
 
-use super::formats::ImageFormat;
+use super::file_names::{is_archive, is_hidden, is_image, is_mac, is_other_image};
 use super::remarks::{Remark, Remarks};
 use super::{DatasetError, archive};
 use crate::recognise::FileKind;
@@ -136,13 +136,13 @@ fn walk(root: &Path, images: &mut Vec<ImageFile>, remarks: &mut Remarks) -> Resu
                 if new && top && folder != root {
                     own.add(Remark::FollowedLink, leading(path));
                 } else if !new {
-                    if hidden && !archive::is_mac(entry.file_name().as_encoded_bytes()) && has_image(path) {
+                    if hidden && !is_mac(entry.file_name().as_encoded_bytes()) && has_image(path) {
                         own.add_path(Remark::HiddenFolder, path);
                     }
                     entries.skip_current_dir();
                 }
             } else if hidden {
-                let mac = archive::is_mac(entry.file_name().as_encoded_bytes());
+                let mac = is_mac(entry.file_name().as_encoded_bytes());
                 if is_image(path) && !mac && entry.file_type().is_file() {
                     own.add_path(Remark::HiddenImage, path);
                 }
@@ -220,37 +220,6 @@ fn has_image(folder: &Path) -> bool {
         .into_iter()
         .flatten()
         .any(|entry| entry.file_type().is_file() && is_image(entry.path()))
-}
-
-/// Whether a file or folder with this name does not belong to the data set: `.DS_Store`, `._00000001_000.png`.
-pub(super) fn is_hidden(name: &OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(b".") || name == "__MACOSX"
-}
-
-/// Whether a file's name is that of an image.
-pub(super) fn is_image(path: &Path) -> bool {
-    ImageFormat::of_name(path).is_some()
-}
-
-fn ends_with(path: &Path, endings: &[&str]) -> bool {
-    let name = path.file_name().map(OsStr::to_ascii_lowercase).unwrap_or_default();
-    endings.iter().any(|ending| name.as_encoded_bytes().ends_with(ending.as_bytes()))
-}
-
-/// Whether a file's name is that of an image of a format that is not read.
-pub(super) fn is_other_image(path: &Path) -> bool {
-    let endings = [
-        ".dcm", ".dicom", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jp2", ".nii", ".nii.gz", ".mha", ".pgm",
-    ];
-    ends_with(path, &endings)
-}
-
-/// Whether a file's name is that of an archive.
-pub(super) fn is_archive(path: &Path) -> bool {
-    ends_with(
-        path,
-        &[".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".tar.bz2", ".7z", ".rar"],
-    )
 }
 
 fn image_file(path: &Path) -> Result<ImageFile, DatasetError> {

@@ -9,17 +9,18 @@ use serde_json::json;
 use super::ExportError;
 use super::results::{EvaluatedRun, epochs, evaluated, leaving};
 use super::settings::settings;
+use crate::compare::{CompareError, leaks};
 use crate::digits::counted;
 use crate::escape::{self, markdown};
 use crate::hash::Id;
 use crate::index::View;
-use crate::lineage::Marks;
 use crate::records::{
     Architecture, Comparison, Dataset, Execution, Run, Split, SplitMethod, Subset, Table as Recorded,
 };
 use crate::registry::Registry;
 use crate::report::{Cell, Column, Format, ReportTable, results, thousands};
-use crate::{runs, stats};
+use crate::stats;
+use crate::withdrawal::Marks;
 
 const DECIMALS: usize = 4;
 
@@ -87,7 +88,8 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
         let (over, all) = (best.val_auc_labels, dataset.labels.len());
         let _ = writeln!(
             out,
-            "\nMean AUC on the validation images in this epoch: {auc:.4} over {over} of {all} labels."
+            "\nMean AUC on the validation images in this epoch: {auc:.4} over {over} of {}.",
+            counted(all as u64, "label")
         );
     }
     match &test {
@@ -160,7 +162,7 @@ fn metadata(
         );
     };
     if let Some(mean) = auc.mean {
-        metric(format!("AUC, mean over {} of {} labels", auc.mean_over, auc.labels.len()), mean);
+        metric(format!("AUC, mean over {} of {}", auc.mean_over, counted(auc.labels.len() as u64, "label")), mean);
     }
     for label in &auc.labels {
         // An undefined value is left out.
@@ -257,7 +259,7 @@ fn performance(registry: &Registry, view: &View, evaluated: &EvaluatedRun) -> Re
         thousands(record.images),
         table.render(Format::Markdown)
     );
-    let _ = write!(out, "\nThe mean covers {} of {} labels.", auc.mean_over, auc.labels.len());
+    let _ = write!(out, "\nThe mean covers {} of {}.", auc.mean_over, counted(auc.labels.len() as u64, "label"));
     if !undefined.is_empty() {
         let _ = write!(
             out,
@@ -267,8 +269,8 @@ fn performance(registry: &Registry, view: &View, evaluated: &EvaluatedRun) -> Re
     }
     out.push('\n');
     let inconsistent =
-        |e: runs::RunError| ExportError::Inconsistent { id: predictions.hash, reason: e.to_string() };
-    for incomparable in runs::leaks(registry, *predictions).map_err(inconsistent)? {
+        |e: CompareError| ExportError::Inconsistent { id: predictions.hash, reason: e.to_string() };
+    for incomparable in leaks(registry, *predictions).map_err(inconsistent)? {
         let _ = write!(out, "\n**Not a result on new patients:** {}.\n", markdown(&incomparable.why));
     }
     // Patient groups, if a recorded comparison has them.

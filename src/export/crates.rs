@@ -14,9 +14,10 @@ use super::{ExportError, ExportFolder, FileFormat, sheets, time};
 use crate::escape;
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
-use crate::lineage::{Graph, Mark, Marks, NodeKind};
+use crate::lineage::{Graph, NodeKind};
 use crate::records::{Content, Execution, Kind, Software};
 use crate::registry::Registry;
+use crate::withdrawal::{Mark, Marks, Withdrawn};
 
 /// The versions of the profiles that the crate follows.
 const PROFILES: [[&str; 3]; 3] = [
@@ -49,7 +50,7 @@ pub fn ro_crate(
     let commands = commands(registry, &view.log()?, graph, &activities)?;
     let mut parts = Parts { folder, entities: BTreeMap::new() };
     let mut marks = Marks::open(registry, view)?;
-    let withdrawn = registry.withdrawn(view)?;
+    let withdrawn = Withdrawn::known(registry, view)?;
     let mut purged = Vec::new();
     // An execution is an action here, not a file, because its record contains the machine's name.
     for node in

@@ -15,6 +15,7 @@ use crate::index::View;
 use crate::records::{Dataset, ImageRow, Split};
 use crate::registry::Registry;
 use crate::store::LinkMode;
+use crate::withdrawal::Withdrawn;
 
 const FILES: &str = "image-files";
 
@@ -33,7 +34,7 @@ pub fn croissant(
 ) -> Result<(), ExportError> {
     let dataset = registry.get(id)?;
     let manifest = registry.manifest(&dataset)?;
-    let withdrawn = registry.withdrawn(view)?;
+    let withdrawn = Withdrawn::known(registry, view)?;
     let rows = withdrawn.rows(&manifest);
     if let Some((_, record)) = rows.first().and_then(|row| withdrawn.of_row(&manifest.rows[*row as usize])) {
         let why = format!("{}: {}", record.subject, record.reason);

@@ -15,10 +15,10 @@ use super::settings::settings;
 use super::{ExportError, ExportFolder, FileFormat, card, checkpoint, sheets, time};
 use crate::hash::{Hash, Id};
 use crate::index::View;
-use crate::lineage::Marks;
 use crate::records::{Dataset, Execution, Run, Spec, Split, Subset};
 use crate::registry::Registry;
 use crate::store::LinkMode;
+use crate::withdrawal::Marks;
 
 const STORE: &str = "mlflow.db";
 const ARTIFACTS: &str = "artifacts";

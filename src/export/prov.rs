@@ -15,9 +15,10 @@ use super::activities::{Activity, activities};
 use super::{ExportError, time};
 use crate::hash::{Hash, Id};
 use crate::index::View;
-use crate::lineage::{Graph, Marks, NodeKind};
+use crate::lineage::{Graph, NodeKind};
 use crate::records::{Dataset, Execution, Kind, PackedKind, Software, Withdrawal};
 use crate::registry::Registry;
+use crate::withdrawal::{Marks, Withdrawn};
 
 /// Relation, then its identifier, then its content.
 type Document = BTreeMap<&'static str, Map<String, Value>>;
@@ -104,7 +105,7 @@ fn withdrawn_images(
     view: &View,
     graph: &Graph,
 ) -> Result<HashMap<Hash, (Id<Withdrawal>, Withdrawal)>, ExportError> {
-    let withdrawn = registry.withdrawn(view)?;
+    let withdrawn = Withdrawn::known(registry, view)?;
     let mut found = HashMap::new();
     if withdrawn.is_empty() {
         return Ok(found);

@@ -1,7 +1,5 @@
 //! A table of typed columns, for tools that compute with it.
 
-use std::path::Path;
-
 /// A table whose columns have types and equal lengths.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sheet {
@@ -33,31 +31,6 @@ pub enum ColumnValues {
     Number(Vec<Option<f64>>),
     /// True or false.
     Truth(Vec<Option<bool>>),
-}
-
-/// Output format of a sheet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileFormat {
-    /// Comma-separated values: all digits, `true` and `false`, an empty field for an undefined value.
-    Csv,
-    /// Apache Parquet, not compressed.
-    Parquet,
-}
-
-impl FileFormat {
-    /// The file extension.
-    pub fn extension(self) -> &'static str {
-        match self {
-            FileFormat::Csv => "csv",
-            FileFormat::Parquet => "parquet",
-        }
-    }
-
-    /// The format that belongs to a file's extension.
-    pub fn of(path: &Path) -> Option<Self> {
-        let end = path.extension()?.to_str()?.to_ascii_lowercase();
-        [FileFormat::Csv, FileFormat::Parquet].into_iter().find(|format| format.extension() == end)
-    }
 }
 
 impl ColumnValues {
@@ -98,13 +71,5 @@ impl Sheet {
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.columns.first().map_or(0, |column| column.values.len())
-    }
-
-    /// The bytes of a file; always the same for the same sheet.
-    pub fn render(&self, format: FileFormat) -> Vec<u8> {
-        match format {
-            FileFormat::Csv => super::csv::write(self),
-            FileFormat::Parquet => super::parquet::write(self),
-        }
     }
 }

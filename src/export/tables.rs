@@ -8,13 +8,13 @@ use super::ExportError;
 use super::sheet::{ColumnValues, Sheet, SheetColumn};
 use crate::hash::{Hash, Id};
 use crate::index::View;
-use crate::lineage::Marks;
 use crate::records::{
     Assignment, Boxes, Content, Dataset, Gender, ImageRow, Kind, Manifest, Predictions, Scores, Split,
     Subset, Table, ViewPosition,
 };
 use crate::registry::Registry;
 use crate::report::{self, Cell, results};
+use crate::withdrawal::Marks;
 
 /// Heading of the images' names.
 pub(super) const IMAGE: &str = "Image Index";

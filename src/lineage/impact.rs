@@ -1,21 +1,21 @@
 //! Who used an image, the images of a patient, or a row of a metadata file: the way down, told by what was
 //! done with them and not by what depends on the data set that holds them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::asked::{Asked, datasets};
 use super::graph::{Node, NodeKind};
-use super::usage::{UsageCounts, UsageQuery};
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::codec::{Header, Link};
 use crate::records::{self, Dataset, ImageRow, Kind, PatientId, Role};
 use crate::registry::walk::{Edge, Walk, checkpoint_of, images, results};
 use crate::registry::{Registry, RegistryError};
+use crate::usage::{Asked, UsageCounts, UsageQuery, datasets, different};
+use crate::withdrawal::Withdrawn;
 
 /// Everything that used some images.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -48,16 +48,6 @@ impl Impact {
     pub fn different(&self) -> u64 {
         different(self.images.iter().map(|image| (image.name.as_str(), image.id)))
     }
-}
-
-/// How many different images there are among some names with files. A name without a file, in a data set of metadata
-/// only, is the image of that name.
-pub(super) fn different<'i>(images: impl Iterator<Item = (&'i str, Option<Hash>)>) -> u64 {
-    let mut files: BTreeMap<&str, BTreeSet<Hash>> = BTreeMap::new();
-    for (name, file) in images {
-        files.entry(name).or_default().extend(file);
-    }
-    files.values().map(|files| files.len().max(1) as u64).sum()
 }
 
 /// An image in a data set.
@@ -156,7 +146,7 @@ pub struct InFold {
 
 /// Finds everything that used the images.
 pub fn impact(registry: &Registry, view: &View, asked: &Asked) -> Result<Impact, RegistryError> {
-    let withdrawn = registry.withdrawn(view)?;
+    let withdrawn = Withdrawn::known(registry, view)?;
     let mut affected = Vec::new();
     let mut holding = Vec::new();
     let mut chosen: HashMap<Hash, Vec<u32>> = HashMap::new();

@@ -2,9 +2,7 @@
 
 mod chains;
 
-use super::usage::{UsageCounts, UsageQuery};
 use super::verify::DamageGraph;
-use super::withdraw::Marks;
 
 use crate::hash::{Hash, Id};
 use crate::records::codec::{self, Header};
@@ -14,7 +12,9 @@ use crate::records::{
 };
 use crate::registry::MemoryStore;
 use crate::registry::walk::{Lineage, Walk, checkpoint_of, inputs, results};
-use crate::registry::{Objects, RegistryError, Withdrawn};
+use crate::registry::{Objects, RegistryError};
+use crate::usage::{UsageCounts, UsageQuery};
+use crate::withdrawal::{Marks, Withdrawn};
 
 macro_rules! golden {
     ($type:ty, $file:literal) => {

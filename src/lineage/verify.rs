@@ -15,7 +15,8 @@ use crate::progress::{Progress, Unit};
 use crate::records::{Kind, Manifest, Role, Roles};
 use crate::registry::survey::{Depth, Survey, breaks};
 use crate::registry::walk::{Edge, Lineage, Walk, is_image_alone, manifests_of, results};
-use crate::registry::{Registry, RegistryError, Withdrawn};
+use crate::registry::{Registry, RegistryError};
+use crate::withdrawal::Withdrawn;
 
 /// What a verification found.
 #[derive(Debug, Default, Serialize)]
@@ -175,7 +176,7 @@ pub fn verify(registry: &Registry, progress: &dyn Progress) -> Result<Verificati
     }
     result.unregistered.sort_unstable();
     expected.retain(|id| !there(id));
-    let withdrawn = registry.withdrawn_in(&survey)?;
+    let withdrawn = Withdrawn::surveyed(registry, &survey)?;
     let lingering: Vec<&Hash> = listing.objects.iter().filter(|id| withdrawn.is_purged(id)).collect();
     if !lingering.is_empty() {
         let graph = DamageGraph::of(&survey, known.as_ref());
@@ -208,7 +209,7 @@ pub fn verify_some(
     // Not kept open while the objects are read, which may take long: nobody could register anything.
     let (wanted, known, withdrawn) = {
         let view = registry.view()?;
-        (behind(registry, &view, roots)?, Known::of(&view)?, registry.withdrawn(&view)?)
+        (behind(registry, &view, roots)?, Known::of(&view)?, Withdrawn::known(registry, &view)?)
     };
     progress.begin("verify", Unit::Items, wanted.len() as u64);
     let mut survey = registry.survey(&wanted, Depth::Everything, progress);

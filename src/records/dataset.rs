@@ -8,10 +8,7 @@ use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::labels::{self, LabelValues};
-use super::{
-    Content, Descriptor, File, ImageName, ImageUse, Kind, Packed, PatientId, Recomputed, Record, RecordClass,
-    Role, Scores, StudyId, Travels,
-};
+use super::{File, ImageName, Packed, PatientId, StudyId};
 use crate::digits::{counted, thousands};
 use crate::hash::{Hash, Id, Sha256};
 use crate::limits;
@@ -114,17 +111,6 @@ impl Dataset {
         }
     }
 
-    /// Asserts that ascending rows are rows of this data set's manifest.
-    pub(crate) fn check_scores(&self, scores: &Scores) -> Result<(), String> {
-        match scores.rows.last() {
-            Some(last) if u64::from(*last) >= self.images => Err(format!(
-                "scores of image {last}, counted from 0, but the data set has {}",
-                counted(self.images, "image")
-            )),
-            _ => Ok(()),
-        }
-    }
-
     /// The same record with the counts of its manifest.
     pub(crate) fn counted(self, manifest: &Manifest) -> Self {
         let rows = &manifest.rows;
@@ -139,46 +125,6 @@ impl Dataset {
             impossible_ages: rows.iter().filter(impossible).count() as u64,
             ..self
         }
-    }
-}
-
-impl Record for Dataset {
-    const KIND: Kind = Kind::Dataset;
-    const VERSION: u32 = 2;
-    const DESCRIPTOR: Descriptor = Descriptor {
-        name: "dataset",
-        plural: "datasets",
-        called: "a data set",
-        inputs: &[Role::Boxes, Role::BoxesFile, Role::Manifest, Role::Metadata],
-        outputs: &[],
-        chosen: |at| {
-            ["/source", "/rules", "/labels", "/no_finding", "/metadata_only", "/withdrawn"]
-                .iter()
-                .any(|own| at.starts_with(own))
-        },
-        class: RecordClass::Input,
-        travels: Travels::Named,
-        carries: false,
-        recomputed: Some(Recomputed::Dataset),
-        content: Content::Dataset,
-        is_listed: true,
-    };
-
-    fn check(&self) -> Result<(), String> {
-        self.check_labels()
-    }
-
-    fn summary(&self) -> String {
-        let images = match (self.metadata_only, self.images) {
-            (false, images) => counted(images, "image"),
-            (true, 1) => "1 row of metadata".to_owned(),
-            (true, rows) => format!("{} of metadata", counted(rows, "row")),
-        };
-        format!("{images}, {}", counted(self.patients, "patient"))
-    }
-
-    fn uses(&self, id: Hash) -> Vec<ImageUse> {
-        vec![ImageUse::Holds(Id::new(id))]
     }
 }
 

@@ -7,12 +7,15 @@ pub mod codec;
 mod comparison;
 mod dataset;
 mod event;
+mod experiment;
 mod gradcam;
 mod kind;
 mod labels;
+mod mismatch;
 mod model;
 mod name;
 mod note;
+mod of_data;
 mod of_runs;
 mod probe;
 mod role;
@@ -41,19 +44,23 @@ pub use comparison::{
 pub(crate) use dataset::MAX_AGE;
 pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, MetaFeatures, ViewPosition};
 pub use event::{Event, NameChange};
+pub use experiment::different_settings;
 pub use gradcam::{Area, Heatmap, HeatmapInBox, PointedBox, PointedLabel, Pointing};
 pub use kind::{Content, Descriptor, ImageUse, ObjectKind, Purpose, Recomputed, RecordClass, Travels};
 pub use labels::{LabelCounts, LabelValues};
+pub use mismatch::{FalseRecord, MAX_REPORTED, Mismatch, compared, differences};
 pub use model::{Architecture, Block, ImageInput, Layer, Model};
 pub(crate) use name::is_plain_name;
 pub use note::Note;
 pub use probe::{ProbeResult, ProbeTable, ProbedFold, Target};
 pub use role::{Referent, Role, Roles};
 pub use run::{
-    Augmentation, DeviceKind, EarlyStop, EpochLog, Execution, Git, Init, Layout, Loss, Pixels, Precision,
-    Predictions, Run, Scale, ScoreSource, Scores, Spec, Training, Weights,
+    Augmentation, EarlyStop, EpochLog, Execution, Git, Init, Layout, Loss, Pixels, Precision, Predictions,
+    Run, Scale, ScoreSource, Scores, Spec, Training, Weights,
 };
-pub use software::{Computed, Numerics, Software, differing_sources, is_source_line, source_files};
+pub use software::{
+    Computed, DeviceKind, Numerics, Software, differing_sources, is_source_line, source_files,
+};
 pub use split::{Assignment, Division, FoldSizes, Split, SplitMethod, Subset, SubsetSize};
 pub use study::{Study, StudyProbe, StudyRun, StudySection};
 pub use table::{AgeCount, AucTable, DatasetTable, LabelAuc, LabelPrevalence, Table};

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Assignment, Blob, Dataset, File, Model, Numerics, Packed, Software, Split, Subset};
+use super::{Assignment, Blob, Dataset, DeviceKind, File, Model, Numerics, Packed, Software, Split, Subset};
 use crate::digits::{counted, thousands};
 use crate::hash::{Hash, Id};
 
@@ -56,16 +56,6 @@ impl Init {
             Init::OffTheShelf => "off-the-shelf",
         }
     }
-}
-
-/// Kind of device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum DeviceKind {
-    /// The CPU.
-    Cpu,
-    /// An NVIDIA GPU.
-    Cuda,
 }
 
 /// Training settings.

@@ -6,8 +6,18 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Blob, DeviceKind};
+use super::Blob;
 use crate::hash::{Hash, Id};
+
+/// Kind of device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceKind {
+    /// The CPU.
+    Cpu,
+    /// An NVIDIA GPU.
+    Cuda,
+}
 
 /// The properties of a program that affect its numbers. Two programs of the same numerics compute the same bits
 /// from the same inputs, even if their sources differ.

@@ -3,12 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Content, Dataset, Descriptor, File, ImageUse, Kind, Packed, Recomputed, Record, RecordClass, Role,
-    Travels,
-};
+use super::{Dataset, File, Packed};
 use crate::digits::{counted, thousands};
-use crate::hash::{Hash, Id};
+use crate::hash::Id;
 
 /// A division of a data set into training, validation and test images, one or more times.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,45 +21,6 @@ pub struct Split {
     pub assignment: Id<Assignment>,
     /// Sizes, one per fold.
     pub folds: Vec<FoldSizes>,
-}
-
-impl Record for Split {
-    const KIND: Kind = Kind::Split;
-    const VERSION: u32 = 2;
-    const DESCRIPTOR: Descriptor = Descriptor {
-        name: "split",
-        plural: "splits",
-        called: "a split",
-        inputs: &[Role::Dataset, Role::Test, Role::TrainVal],
-        outputs: &[Role::Assignment],
-        // How many folds there are was chosen, what is in them follows.
-        chosen: |at| at == "/folds" || !at.starts_with("/folds"),
-        class: RecordClass::Input,
-        travels: Travels::Named,
-        carries: false,
-        recomputed: Some(Recomputed::Split),
-        content: Content::Split,
-        is_listed: true,
-    };
-
-    fn summary(&self) -> String {
-        let folds = self.method.division().counted(self.folds.len());
-        match &self.method {
-            SplitMethod::Resample { seed, ratios: [train, val, test] } => {
-                format!("{folds}, {train}/{val}/{test} by patient, seed {seed}")
-            }
-            SplitMethod::KFold { seed, ratios: [train, val] } => {
-                format!("{folds} of patients, {train}/{val} of the rest, seed {seed}")
-            }
-            SplitMethod::Official { val_fraction, .. } => {
-                format!("{folds}, official lists, {val_fraction:?} of them for validation")
-            }
-        }
-    }
-
-    fn uses(&self, _: Hash) -> Vec<ImageUse> {
-        vec![ImageUse::Holds(self.dataset)]
-    }
 }
 
 /// The method of a split.

@@ -128,6 +128,13 @@ pub fn values(view: &TensorView) -> Option<Vec<f32>> {
     })
 }
 
+/// The tensors of a file with their number of values.
+pub fn sizes(bytes: &[u8]) -> Result<Vec<(String, u64)>, String> {
+    let file = WeightsFile::read(bytes)?;
+    let numbers = |shape: &[usize]| shape.iter().map(|side| *side as u64).product();
+    Ok(file.tensors().map(|(name, view)| (name.to_owned(), numbers(view.shape()))).collect())
+}
+
 /// Whether values can be computed with: finite, and variances not negative.
 ///
 /// # Errors

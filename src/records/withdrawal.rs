@@ -38,6 +38,18 @@ pub struct Withdrawal {
     pub revokes: Option<Id<Withdrawal>>,
 }
 
+impl Withdrawal {
+    /// The files of its images.
+    pub fn files(&self) -> impl Iterator<Item = Hash> + '_ {
+        self.images.iter().filter_map(|image| image.blake3).map(|file| file.0)
+    }
+
+    /// The objects that it covers: the files of its images, and pictures that show them.
+    pub fn objects(&self) -> impl Iterator<Item = Hash> + '_ {
+        self.files().chain(self.pictures.iter().map(|picture| picture.0))
+    }
+}
+
 impl Record for Withdrawal {
     const KIND: Kind = Kind::Withdrawal;
     const VERSION: u32 = 2;

@@ -88,7 +88,7 @@ impl Registry {
             return Err(unsound(format!("object {id} {problem}")));
         }
         let there = |id: &Hash| objects.binary_search(id).is_ok();
-        let withdrawn = self.withdrawn_in(&survey)?;
+        let may_be_missing = self.may_be_missing(&survey)?;
         let (roots, finished) = self.roots(&survey, cutoff)?;
         // All objects reachable from some objects, except for those marked before.
         let mark = |from: Vec<Hash>, marked: &HashSet<Hash>, strict: bool| {
@@ -96,7 +96,7 @@ impl Registry {
             let mut walk = Walk::from(from.into_iter().map(|id| (id, ())));
             while let Some((id, ())) = walk.step() {
                 match there(&id) {
-                    false if strict && withdrawn.gone(&id).is_none() => {
+                    false if strict && !may_be_missing.contains(&id) => {
                         return Err(unsound(format!("object {id} is missing")));
                     }
                     false => {}

@@ -2,6 +2,7 @@
 
 use super::walk::runs_of;
 use super::{Registry, RegistryError};
+use crate::digits::counted;
 use crate::hash::{Hash, Id};
 use crate::records::{
     Assignment, Boxes, Dataset, Manifest, Packed, Predictions, Record, Run, Scores, Spec, Split, Subset,
@@ -37,6 +38,22 @@ impl dyn Objects + '_ {
         runs.sort_unstable();
         runs.dedup();
         Ok(runs)
+    }
+
+    /// The specs of the runs from which a network's weights come: of the run whose checkpoint was its initial
+    /// weights, of the run whose checkpoint that run started from, and so on. The network has seen everything that
+    /// they have seen.
+    pub fn learnt_before(&self, spec: &Spec) -> Result<Vec<Spec>, RegistryError> {
+        let (mut before, mut begun): (Vec<Spec>, Vec<Id<Weights>>) =
+            (Vec::new(), spec.weights.into_iter().collect());
+        while let Some(weights) = begun.pop() {
+            for run in self.origins(weights)? {
+                let spec = self.get(self.get(run)?.spec)?;
+                begun.extend(spec.weights);
+                before.push(spec);
+            }
+        }
+        Ok(before)
     }
 
     /// Reads a packed array without checking it against the record that refers to it.
@@ -81,7 +98,7 @@ impl dyn Objects + '_ {
     pub fn probe_scores(&self, id: Id<Scores>, dataset: &Dataset) -> Result<Scores, RegistryError> {
         self.packed(id, |scores| match scores.labels {
             1 => dataset.check_scores(scores),
-            more => Err(format!("{more} columns, but a probe has 1")),
+            more => Err(format!("{}, but a probe has 1", counted(more.into(), "column"))),
         })
     }
 
@@ -99,7 +116,10 @@ impl dyn Objects + '_ {
         let assignment = self.assignment(&split)?;
         match spec.fold as usize {
             fold if fold < assignment.folds.len() => Ok(assignment.rows(fold, subset)),
-            fold => Err(lies(format!("{} folds, but the spec names fold {fold}", assignment.folds.len()))),
+            fold => {
+                let folds = counted(assignment.folds.len() as u64, "fold");
+                Err(lies(format!("{folds}, but the spec names fold {fold}")))
+            }
         }
     }
 }
@@ -123,6 +143,11 @@ impl Registry {
     /// The runs whose checkpoint these weights are; see [`Objects`].
     pub fn origins(&self, weights: Id<Weights>) -> Result<Vec<Id<Run>>, RegistryError> {
         (self as &dyn Objects).origins(weights)
+    }
+
+    /// The specs of the runs from which a network's weights come; see [`Objects`].
+    pub fn learnt_before(&self, spec: &Spec) -> Result<Vec<Spec>, RegistryError> {
+        (self as &dyn Objects).learnt_before(spec)
     }
 
     /// Reads the manifest of a data set; see [`Objects`].

@@ -3,14 +3,16 @@
 //! Records stay, so manifests still refer to the removed images; the withdrawal, which is on the disk before
 //! the first byte is removed, gives the reason. After an interruption, the same call finishes the purge.
 
+use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use super::survey::Survey;
 use super::walk::manifests_of;
 use super::{CACHE, Registry, RegistryError, io};
 use crate::hash::{Hash, Id};
 use crate::index::View;
-use crate::records::Spec;
+use crate::records::{Kind, Spec, Withdrawal};
 use crate::store::StoreError;
 
 /// What a purge removed.
@@ -27,6 +29,24 @@ pub struct Purged {
 }
 
 impl Registry {
+    /// All withdrawals among surveyed objects, whether the index knows them or not.
+    pub(crate) fn surveyed_withdrawals(
+        &self,
+        survey: &Survey,
+    ) -> Result<Vec<(Id<Withdrawal>, Withdrawal)>, RegistryError> {
+        let found = survey.records.iter().filter(|(_, (kind, _))| *kind == Kind::Withdrawal);
+        let mut ids: Vec<Id<Withdrawal>> = found.map(|(id, _)| Id::new(*id)).collect();
+        ids.sort_unstable();
+        ids.into_iter().map(|id| Ok((id, self.get(id)?))).collect()
+    }
+
+    /// The objects that may be missing, because their purge is recorded, even if it was revoked later.
+    pub(super) fn may_be_missing(&self, survey: &Survey) -> Result<HashSet<Hash>, RegistryError> {
+        let withdrawals = self.surveyed_withdrawals(survey)?.into_iter().map(|(_, record)| record);
+        let purges = withdrawals.filter(|record| record.purge && record.revokes.is_none());
+        Ok(purges.flat_map(|record| record.objects().collect::<Vec<_>>()).collect())
+    }
+
     /// Removes the objects of a recorded purge, and everything in the cache that may contain their pixels.
     pub fn purge(&self, objects: &[Hash]) -> Result<Purged, RegistryError> {
         let _lease = self.lease_to_remove()?;

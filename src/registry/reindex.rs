@@ -83,8 +83,8 @@ impl Registry {
             writer.set_name(name, Some(*id))?;
         }
 
-        let withdrawn = self.withdrawn_in(&survey)?;
-        let there = |id: &Hash| objects.binary_search(id).is_ok() || withdrawn.gone(id).is_some();
+        let may_be_missing = self.may_be_missing(&survey)?;
+        let there = |id: &Hash| objects.binary_search(id).is_ok() || may_be_missing.contains(id);
         let named = survey.records.keys().chain(survey.packed.keys()).flat_map(|id| survey.links(id));
         let mut missing: Vec<Hash> = named.chain(names.values().copied()).filter(|id| !there(id)).collect();
         missing.sort_unstable();

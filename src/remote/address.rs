@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use super::RemoteError;
+use super::format::{FORMAT_FILE, FORMAT_NUMBER, is_format};
 use super::location::{FolderLocation, Location};
-use super::pack_store::FORMAT_FILE;
-use super::{RemoteError, pack_store};
 use crate::limits;
 use crate::registry::{Registry, RegistryError};
 
@@ -126,12 +126,10 @@ impl Address {
             format = read()?;
         }
         match format {
-            Some(format) if pack_store::is_format(&format) => {
-                Ok(Remote::PackStore { location, exists: true })
-            }
+            Some(format) if is_format(&format) => Ok(Remote::PackStore { location, exists: true }),
             Some(format) => match String::from_utf8_lossy(&format).trim_end().strip_prefix("reg-remote ") {
                 Some(number) => match number.parse::<u32>() {
-                    Ok(found @ 1..pack_store::FORMAT_NUMBER) => {
+                    Ok(found @ 1..FORMAT_NUMBER) => {
                         Err(RemoteError::Older { remote: self.to_string(), found })
                     }
                     Ok(_) => {

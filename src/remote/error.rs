@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::pack_store::FORMAT_NUMBER;
+use super::format::FORMAT_NUMBER;
 use crate::digits::counted;
 use crate::disk::Refused;
 use crate::hash::Hash;

@@ -12,6 +12,7 @@
 mod address;
 mod documents;
 mod error;
+mod format;
 mod heads;
 mod local;
 mod location;

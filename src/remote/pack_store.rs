@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::documents::{
     NameList, NamesKind, PackEntry, PackIndex, PackKind, Unreadable, VERSION, decode, encode,
 };
+use super::format::{FORMAT, FORMAT_FILE};
 use super::location::{Location, Pieces};
 use super::plan::{Take, TransferSource};
 use super::{Address, RemoteError, TransferDirection, TransferJob, TransferredNames, worker_pool};
@@ -23,10 +24,6 @@ use crate::records::{Kind, ObjectKind, PackedKind, Travels};
 use crate::registry::is_name;
 use crate::store::Store;
 
-pub(super) const FORMAT_FILE: &str = "format";
-const FORMAT: &[u8] = b"reg-remote 3\n";
-/// The number in `format`.
-pub(super) const FORMAT_NUMBER: u32 = 3;
 const PACKS: &str = "packs";
 const INDEX: &str = "index";
 const OBJECTS: &str = "objects";
@@ -42,10 +39,6 @@ const GAP: u64 = 256 << 10;
 const PIECE: u64 = 8 << 20;
 /// Number of attempts of a push to write the names.
 const TRIES: u32 = 100;
-
-pub(super) fn is_format(bytes: &[u8]) -> bool {
-    bytes == FORMAT
-}
 
 /// Location of an object.
 #[derive(Debug, Clone, Copy)]
@@ -298,7 +291,7 @@ impl<'j> PackStore<'j> {
         if bytes.len() as u64 == to - from {
             return Ok(bytes);
         }
-        let reason = format!("it ends after {} of {to} bytes", from + bytes.len() as u64);
+        let reason = format!("it ends after {} of {} bytes", thousands(from + bytes.len() as u64), thousands(to));
         Err(RemoteError::Garbled { location: self.at(key), reason })
     }
 

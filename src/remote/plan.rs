@@ -7,8 +7,8 @@ use super::location::Pieces;
 use super::{RemoteError, TransferJob};
 use crate::hash::{Hash, Id};
 use crate::records::{self, Kind, ObjectKind, PackedKind, Travels, Withdrawal};
-use crate::registry::Withdrawn;
 use crate::registry::walk;
+use crate::withdrawal::Withdrawn;
 
 /// Receives an object that was read and hashed. Called from several threads.
 pub(super) type Take<'t> = dyn Fn(Hash, &[u8]) -> Result<(), RemoteError> + Sync + 't;

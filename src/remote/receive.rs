@@ -10,6 +10,7 @@ use crate::limits;
 use crate::progress::Unit;
 use crate::records::{ObjectKind, PackedKind};
 use crate::registry::{Registry, Transaction};
+use crate::withdrawal::Withdrawn;
 
 /// Copies missing objects in rounds: blobs, packed arrays, records. Each round is on the disk before the next begins.
 /// Then one transaction of the index adds records and names.
@@ -25,7 +26,7 @@ pub(super) fn receive(
     let mut transaction = registry.transaction()?;
     let here = registry.store().list()?.objects;
     let view = registry.view()?;
-    let withdrawn = registry.withdrawn(&view)?;
+    let withdrawn = Withdrawn::known(registry, &view)?;
     // Purged objects are not copied back from another registry that still has them.
     let purged = |item: &Item| item.picture && withdrawn.is_purged(&item.id);
     let lacks = |item: &&Item| here.binary_search(&item.id).is_err() && !purged(item);

@@ -1,6 +1,6 @@
 //! The parts of a comparison besides the AUCs: further metrics, and patient groups.
 
-use super::results::{DECIMALS, fewer_folds_of, labels};
+use super::means::{DECIMALS, fewer_folds_of, labels};
 use super::uncertainty::{about_intervals, interval};
 use super::{Cell, Column, ReportTable};
 use crate::records::{Comparison, GroupBy, GroupRow, Incomparable, MetricRow};

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use crate::diff::{Change, ComparedRecord, DatasetDiff, Difference, DivergencePoint, SplitDiff};
 use crate::digits::{counted, thousands};
-use crate::lineage::{Change, ComparedRecord, DatasetDiff, Difference, DivergencePoint, SplitDiff};
 use crate::records::Kind;
 
 /// Maximum number of listed cases; the others are counted. The JSON has all.

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use crate::digits::thousands;
-use crate::lineage::{AffectedRecord, Impact, InDataset, InFold, InSplit, UsageCounts};
+use crate::lineage::{AffectedRecord, Impact, InDataset, InFold, InSplit};
 use crate::records::Kind;
+use crate::usage::UsageCounts;
 
 /// Maximum number of listed images; the others are counted.
 const NAMED: usize = 3;

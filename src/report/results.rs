@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use super::means::{DECIMALS, covered, labels};
 use super::{Cell, Column, ReportTable, dataset, details, features, thousands, uncertainty};
 use crate::dataset::statistics::Statistics;
+use crate::digits::counted;
 use crate::records::{
-    self, AucTable, ComparedModel, Comparison, Incomparable, LabelSpread, Pooling, PublishedModel, Spread,
-    Subset,
+    self, AucTable, ComparedModel, Comparison, Incomparable, Pooling, PublishedModel, Spread, Subset,
 };
 
-pub(super) const DECIMALS: usize = 4;
 /// Heading of the row below a mean: the number of labels that it covers.
 pub(super) const COVERED: &str = "Labels in the mean";
 /// Number of rows below the labels of a table of AUCs: the mean and what it covers.
@@ -48,7 +48,7 @@ pub fn auc(title: &str, auc: &AucTable) -> ReportTable {
     table.rows.push(vec![Cell::Text("Mean".into()), Cell::Number { value: auc.mean, decimals: DECIMALS }]);
     table.rows.push(vec![Cell::Text(COVERED.into()), Cell::Integer(auc.mean_over.into())]);
     let undefined = auc.labels.len().saturating_sub(auc.mean_over as usize);
-    let mut note = format!("The mean covers {} of {} labels", auc.mean_over, auc.labels.len());
+    let mut note = format!("The mean covers {} of {}", auc.mean_over, counted(auc.labels.len() as u64, "label"));
     if undefined > 0 {
         note += "; an AUC is n/a if all images have the label or none has";
     }
@@ -227,51 +227,6 @@ pub(super) fn differently_covered(comparison: &Comparison) -> Option<String> {
     Some(format!("The means cover different labels, so none is marked as the best: {}.", said.join("; ")))
 }
 
-/// Names of the labels that are compared.
-pub(super) fn labels(comparison: &Comparison) -> impl Iterator<Item = &str> {
-    // A stranger's record may have fewer labels for one model than for another; those that all have are shown.
-    let shared = comparison.models.iter().map(|model| model.labels.len()).min().unwrap_or(0);
-    let first = comparison.models.first().into_iter().flat_map(|model| &model.labels);
-    first.take(shared).map(|label| label.label.as_str())
-}
-
-/// The number of labels that the means cover: for each fold if folds differ, for each model if models differ.
-pub(super) fn covered(comparison: &Comparison) -> String {
-    let all = labels(comparison).count();
-    let of_model = |model: &ComparedModel| -> String {
-        let in_fold = |fold: usize| {
-            let defined = |label: &&LabelSpread| label.auc.folds.get(fold).is_some_and(Option::is_some);
-            (model.labels.iter().filter(defined).count(), model.images.get(fold).is_some_and(|n| *n > 0))
-        };
-        let folds = (0..model.mean.folds.len()).map(in_fold);
-        // A fold that the model does not have covers no label.
-        let mut counts: Vec<usize> =
-            folds.filter(|(count, has_images)| *count > 0 || *has_images).map(|(count, _)| count).collect();
-        if counts.windows(2).all(|pair| pair[0] == pair[1]) {
-            counts.truncate(1);
-        }
-        match counts.as_slice() {
-            [] => format!("0 of {all} labels"),
-            [one] if *one == all => format!("{all} labels"),
-            [one] => format!("{one} of {all} labels"),
-            [first @ .., last] => {
-                let first: Vec<String> = first.iter().map(usize::to_string).collect();
-                format!("{} and {last} of {all} labels", first.join(", "))
-            }
-        }
-    };
-    let each: Vec<String> = comparison.models.iter().map(of_model).collect();
-    match each.split_first() {
-        None => "no labels".to_owned(),
-        Some((first, rest)) if rest.iter().all(|other| other == first) => first.clone(),
-        _ => {
-            let named =
-                comparison.models.iter().zip(&each).map(|(model, of)| format!("{of} ({})", model.name));
-            named.collect::<Vec<_>>().join(", ")
-        }
-    }
-}
-
 fn subset_in_words(subset: Subset) -> &'static str {
     match subset {
         Subset::Train => "training",
@@ -323,22 +278,6 @@ fn fewer_folds(comparison: &Comparison) -> Option<String> {
     })
 }
 
-/// The same of other means over folds, each named, with the number of folds that it covers and that there are.
-pub(super) fn fewer_folds_of(means: &[(String, usize, usize)]) -> Option<String> {
-    const SHOWN: usize = 20;
-    let fewer: Vec<String> = means
-        .iter()
-        .filter(|(_, n, folds)| n < folds && *n > 0)
-        .map(|(what, n, folds)| format!("{what} ({n} of {folds})"))
-        .collect();
-    let more = match fewer.len().saturating_sub(SHOWN) {
-        0 => String::new(),
-        more => format!(" and {} more", thousands(more as u64)),
-    };
-    let shown = fewer[..fewer.len().min(SHOWN)].join(", ");
-    (!fewer.is_empty()).then(|| format!("Means that cover fewer folds than there are: {shown}{more}."))
-}
-
 fn notes(comparison: &Comparison) -> Vec<String> {
     let (division, each) = (comparison.division(), comparison.division().name());
     let covered = covered(comparison);
@@ -385,7 +324,7 @@ fn notes(comparison: &Comparison) -> Vec<String> {
     let mut sources: Vec<(String, Vec<&str>)> = Vec::new();
     for model in comparison.published.iter().flat_map(|table| &table.models) {
         let over = match (model.mean_over, model.mean) {
-            (Some(n), _) => format!("; mean over {n} labels"),
+            (Some(n), _) => format!("; mean over {}", counted(n.into(), "label")),
             (None, Some(_)) => "; number of labels of the mean not given".to_owned(),
             (None, None) => String::new(),
         };

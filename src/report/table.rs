@@ -1,8 +1,8 @@
-//! A table of typed cells, and its form as CSV. `terminal.rs` adds text, `markup.rs` Markdown and `latex.rs` LaTeX.
+//! A table of typed cells, and its form as CSV. `terminal.rs` adds text, `markup.rs` Markdown and `latex.rs` LaTeX;
+//! `render.rs` chooses.
 
 use std::collections::BTreeSet;
 
-use super::{latex, markup, terminal};
 use crate::digits::thousands;
 use crate::escape::{self, line};
 
@@ -232,16 +232,6 @@ impl ReportTable {
         self.bold.extend(best_cells);
     }
 
-    /// Writes the table; the last line ends with a newline.
-    pub fn render(&self, format: Format) -> String {
-        match format {
-            Format::Text { width, bold } => terminal::text(self, width, bold),
-            Format::Csv => self.csv(),
-            Format::Markdown => markup::markdown(self),
-            Format::Latex => latex::latex(self),
-        }
-    }
-
     /// The lines below the table; the last one lists withdrawn data.
     pub(super) fn lines_below(&self) -> impl Iterator<Item = String> {
         let withdrawn = self.withdrawn.iter().map(|mark| format!("This {mark}."));
@@ -262,7 +252,7 @@ impl ReportTable {
         keys.max(1).min(self.columns.len().saturating_sub(1))
     }
 
-    fn csv(&self) -> String {
+    pub(super) fn csv(&self) -> String {
         let more = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));
             cells.map(further_fields).find(|names| !names.is_empty()).unwrap_or_default()

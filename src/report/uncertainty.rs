@@ -1,7 +1,8 @@
 //! The uncertainty of a comparison: intervals and paired tests.
 
-use super::results::{DECIMALS, covered, labels};
+use super::means::{DECIMALS, covered, labels};
 use super::{Cell, Column, ReportTable};
+use crate::digits::counted;
 use crate::records::{Bootstrap, BootstrapRow, Comparison};
 use crate::stats;
 
@@ -154,8 +155,8 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Repor
         ),
     };
     table.notes.push(format!(
-        "{} patients drawn with replacement, with all their images, seed {}; percentile intervals.{folds}",
-        super::thousands(bootstrap.patients),
+        "{} drawn with replacement, with all their images, seed {}; percentile intervals.{folds}",
+        counted(bootstrap.patients, "patient"),
         bootstrap.seed
     ));
     let short: Vec<String> = bootstrap

@@ -1,7 +1,7 @@
 //! The first page: running trainings, a search, and a list of the records.
 
+use super::answer::{Answer, Nothing, Query, encoded, leaves};
 use super::images;
-use super::route::{Answer, Nothing, Query, encoded, leaves};
 use crate::hash::Hash;
 use crate::records::{Header, Kind, summary};
 use crate::registry::{Registry, RegistryError};

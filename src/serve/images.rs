@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::route::{Answer, Nothing, Query, encoded, leaves};
+use super::answer::{Answer, Nothing, Query, encoded, leaves};
 use crate::dataset::formats::ImageFormat;
 use crate::dataset::{formats, overlay, pixels};
 use crate::hash::{Hash, Id};

@@ -9,6 +9,7 @@
 //! The server opens the index as every command does, for a moment and for reading, so that no writer waits for
 //! it.
 
+mod answer;
 mod browse;
 mod connections;
 mod images;

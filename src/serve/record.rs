@@ -1,6 +1,6 @@
 //! One record: its tables and figures, its inputs and results, and its document.
 
-use super::route::{Answer, Nothing};
+use super::answer::{Answer, Nothing};
 use crate::dataset::statistics::Statistics;
 use crate::digits::counted;
 use crate::hash::{Hash, Id};

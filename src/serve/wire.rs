@@ -15,8 +15,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::ServeError;
+use super::answer::Answer;
 use super::connections::{ConnectionEntry, Connections};
-use super::route::{self, Answer};
+use super::route;
 use super::token::Token;
 use crate::limits;
 use crate::registry::Registry;

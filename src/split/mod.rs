@@ -93,6 +93,34 @@ pub enum SplitError {
     /// A validation share outside (0, 1).
     #[error("a validation share of {0} is not possible")]
     ValFraction(f64),
+    /// The split divides another data set.
+    #[error("split {split} belongs to data set {divides}, not {dataset}")]
+    OtherDataset {
+        /// The split.
+        split: String,
+        /// The data set that it divides.
+        divides: String,
+        /// The requested data set.
+        dataset: String,
+    },
+    /// The split has fewer folds.
+    #[error("split {split} has no fold {fold}: it has {}, counted from 0", counted(*folds as u64, "fold"))]
+    NoSuchFold {
+        /// The split.
+        split: String,
+        /// Its number of folds.
+        folds: usize,
+        /// The requested fold.
+        fold: u32,
+    },
+    /// A split with several folds, none of which was given.
+    #[error("split {split} has {}: give the one that was scored", counted(*folds as u64, "fold"))]
+    WhichFold {
+        /// The split.
+        split: String,
+        /// Its number of folds.
+        folds: usize,
+    },
 }
 
 impl SplitError {
@@ -117,6 +145,8 @@ impl SplitError {
             SplitError::InBothLists(_) => "remove the name from one of the lists",
             SplitError::NoneFound { .. } => "a list has one `Image Index` per line, such as 00000001_000.png",
             SplitError::ValFraction(_) => "give a fraction between 0 and 1, such as 0.1",
+            SplitError::WhichFold { .. } => "give --fold K, counted from 0",
+            SplitError::OtherDataset { .. } | SplitError::NoSuchFold { .. } => return None,
         })
     }
 }

@@ -37,6 +37,7 @@ impl RegisterError {
 
 /// A registered split.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Registered {
     /// The split.
     pub id: Id<Split>,

@@ -17,6 +17,7 @@ use serde_json::json;
 use tch::{Device, Tensor};
 
 use crate::error::TensorError;
+pub(crate) use crate::feature_rows::Features;
 use crate::identity;
 use crate::images::{Crop, ImageDataset};
 use crate::net::Net;
@@ -28,22 +29,7 @@ type Result<T> = std::result::Result<T, TensorError>;
 /// Number of images that the network processes at once.
 const GROUP: usize = 32;
 
-/// Features of some images.
-pub(crate) struct Features {
-    /// `[images, features]`.
-    values: Tensor,
-    /// Position of each row of the manifest.
-    places: HashMap<u32, i64>,
-}
-
 impl Features {
-    /// `[rows, features]`.
-    pub(crate) fn of(&self, rows: &[u32]) -> Result<Tensor> {
-        let places: Vec<i64> = rows.iter().map(|row| self.places[row]).collect();
-        let places = Tensor::f_from_slice(&places)?.f_to_device(self.values.device())?;
-        Ok(self.values.f_index_select(0, &places)?)
-    }
-
     /// Computes the features of `rows`, which ascend, or reads them from `cache`. The network has frozen
     /// layers, which `weights` and `threads` determine.
     pub(crate) fn compute<W: Write>(

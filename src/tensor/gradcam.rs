@@ -10,7 +10,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::error::TensorError;
 use crate::images::Crop;
-use crate::job::JobPaths;
+use crate::paths::JobPaths;
 use crate::predict::{Inputs, frozen, write};
 use crate::reporter::{Pace, Reporter};
 

@@ -4,11 +4,10 @@ use std::io::Write;
 use std::time::Duration;
 
 use reg::dataset::pixel_cache::ResizedPixels;
-use reg::digits::thousands;
-use reg::disk::Dir;
-use reg::hash::{Hash, Id};
+use reg::digits::{counted, thousands};
+use reg::hash::Id;
 use reg::limits;
-use reg::records::{Assignment, Manifest, Packed, Precision, Subset, codec};
+use reg::records::{Assignment, Manifest, Precision, Subset};
 use reg::store::Store;
 use reg::worker::{GradcamImages, Job, JobOutcome, Numbers, PROTOCOL, Work, WorkerEvent};
 
@@ -17,6 +16,7 @@ use crate::error::TensorError;
 use crate::gradcam::gradcam;
 use crate::images::{ImageDataset, Images};
 use crate::layers::Memory;
+use crate::paths::JobPaths;
 use crate::predict::{Inputs, predict};
 use crate::probe::{ProbeRows, probe};
 use crate::reporter::Reporter;
@@ -26,26 +26,6 @@ type Result<T> = std::result::Result<T, TensorError>;
 
 /// Batch size for image files outside of a data set.
 const FILES_BATCH: u32 = 16;
-
-/// The folders of a job.
-pub(crate) struct JobPaths {
-    store: Store,
-    /// The job's folder.
-    pub(crate) out: Dir,
-    /// Threads of libtorch.
-    pub(crate) threads: u32,
-}
-
-impl JobPaths {
-    /// Reads an object and checks its hash.
-    pub(crate) fn read(&self, what: &'static str, id: Hash) -> Result<Vec<u8>> {
-        self.store.read(&id).map_err(|source| TensorError::Object { what, source })
-    }
-
-    fn unpack<T: Packed>(&self, what: &'static str, id: Hash) -> Result<T> {
-        codec::unpack(&self.read(what, id)?).map_err(|source| TensorError::Codec { what, id, source })
-    }
-}
 
 /// Parses a job, if it uses this version of the protocol.
 pub(crate) fn parse(text: &[u8]) -> Result<Job> {
@@ -85,7 +65,8 @@ pub(crate) fn execute<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Result<
     let Job { labels, age, threads, .. } = job;
     if !(1..=limits::DATASET_LABELS as u32).contains(&labels) {
         return Err(TensorError::Settings(format!(
-            "{labels} labels; 1 to {} are possible",
+            "{}; 1 to {} are possible",
+            counted(labels.into(), "label"),
             limits::DATASET_LABELS
         )));
     }
@@ -93,7 +74,11 @@ pub(crate) fn execute<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Result<
     let dataset = |manifest: Id<Manifest>| -> Result<ImageDataset> {
         let images = paths.unpack::<Manifest>("manifest", manifest.hash)?;
         if images.labels != labels {
-            let reason = format!("the job has {labels} labels, but its manifest has {}", images.labels);
+            let reason = format!(
+                "the job has {}, but its manifest has {}",
+                counted(labels.into(), "label"),
+                images.labels
+            );
             return Err(TensorError::Job(reason));
         }
         Ok(ImageDataset::new(paths.store.clone(), manifest, images.rows))
@@ -171,7 +156,8 @@ fn rows(assignment: &Assignment, fold: u32, subset: Subset, images: usize) -> Re
     let folds = assignment.folds.len();
     let Some(codes) = assignment.folds.get(fold as usize) else {
         return Err(TensorError::Split(format!(
-            "there is no fold {fold}: there are {folds} folds, counted from 0"
+            "the split has no fold {fold}: it has {}, counted from 0",
+            counted(folds as u64, "fold")
         )));
     };
     if codes.len() != images {

@@ -11,13 +11,13 @@ use tch::{Device, Kind, Tensor};
 use crate::calls::Autocast;
 
 use crate::error::TensorError;
-use crate::features::Features;
+use crate::feature_rows::Features;
 use crate::images::{Crop, Images, batches};
-use crate::job::JobPaths;
 use crate::layers::{InitialValues, Memory};
 use crate::memory;
 use crate::net::Net;
 use crate::output;
+use crate::paths::JobPaths;
 use crate::reporter::{Pace, Reporter};
 use crate::weights::{self, Fit};
 

@@ -16,7 +16,7 @@ use tch::{Kind, Tensor};
 
 use crate::error::TensorError;
 use crate::features::Features;
-use crate::job::JobPaths;
+use crate::paths::JobPaths;
 use crate::predict::{Inputs, frozen, write};
 use crate::reporter::{Pace, Reporter};
 

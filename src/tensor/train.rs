@@ -20,12 +20,12 @@ use crate::checkpoint::{Best, CheckpointWriter, EpochProgress, Owner, TrainingPr
 use crate::error::TensorError;
 use crate::features::Features;
 use crate::images::{Crop, Images, batches, order};
-use crate::job::JobPaths;
 use crate::layers::InitialValues;
 use crate::loss::Criterion;
 use crate::memory;
 use crate::net::Net;
 use crate::output;
+use crate::paths::JobPaths;
 use crate::predict::{Inputs, Resumed, started};
 use crate::reporter::{Pace, Reporter};
 use crate::weights::{self, Fit};

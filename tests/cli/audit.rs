@@ -317,7 +317,7 @@ fn scores_of_another_fold_than_that_of_their_run_are_caught() {
     let stamp = Stamp { time: "2026-01-01T00:00:00Z".into(), command: "forge".into() };
     let mut transaction = registry.transaction().unwrap();
     let predictions = transaction.put(&forged).unwrap();
-    let table = reg::runs::auc_table(predictions, &forged, &dataset, &manifest, &scores);
+    let table = reg::scores::auc_table(predictions, &forged, &dataset, &manifest, &scores);
     let table = transaction.put(&Table::Auc(table)).unwrap();
     transaction.commit(&stamp).unwrap();
     study.refused(3, &format!("reproduce {table}"), &["do not match their run"]);

@@ -1,9 +1,9 @@
 //! Records that differ from the recomputed ones, in one place each.
 
 use reg::hash::{Hash, Id};
+use reg::recompute::recompute;
 use reg::records::Run;
 use reg::registry::{Objects, Registry, RegistryError};
-use reg::runs::recompute;
 use serde_json::Value;
 
 use crate::harness::Study;

@@ -10,6 +10,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use rayon::prelude::*;
 use reg::hash::Hash;
 use reg::lineage::verify;
+use reg::withdrawal::Withdrawn;
 use reg::progress::Silent;
 use reg::registry::Registry;
 use reg::registry::survey::Depth;
@@ -109,7 +110,7 @@ impl Workspace {
         assert!(found.sound(), "{what}: {found:?}");
         let objects = registry.store().list().unwrap().objects;
         let survey = registry.survey(&objects, Depth::Records, &Silent);
-        let withdrawn = registry.withdrawn(&registry.view().unwrap()).unwrap();
+        let withdrawn = Withdrawn::known(&registry, &registry.view().unwrap()).unwrap();
         for id in survey.records.keys().chain(survey.packed.keys()) {
             for to in survey.links(id) {
                 let there = objects.binary_search(&to).is_ok() || withdrawn.is_purged(&to);

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use reg::compare::{CompareOptions, Grouping, Input, Labels, compare};
 use reg::dataset::ingest::{IngestRequest, ingest};
 use reg::dataset::pixels::{self, Gray};
 use reg::dataset::statistics::Statistics;
@@ -21,7 +22,7 @@ use reg::records::{
     rules,
 };
 use reg::registry::{Registry, Stamp};
-use reg::runs::{CompareOptions, Foreign, Grouping, Input, Labels, ScoredSubset, compare, import_scores};
+use reg::scores::{Foreign, ScoredSubset, import_scores};
 use reg::split::{self, Lists};
 use reg::stats::{self, HeatmapGrid, Rect};
 use reg::store::LinkMode;
@@ -171,7 +172,7 @@ fn found() -> All {
         let scores = registry.scores(&predictions).unwrap();
         pin("IMPORT", rules::IMPORT, &format!("{name}, scores"), content(&scores));
         let of = Id::new(Hash::of(b"predictions"));
-        let auc = reg::runs::auc_table(of, &predictions, &dataset, &manifest, &scores);
+        let auc = reg::scores::auc_table(of, &predictions, &dataset, &manifest, &scores);
         pin("AUC", rules::AUC, &name, content(auc));
     }
 

@@ -1,8 +1,8 @@
 //! `reg study compare`.
 
+use reg::compare::CompareOptions;
 use reg::report::{features, results};
-use reg::runs::CompareOptions;
-use reg::runs::study::{self, ProbeState};
+use reg::study::{self, ProbeState};
 use serde_json::{Value, json};
 
 use super::{probe_row, recorded};

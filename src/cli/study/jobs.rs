@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use reg::limits;
 use reg::records::DeviceKind;
 use reg::registry::Registry;
-use reg::runs::study::kubernetes::{Pod, manifest};
-use reg::runs::study::slurm::{Exchange, SlurmOptions, TaskCommand, script, submit};
-use reg::runs::study::{State, StudyPlan};
+use reg::study::kubernetes::{Pod, manifest};
+use reg::study::slurm::{Exchange, SlurmOptions, TaskCommand, script, submit};
+use reg::study::{State, StudyPlan};
 use serde_json::{Value, json};
 
 use crate::cli::Context;

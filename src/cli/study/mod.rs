@@ -11,12 +11,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use reg::compare::CompareOptions;
 use reg::hash::Id;
 use reg::records::Study;
 use reg::registry::Registry;
-use reg::runs::process::Worker;
-use reg::runs::study::{self, PAPER, Probe, ProbeState, SMALL, State, StudyRunStatus, slurm};
-use reg::runs::{CompareOptions, Device};
+use reg::study::{self, PAPER, Probe, ProbeState, SMALL, State, StudyRunStatus, slurm};
+use reg::training::Device;
+use reg::training::process::Worker;
 use serde_json::{Value, json};
 
 use super::Context;

@@ -1,7 +1,7 @@
 //! A plan as text and as a JSON document.
 
 use reg::report::{Cell, Column, ReportTable};
-use reg::runs::study::{Basis, Cost, RunOutcome, State, StudyPlan, StudyRunStatus};
+use reg::study::{Basis, Cost, RunOutcome, State, StudyPlan, StudyRunStatus};
 use serde_json::{Value, json};
 
 use super::row;

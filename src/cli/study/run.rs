@@ -1,11 +1,11 @@
 //! `reg study run`.
 
 use reg::report::{Cell, Column, ReportTable};
-use reg::runs::Device;
-use reg::runs::process::Worker;
-use reg::runs::study::{
+use reg::study::{
     self, ProbeState, RunOutcome, SetupHeatmaps, State, StudyError, StudyRequest, StudyRunStatus, StudySource,
 };
+use reg::training::Device;
+use reg::training::process::Worker;
 use serde_json::{Value, json};
 
 use super::jobs::{self, BatchRequest};

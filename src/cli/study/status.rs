@@ -4,7 +4,7 @@ use reg::hash::Id;
 use reg::records::Study;
 use reg::registry::Registry;
 use reg::report::{Cell, Column, ReportTable, thousands};
-use reg::runs::study::{self, Probe, State, StudyRunStatus, slurm};
+use reg::study::{self, Probe, State, StudyRunStatus, slurm};
 use serde_json::{Value, json};
 
 use super::{probe_row, recorded, row};

@@ -4,7 +4,7 @@
 use std::io::IsTerminal;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use reg::runs::study::{ActiveRun, Ended, Planned, RunOutcome, StudyPlan, Watcher};
+use reg::study::{ActiveRun, Ended, Planned, RunOutcome, StudyPlan, Watcher};
 
 use crate::cli::output::{plural, tell};
 use crate::cli::progress::{loss, phase, span};

@@ -4,8 +4,8 @@
 use std::path::{Component, Path};
 
 use super::super::DatasetError;
+use super::super::file_names::{is_archive, is_hidden, is_image, is_mac, is_other_image};
 use super::super::remarks::Remark;
-use super::super::source::{is_archive, is_hidden, is_image, is_other_image};
 use crate::records::is_plain_name;
 
 /// What to do with a member.
@@ -56,9 +56,4 @@ pub(super) fn judge(path: &[u8], is_dir: bool, archive: &Path) -> Result<Member,
         () if is_other_image(path_of) => remark(Remark::OtherFormat),
         () => Ok(Member::Other),
     }
-}
-
-/// What macOS puts beside files: `__MACOSX`, `._00000001_000.png`.
-pub(in crate::dataset) fn is_mac(name: &[u8]) -> bool {
-    name.starts_with(b"._") || name == b"__MACOSX"
 }

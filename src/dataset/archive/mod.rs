@@ -17,7 +17,6 @@ use super::DatasetError;
 use super::remarks::Remarks;
 use crate::recognise::{FileKind, HEAD};
 
-pub(super) use member::is_mac;
 use unpack::Compression;
 pub(super) use unpack::Gunzip;
 

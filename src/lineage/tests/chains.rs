@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering;
 use std::thread;
 
 use super::*;
-use crate::lineage::{Direction, diff, trace, trace_near, verify_some};
+use crate::diff::diff;
+use crate::lineage::{Direction, trace, trace_near, verify_some};
 use crate::progress::Silent;
 use crate::registry::Registry;
 

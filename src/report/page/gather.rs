@@ -5,17 +5,18 @@ use std::path::Path;
 
 use super::PageError;
 use super::lineage::near;
+use crate::compare::{CompareOptions, Input, RocCurve, compare, roc_curves};
 use crate::dataset::statistics::Statistics;
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::lineage::{Direction, Graph};
+use crate::recompute::verify_record;
 use crate::records::{
     Comparison, Content, Dataset, EpochLog, Execution, Heatmap, Kind, Pointing, Predictions, ProbeTable, Run,
     ScoreSource, Spec, Split, Study, Table,
 };
 use crate::registry::{Registry, RegistryError, Stamp};
-use crate::runs::study::{self, StudyRunStatus, compare_sections, status};
-use crate::runs::{CompareOptions, Input, RocCurve, compare, roc_curves, verify_record};
+use crate::study::{self, StudyRunStatus, compare_sections, status};
 
 /// The request for a report.
 #[derive(Debug, Clone)]

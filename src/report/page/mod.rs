@@ -9,12 +9,14 @@ mod lineage;
 mod sections;
 mod withdrawn;
 
+use crate::compare::{CompareError, CompareOptions};
 use crate::hash::Hash;
 use crate::index::IndexError;
 use crate::lineage::Direction;
+use crate::recompute::RecomputeError;
 use crate::registry::{Registry, RegistryError, Stamp};
 use crate::report::svg::escape;
-use crate::runs::{CompareOptions, RunError};
+use crate::study::StudyError;
 use gather::Material;
 pub use gather::ReportRequest;
 pub(crate) use html::{HtmlWriter, SCRIPT, TableContext, served, style};
@@ -29,7 +31,13 @@ pub enum PageError {
     Registry(#[from] RegistryError),
     /// Models that are not comparable, and similar errors.
     #[error(transparent)]
-    Run(#[from] RunError),
+    Compare(#[from] CompareError),
+    /// A record that is not what it should be.
+    #[error(transparent)]
+    Recompute(#[from] RecomputeError),
+    /// A study.
+    #[error(transparent)]
+    Study(#[from] StudyError),
     /// A run or predictions that no recorded comparison contains.
     #[error("`{0}` is not part of any comparison yet; compute one with `reg report` or `reg compare`")]
     NotCompared(String),

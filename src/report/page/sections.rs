@@ -9,7 +9,7 @@ use crate::records::{Architecture, ComparedModel, Incomparable, ScoreSource, Spl
 use crate::registry::Registry;
 use crate::report::svg::{self, escape};
 use crate::report::{Cell, Column, ReportTable, dataset, details, features, results, thousands, uncertainty};
-use crate::runs::study::{State, StudyRunStatus};
+use crate::study::{State, StudyRunStatus};
 
 /// The request: data, splits, models.
 pub(super) fn asked(

@@ -2,9 +2,9 @@
 
 use super::html::HtmlWriter;
 use crate::hash::Hash;
-use crate::lineage::Marks;
 use crate::registry::{Registry, RegistryError};
 use crate::report::svg::escape;
+use crate::withdrawal::{Marks, Withdrawn};
 
 /// Lists the records that contain withdrawn data; nothing if there are none.
 pub(crate) fn notice(
@@ -29,7 +29,7 @@ pub(crate) fn notice(
 
 /// Why an image must not be shown; `None` if it may be.
 pub(crate) fn withheld(registry: &Registry, object: &Hash) -> Result<Option<String>, RegistryError> {
-    let withdrawn = registry.withdrawn(&registry.view()?)?;
+    let withdrawn = Withdrawn::known(registry, &registry.view()?)?;
     let found = withdrawn.of_file(object).or_else(|| withdrawn.gone(object));
     Ok(found.map(|(_, record)| {
         let what = if record.purge { "withdrawn and purged" } else { "withdrawn" };

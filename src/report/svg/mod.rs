@@ -26,10 +26,10 @@ pub use palette::style;
 pub use range::range;
 pub use roc::{Curve, roc};
 
-use super::results;
+use super::means;
 use super::table::NOT_COMPARABLE;
+use crate::compare::RocCurve;
 use crate::records::{Comparison, Incomparable};
-use crate::runs::RocCurve;
 
 /// A figure.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,7 +83,7 @@ impl Figure {
 /// The figures of a comparison: figure 5, the Spearman matrix, and the ROC curves of each label. If the models
 /// are not comparable, each figure has a warning.
 pub fn comparison(comparison: &Comparison, curves: &[RocCurve]) -> Vec<Figure> {
-    let labels = results::labels(comparison);
+    let labels = means::labels(comparison);
     let rocs = labels.map(|label| roc(label, &roc::curves(comparison, label, curves)));
     let mut figures: Vec<Figure> =
         [range(comparison), spearman(comparison)].into_iter().chain(rocs).collect();

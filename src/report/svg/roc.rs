@@ -2,8 +2,8 @@
 
 use super::scale::{AxisScale, thinned};
 use super::{Anchor, Canvas, Figure, fitted, key, series_class, shown};
+use crate::compare::RocCurve;
 use crate::records::Comparison;
-use crate::runs::RocCurve;
 use crate::stats;
 
 /// The curve of one model.

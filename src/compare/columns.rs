@@ -1,0 +1,242 @@
+//! The columns of a comparison: each model's scores by fold, with the true labels.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::{CompareError, Grouping, Input};
+use crate::hash::Id;
+use crate::records::{Dataset, ImageRow, Manifest, Predictions};
+use crate::registry::Objects;
+use crate::scores::truth;
+
+/// A data set, read once for all models.
+pub(super) struct ScoredImages {
+    pub(super) dataset: Dataset,
+    pub(super) manifest: Manifest,
+}
+
+/// One model on one fold.
+#[derive(Clone)]
+pub(super) struct FoldScores {
+    pub(super) id: Id<Predictions>,
+    pub(super) predictions: Predictions,
+    pub(super) images: Arc<ScoredImages>,
+    /// The scored rows of the manifest, ascending.
+    pub(super) rows: Vec<u32>,
+    /// Labels of `scores` and `truth`.
+    pub(super) labels: Vec<String>,
+    /// `[labels, images]`.
+    pub(super) scores: Vec<Vec<f64>>,
+    /// `[labels, images]`: whether an image has the label; `None` if the label is missing.
+    pub(super) truth: Vec<Vec<Option<bool>>>,
+}
+
+/// The scores of a label on the images whose label is known, and whether the images have the label.
+pub(super) struct KnownLabels {
+    pub(super) scores: Vec<f64>,
+    pub(super) truth: Vec<bool>,
+}
+
+impl KnownLabels {
+    /// Number of images with the label.
+    pub(super) fn positives(&self) -> u64 {
+        self.truth.iter().filter(|positive| **positive).count() as u64
+    }
+}
+
+/// One model: its cells by fold.
+#[derive(Clone)]
+pub(super) struct ModelColumn {
+    pub(super) name: String,
+    pub(super) folds: BTreeMap<Option<u32>, FoldScores>,
+}
+
+impl FoldScores {
+    pub(super) fn image_rows(&self) -> impl Iterator<Item = &ImageRow> {
+        self.rows.iter().map(|row| &self.images.manifest.rows[*row as usize])
+    }
+
+    /// The scores and labels with which a label is evaluated: images whose label is missing are left out.
+    pub(super) fn known(&self, label: usize) -> KnownLabels {
+        self.known_of(label, 0..self.rows.len())
+    }
+
+    /// The same for some of the images, given by their indices in `rows`.
+    pub(super) fn known_of(&self, label: usize, places: impl Iterator<Item = usize>) -> KnownLabels {
+        let (scores, truth) = (&self.scores[label], &self.truth[label]);
+        let (scores, truth) = places.filter_map(|place| Some((scores[place], truth[place]?))).unzip();
+        KnownLabels { scores, truth }
+    }
+
+    /// Number of images whose label is missing.
+    pub(super) fn missing(&self, label: usize) -> u64 {
+        self.truth[label].iter().filter(|truth| truth.is_none()).count() as u64
+    }
+
+    /// For each image, its row in the data set of another cell, which must have the same source, name, file,
+    /// patient and labels. Data sets can number rows differently, for example after a withdrawal, or if the CSV
+    /// has other line ends.
+    pub(super) fn rows_in(&self, other: &FoldScores) -> Vec<Option<u32>> {
+        if self.predictions.dataset == other.predictions.dataset {
+            return self.rows.iter().copied().map(Some).collect();
+        }
+        let (own, theirs) = (&self.images.dataset, &other.images.dataset);
+        if (&own.source, &own.labels) != (&theirs.source, &theirs.labels) {
+            return vec![None; self.rows.len()];
+        }
+        fn identity(row: &ImageRow) -> impl PartialEq {
+            (row.object, row.patient.clone(), row.labels.clone())
+        }
+        let place = |row: &ImageRow| {
+            let place = other.images.manifest.row_named(&row.name)?;
+            let there = &other.images.manifest.rows[place];
+            (identity(row) == identity(there)).then_some(place as u32)
+        };
+        self.image_rows().map(place).collect()
+    }
+
+    /// Restricts the cell to these labels, all of which it must have.
+    fn select(&mut self, labels: &[String]) {
+        let place = |label| self.labels.iter().position(|own| own == label).expect("labels were checked");
+        let places: Vec<usize> = labels.iter().map(place).collect();
+        self.scores = places.iter().map(|place| self.scores[*place].clone()).collect();
+        self.truth = places.iter().map(|place| self.truth[*place].clone()).collect();
+        self.labels = labels.to_vec();
+    }
+
+    /// The cell restricted to the images in `rows` of the data set of another cell.
+    fn restrict(&self, rows: &HashSet<u32>, other: &FoldScores) -> FoldScores {
+        fn pick<T: Copy>(values: &[T], kept: &[usize]) -> Vec<T> {
+            kept.iter().map(|place| values[*place]).collect()
+        }
+        let there = self.rows_in(other);
+        let kept: Vec<usize> =
+            (0..there.len()).filter(|place| there[*place].is_some_and(|row| rows.contains(&row))).collect();
+        FoldScores {
+            rows: pick(&self.rows, &kept),
+            scores: self.scores.iter().map(|scores| pick(scores, &kept)).collect(),
+            truth: self.truth.iter().map(|truth| pick(truth, &kept)).collect(),
+            ..self.clone()
+        }
+    }
+}
+
+/// Reads scores and truth of all inputs and puts them into columns.
+pub(super) fn columns(
+    objects: &dyn Objects,
+    inputs: Vec<Input>,
+    grouping: Grouping,
+) -> Result<Vec<ModelColumn>, CompareError> {
+    let mut columns: Vec<ModelColumn> = Vec::new();
+    let mut owners: BTreeMap<(usize, Option<u32>), String> = BTreeMap::new();
+    let mut datasets: HashMap<Id<Dataset>, Arc<ScoredImages>> = HashMap::new();
+    for input in inputs {
+        let Input { name, id, predictions } = input;
+        let key = match grouping {
+            Grouping::Model => predictions.model.clone(),
+            Grouping::Run => name.clone(),
+        };
+        let place = columns.iter().position(|column| column.name == key).unwrap_or_else(|| {
+            columns.push(ModelColumn { name: key.clone(), folds: BTreeMap::new() });
+            columns.len() - 1
+        });
+        let fold = predictions.fold;
+        match columns[place].folds.get(&fold) {
+            // The same predictions given twice count once.
+            Some(cell) if cell.id == id => continue,
+            Some(_) => {
+                let a = owners.remove(&(place, fold)).unwrap_or_default();
+                return Err(CompareError::SameCell { a, b: name, model: key, fold: fold_name(fold) });
+            }
+            None => {}
+        }
+        let images = match datasets.get(&predictions.dataset) {
+            Some(images) => images.clone(),
+            None => {
+                let dataset = objects.get(predictions.dataset)?;
+                let manifest = objects.manifest(&dataset)?;
+                let images = Arc::new(ScoredImages { dataset, manifest });
+                datasets.insert(predictions.dataset, images.clone());
+                images
+            }
+        };
+        owners.insert((place, fold), name);
+        columns[place].folds.insert(fold, cell(objects, id, predictions, images)?);
+    }
+    Ok(columns)
+}
+
+/// Reads scores and truth of predictions.
+pub(super) fn cell(
+    objects: &dyn Objects,
+    id: Id<Predictions>,
+    predictions: Predictions,
+    images: Arc<ScoredImages>,
+) -> Result<FoldScores, CompareError> {
+    let scores = objects.scores(&predictions)?;
+    let labels = predictions.labels.clone();
+    let of = |label: &String| truth(&images.dataset, &images.manifest, &scores, label);
+    Ok(FoldScores {
+        truth: labels.iter().map(of).collect(),
+        scores: (0..labels.len()).map(|label| scores.column(label)).collect(),
+        rows: scores.rows,
+        id,
+        predictions,
+        images,
+        labels,
+    })
+}
+
+/// The name of a fold in messages.
+pub(super) fn fold_name(fold: Option<u32>) -> String {
+    fold.map_or("no fold".to_owned(), |fold| format!("fold {fold}"))
+}
+
+/// The labels that every cell scores, in the order of the first.
+pub(super) fn shared_labels(columns: &[ModelColumn]) -> Vec<String> {
+    let mut cells = columns.iter().flat_map(|column| column.folds.values());
+    let mut labels = cells.next().map_or(Vec::new(), |cell| cell.labels.clone());
+    for cell in cells {
+        labels.retain(|label| cell.labels.contains(label));
+    }
+    labels
+}
+
+/// Restricts every cell to these labels, in this order.
+pub(super) fn select(columns: &mut [ModelColumn], labels: &[String]) {
+    columns.iter_mut().flat_map(|column| column.folds.values_mut()).for_each(|cell| cell.select(labels));
+}
+
+/// The columns restricted to the folds and images that all of them scored: paired statistics are computed from
+/// these.
+pub(super) fn common(columns: &[ModelColumn]) -> Vec<ModelColumn> {
+    let mut common = columns.to_vec();
+    let folds: Vec<Option<u32>> = columns[0].folds.keys().copied().collect();
+    let shared = |fold: &Option<u32>| columns.iter().all(|column| column.folds.contains_key(fold));
+    let (shared, single): (Vec<_>, Vec<_>) = folds.into_iter().partition(shared);
+    for column in &mut common {
+        column.folds.retain(|fold, _| shared.contains(fold) && !single.contains(fold));
+    }
+    for fold in &shared {
+        let cells: Vec<&FoldScores> = columns.iter().map(|column| &column.folds[fold]).collect();
+        if cells.windows(2).all(|pair| same_images(pair[0], pair[1])) {
+            continue;
+        }
+        let mut rows: HashSet<u32> = cells[0].rows.iter().copied().collect();
+        for cell in &cells {
+            let own: HashSet<u32> = cell.rows_in(cells[0]).into_iter().flatten().collect();
+            rows.retain(|row| own.contains(row));
+        }
+        for column in &mut common {
+            let cell = column.folds[fold].restrict(&rows, cells[0]);
+            column.folds.insert(*fold, cell);
+        }
+    }
+    common
+}
+
+/// Whether two cells have the same images.
+pub(super) fn same_images(a: &FoldScores, b: &FoldScores) -> bool {
+    let mut rows = a.rows.iter().copied().map(Some);
+    a.rows.len() == b.rows.len() && b.rows_in(a).into_iter().all(|row| rows.next() == Some(row))
+}

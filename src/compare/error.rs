@@ -1,0 +1,157 @@
+//! Why models cannot be compared.
+
+use std::path::{Path, PathBuf};
+
+use crate::index::IndexError;
+use crate::records::{Incomparable, IncomparableKind};
+use crate::registry::RegistryError;
+use crate::scores::ScoreError;
+
+/// Why models cannot be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum CompareError {
+    /// The registry.
+    #[error(transparent)]
+    Registry(RegistryError),
+    /// Scores that are not what they are said to be.
+    #[error(transparent)]
+    Score(ScoreError),
+    /// A file of published numbers that cannot be read.
+    #[error("{}", crate::disk::failed(doing, path, source))]
+    Io {
+        /// The verb.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A run without predictions of the subset.
+    #[error("run {0} has no predictions of its test images")]
+    NoPredictions(String),
+    /// Neither a run nor predictions.
+    #[error("`{text}` is a {kind}; only runs and predictions can be compared")]
+    NotComparable {
+        /// The requested name or id.
+        text: String,
+        /// Its kind.
+        kind: String,
+    },
+    /// Two results that belong in the same cell of the table.
+    #[error("{a} and {b} are both model {model} on {fold}")]
+    SameCell {
+        /// The first.
+        a: String,
+        /// The second.
+        b: String,
+        /// Their model.
+        model: String,
+        /// Their fold.
+        fold: String,
+    },
+    /// Results that are not comparable.
+    #[error("{}", Incomparable::reasons(.0))]
+    Incomparable(Vec<Incomparable>),
+    /// A label that not every model scores.
+    #[error("not every model scores {label}; labels that all models score: {}", shared.join(", "))]
+    LabelNotScored {
+        /// The label.
+        label: String,
+        /// The labels that all models score.
+        shared: Vec<String>,
+    },
+    /// Models without a common image.
+    #[error("no image was scored by every model on the same fold")]
+    NoSharedImage,
+    /// Models without a common label.
+    #[error("no label was scored by every model")]
+    NoSharedLabel,
+    /// An invalid file of published numbers.
+    #[error("{} is not a file of published numbers: {reason}", path.display())]
+    NotPublished {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Nothing to compare.
+    #[error("nothing to compare")]
+    Nothing,
+}
+
+impl From<RegistryError> for CompareError {
+    fn from(e: RegistryError) -> Self {
+        CompareError::Registry(e)
+    }
+}
+
+impl From<IndexError> for CompareError {
+    fn from(e: IndexError) -> Self {
+        CompareError::Registry(e.into())
+    }
+}
+
+impl From<ScoreError> for CompareError {
+    fn from(e: ScoreError) -> Self {
+        match e {
+            ScoreError::Registry(e) => CompareError::Registry(e),
+            e => CompareError::Score(e),
+        }
+    }
+}
+
+impl CompareError {
+    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| CompareError::Io { doing, path, source }
+    }
+
+    /// A hint.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            CompareError::Score(e) => return e.hint(),
+            CompareError::NoPredictions(_) => "`reg eval RUN` makes them",
+            CompareError::SameCell { .. } => "give each its own column with `reg compare --by run`",
+            CompareError::Incomparable(incomparable) => {
+                match incomparable.first().map(|incomparable| incomparable.kind) {
+                    Some(IncomparableKind::MixedFolds) => {
+                        "a column holds folds of one model on one split, trained with the same settings: give only such runs, or import another tool's scores under another --model; --allow-different-images compares them anyway and flags the table"
+                    }
+                    Some(IncomparableKind::DifferentLabels) => {
+                        "give --labels shared to compare the labels that all models score"
+                    }
+                    Some(IncomparableKind::Published) => {
+                        "evaluate on the official split (`reg split import`), or give --allow-different-images; the table is flagged"
+                    }
+                    Some(IncomparableKind::Leak) => {
+                        "compare models that have not seen these patients, or give --allow-different-images; the table is flagged"
+                    }
+                    _ => {
+                        "only scores of the same images can be compared: train, evaluate or import both on the same split and fold, or give --images shared; --allow-different-images compares them anyway and flags the table"
+                    }
+                }
+            }
+            CompareError::NoSharedImage => {
+                "images of two data sets are the same if source, name, file, patient and labels are equal; metadata-only data sets have no files"
+            }
+            CompareError::NotPublished { .. } => {
+                "a [[model]] needs name, source, split = \"official\", and mean or a table [model.auc]; images and mean_over are optional"
+            }
+            CompareError::Registry(_)
+            | CompareError::Io { .. }
+            | CompareError::NotComparable { .. }
+            | CompareError::LabelNotScored { .. }
+            | CompareError::NoSharedLabel
+            | CompareError::Nothing => return None,
+        };
+        Some(hint.to_owned())
+    }
+
+    /// Whether the error is the negative result of a check rather than a failure.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            CompareError::Score(e) => e.is_refusal(),
+            e => matches!(e, CompareError::Incomparable(_)),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Metrics besides the AUC: average precision, sensitivity and specificity at a threshold chosen on validation
+//! images, calibration.
+
+use rayon::prelude::*;
+
+use super::CompareError;
+use super::columns::{self, FoldScores, ModelColumn};
+use crate::hash::{Hash, Id};
+use crate::index::View;
+use crate::records::{CalibrationBin, MetricRow, Predictions, ScoreSource, Subset};
+use crate::registry::{Objects, Registry, RegistryError};
+use crate::stats;
+
+/// Bins of the expected calibration error.
+const BINS: usize = 10;
+
+/// Where to look for the predictions on which thresholds are chosen.
+#[derive(Clone, Copy)]
+pub(super) enum Validation<'a> {
+    /// Anywhere in the registry.
+    In(&'a Registry, &'a View),
+    /// Among these.
+    Among(&'a [Id<Predictions>]),
+}
+
+/// The metrics of a column, and the validation predictions on which its thresholds were chosen.
+pub(super) fn metrics(
+    objects: &dyn Objects,
+    column: &ModelColumn,
+    known: Validation<'_>,
+) -> Result<(Vec<MetricRow>, Vec<Id<Predictions>>), CompareError> {
+    let (mut rows, mut used) = (Vec::new(), Vec::new());
+    for (fold, cell) in &column.folds {
+        let validation = validation(objects, cell, known)?;
+        used.extend(validation.as_ref().map(|validation| validation.id));
+        let places: Vec<usize> = (0..cell.labels.len()).collect();
+        let of_label = |label: &usize| row(&column.name, *fold, cell, validation.as_ref(), *label);
+        rows.extend(places.par_iter().map(of_label).collect::<Vec<_>>());
+    }
+    Ok((rows, used))
+}
+
+fn row(
+    model: &str,
+    fold: Option<u32>,
+    cell: &FoldScores,
+    validation: Option<&FoldScores>,
+    label: usize,
+) -> MetricRow {
+    let known = cell.known(label);
+    let (scores, truth) = (&known.scores, &known.truth);
+    let scale = cell.predictions.scale;
+    let probabilities: Vec<f64> = scores.iter().map(|score| scale.probability(*score)).collect();
+    let best = validation.and_then(|validation| {
+        let place = validation.labels.iter().position(|name| *name == cell.labels[label])?;
+        let known = validation.known(place);
+        stats::youden(&known.scores, &known.truth)
+    });
+    let evaluated = best.map(|best| stats::at_threshold(scores, truth, best.threshold));
+    let calibration = stats::calibration(&probabilities, truth, BINS);
+    let positives = known.positives();
+    let bin = |bin: &stats::ReliabilityBin| CalibrationBin {
+        images: bin.images,
+        positives: bin.positives,
+        mean: bin.mean,
+    };
+    MetricRow {
+        model: model.to_owned(),
+        label: cell.labels[label].clone(),
+        fold,
+        prevalence: (!truth.is_empty()).then(|| positives as f64 / truth.len() as f64),
+        average_precision: stats::average_precision(scores, truth),
+        threshold: best.map(|best| best.threshold),
+        sensitivity: evaluated.and_then(|evaluated| evaluated.sensitivity),
+        specificity: evaluated.and_then(|evaluated| evaluated.specificity),
+        brier: stats::brier(&probabilities, truth),
+        ece: calibration.as_ref().map(|calibration| calibration.ece),
+        bins: calibration.map_or(Vec::new(), |calibration| calibration.bins.iter().map(bin).collect()),
+    }
+}
+
+/// The predictions of the same model for the validation images of the fold; `None` if there are none, or if
+/// `own` itself has validation images.
+///
+/// For a run, predictions by the same code are preferred; for another tool, the model must have the same name.
+fn validation(
+    objects: &dyn Objects,
+    cell: &FoldScores,
+    known: Validation<'_>,
+) -> Result<Option<FoldScores>, CompareError> {
+    let own = &cell.predictions;
+    let Some(scorer) = scorer(own).filter(|_| own.subset != Some(Subset::Val)) else { return Ok(None) };
+    let mut found = match known {
+        Validation::In(registry, view) => registry.referring::<Predictions>(view, &scorer)?,
+        Validation::Among(ids) => {
+            let each = ids.iter().map(|id| Ok::<_, RegistryError>((*id, objects.get(*id)?)));
+            each.collect::<Result<_, _>>()?
+        }
+    };
+    found.retain(|(_, other)| {
+        let same = (other.dataset, other.fold, &other.model) == (own.dataset, own.fold, &own.model);
+        same && other.subset == Some(Subset::Val) && self::scorer(other) == Some(scorer)
+    });
+    let same = found.iter().rposition(|(_, other)| other.source == own.source);
+    let chosen = same.or(found.len().checked_sub(1)).map(|place| found.swap_remove(place));
+    let read = |(id, predictions): (_, Predictions)| {
+        // A threshold is only valid on the scale of its scores.
+        let same_scale = predictions.scale == own.scale;
+        same_scale.then(|| columns::cell(objects, id, predictions, cell.images.clone())).transpose()
+    };
+    Ok(chosen.map(read).transpose()?.flatten())
+}
+
+/// The reference that all predictions of one scorer share: its run; for another tool, the split.
+fn scorer(predictions: &Predictions) -> Option<Hash> {
+    match predictions.source {
+        ScoreSource::Run { run, .. } => Some(run.hash),
+        ScoreSource::Import { .. } => predictions.split.map(|split| split.hash),
+    }
+}

@@ -1,0 +1,322 @@
+//! Compares models that were evaluated on the same images.
+
+mod bootstrap;
+mod columns;
+mod comparability;
+mod curves;
+mod error;
+mod evaluate;
+mod groups;
+mod metrics;
+mod published;
+mod recorded;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use rayon::prelude::*;
+
+use crate::hash::{Digest, Hash, Id};
+use crate::index::View;
+use crate::records::{
+    ComparedDivision, Comparison, Content, File, GroupBy, Incomparable, IncomparableKind, Kind, Pooling,
+    Predictions, PublishedModel, PublishedTable, ScoreSource, SplitMethod, Subset, Table, rules,
+};
+use crate::registry::{Objects, Registry, Stamp};
+use columns::{FoldScores, ModelColumn};
+pub use curves::{RocCurve, roc_curves};
+pub use error::CompareError;
+use metrics::Validation;
+pub(crate) use recorded::comparison;
+
+/// What a column of the table contains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grouping {
+    /// Runs of one model, one per fold.
+    Model,
+    /// A single run.
+    Run,
+}
+
+/// Predictions in a comparison.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// Name in messages and, if columns are runs, in the table.
+    pub name: String,
+    /// Id of the predictions.
+    pub id: Id<Predictions>,
+    /// The predictions.
+    pub predictions: Predictions,
+}
+
+impl Input {
+    /// The test predictions meant by `text`: the newest ones of a run, or predictions themselves.
+    pub fn resolve(registry: &Registry, view: &View, text: &str) -> Result<Self, CompareError> {
+        let id = registry.resolve(view, text)?;
+        let kind = view.kind(&id)?;
+        let mut names = view.names_by_id()?;
+        let mut named = |id: &Hash| names.remove(id).unwrap_or_else(|| id.short());
+        match kind.map(|kind| kind.descriptor().content) {
+            Some(Content::Predictions) => {
+                let predictions: Predictions = registry.get(Id::new(id))?;
+                let name = match &predictions.source {
+                    ScoreSource::Run { run, .. } => named(&run.hash),
+                    ScoreSource::Import { .. } => named(&id),
+                };
+                Ok(Input { name, id: Id::new(id), predictions })
+            }
+            Some(Content::Run) => {
+                let test = registry
+                    .referring::<Predictions>(view, &id)?
+                    .into_iter()
+                    .rfind(|(_, predictions)| predictions.subset == Some(Subset::Test));
+                let (predictions_id, predictions) =
+                    test.ok_or_else(|| CompareError::NoPredictions(text.to_owned()))?;
+                Ok(Input { name: named(&id), id: predictions_id, predictions })
+            }
+            Some(
+                Content::Dataset
+                | Content::Split
+                | Content::Table
+                | Content::Study
+                | Content::Withdrawal
+                | Content::Document,
+            )
+            | None => {
+                let kind = kind.map_or("file that is no record", Kind::name).to_owned();
+                Err(CompareError::NotComparable { text: text.to_owned(), kind })
+            }
+        }
+    }
+}
+
+/// Options of a comparison.
+#[derive(Debug, Clone)]
+pub struct CompareOptions {
+    /// What a column contains.
+    pub grouping: Grouping,
+    /// The labels to compare.
+    pub labels: Labels,
+    /// Whether to restrict the comparison to the images and folds that every model scored.
+    pub shared_images: bool,
+    /// How Spearman's correlation pools the labels.
+    pub pooling: Pooling,
+    /// Number of bootstrap resamples, and their seed.
+    pub bootstrap: Option<(u32, u64)>,
+    /// Whether to compute metrics besides the AUC.
+    pub metrics: bool,
+    /// Patient groups to evaluate separately.
+    pub groups: Vec<GroupBy>,
+    /// A file of published numbers, or `paper` or `paper-table4`.
+    pub published: Option<PathBuf>,
+    /// Whether non-comparable inputs are compared anyway and flagged.
+    pub allow_incomparable: bool,
+}
+
+impl Default for CompareOptions {
+    fn default() -> Self {
+        CompareOptions {
+            grouping: Grouping::Model,
+            labels: Labels::All,
+            shared_images: false,
+            pooling: Pooling::default(),
+            bootstrap: None,
+            metrics: false,
+            groups: Vec::new(),
+            published: None,
+            allow_incomparable: false,
+        }
+    }
+}
+
+/// The labels to compare.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Labels {
+    /// All; they must be the same for all models.
+    All,
+    /// Those that every model scores.
+    Shared,
+    /// These.
+    These(Vec<String>),
+}
+
+/// Leaks of the scores of a single run: whether the run was trained or selected on patients of the scored
+/// images, because its initial weights were. Its own training images are kept apart by the split.
+pub fn leaks(objects: &dyn Objects, predictions: Id<Predictions>) -> Result<Vec<Incomparable>, CompareError> {
+    let record = objects.get(predictions)?;
+    let ScoreSource::Run { run, .. } = record.source else { return Ok(Vec::new()) };
+    let spec = objects.get(objects.get(run)?.spec)?;
+    if objects.learnt_before(&spec)?.is_empty() {
+        return Ok(Vec::new());
+    }
+    let input = Input { name: record.model.clone(), id: predictions, predictions: record };
+    comparability::check(objects, &columns::columns(objects, vec![input], Grouping::Model)?)
+}
+
+/// Compares models and records the comparison.
+///
+/// The folds of a column must belong to one experiment. All columns must have scored the same images of the
+/// same data set for the same labels, fold by fold, and no model may have been trained on a patient that
+/// another is tested on. Other inputs are refused or, with `allow_incomparable`, flagged in the record.
+pub fn compare(
+    registry: &Registry,
+    inputs: Vec<Input>,
+    options: &CompareOptions,
+    name: Option<&str>,
+    stamp: &Stamp,
+) -> Result<(Id<Table>, Comparison), CompareError> {
+    let first = inputs.first().ok_or(CompareError::Nothing)?.predictions.clone();
+    let published = options.published.as_deref().map(published::read).transpose()?;
+    let models = published.as_ref().map(|(_, models)| models.as_slice());
+    let columns = columns::columns(registry, inputs, options.grouping)?;
+    let view = registry.view()?;
+    let comparison = compute(registry, columns, options, models, Validation::In(registry, &view))?;
+    let published = published.map(|(bytes, models)| {
+        let file = File::from(Digest::of(&bytes));
+        (bytes, PublishedTable { file, models })
+    });
+    let (file, published) = published.unzip();
+    let comparison = Comparison { dataset: first.dataset, subset: first.subset, published, ..comparison };
+    let table = Table::Comparison(Box::new(comparison.clone()));
+    let id = Registry::id_of(&table)?;
+    // A known comparison can be returned even if the registry is not writable.
+    if name.is_none() && view.kind(&id.hash)?.is_some() && registry.store().contains(&id.hash) {
+        return Ok((id, comparison));
+    }
+    drop(view);
+    let mut transaction = registry.transaction()?;
+    if let Some(bytes) = file {
+        transaction.put_outside(&bytes)?;
+    }
+    let id = transaction.put(&table)?;
+    if let Some(name) = name {
+        transaction.name(name, id.hash)?;
+    }
+    transaction.commit(stamp)?;
+    Ok((id, comparison))
+}
+
+/// Compares columns if they are comparable. Data set and subset are those of the first fold; the caller adds
+/// the file of published numbers.
+fn compute(
+    objects: &dyn Objects,
+    mut columns: Vec<ModelColumn>,
+    options: &CompareOptions,
+    published: Option<&[PublishedModel]>,
+    validation: Validation<'_>,
+) -> Result<Comparison, CompareError> {
+    if options.shared_images {
+        columns = columns::common(&columns);
+        if columns.iter().any(|column| column.folds.values().all(|cell| cell.rows.is_empty())) {
+            return Err(CompareError::NoSharedImage);
+        }
+    }
+    let mut incomparable = comparability::check(objects, &columns)?;
+    let labels = choose_labels(&columns, &options.labels, &mut incomparable)?;
+    if let Some(models) = published {
+        incomparable.extend(comparability::published(objects, &columns, models)?);
+    }
+    if !incomparable.is_empty() && !options.allow_incomparable {
+        return Err(CompareError::Incomparable(incomparable));
+    }
+    columns::select(&mut columns, &labels);
+    assemble(objects, &columns, &labels, options, incomparable, validation)
+}
+
+fn choose_labels(
+    columns: &[ModelColumn],
+    wanted: &Labels,
+    incomparable: &mut Vec<Incomparable>,
+) -> Result<Vec<String>, CompareError> {
+    let shared = columns::shared_labels(columns);
+    let labels = match wanted {
+        Labels::All => {
+            incomparable.extend(comparability::different_labels(columns));
+            shared
+        }
+        Labels::Shared => shared,
+        Labels::These(labels) => match labels.iter().find(|label| !shared.contains(label)) {
+            Some(label) => return Err(CompareError::LabelNotScored { label: label.clone(), shared }),
+            None => labels.clone(),
+        },
+    };
+    if labels.is_empty() { Err(CompareError::NoSharedLabel) } else { Ok(labels) }
+}
+
+/// Whether the divisions of the scored images are folds of k-fold.
+fn division(
+    objects: &dyn Objects,
+    columns: &[ModelColumn],
+) -> Result<Option<ComparedDivision>, CompareError> {
+    let mut folds = Vec::new();
+    for cell in columns.iter().flat_map(|column| column.folds.values()) {
+        folds.push(match cell.predictions.split {
+            Some(split) => matches!(objects.get(split)?.method, SplitMethod::KFold { .. }),
+            None => false,
+        });
+    }
+    Ok(match folds.iter().filter(|fold| **fold).count() {
+        0 => None,
+        some if some == folds.len() => Some(ComparedDivision::Fold),
+        _ => Some(ComparedDivision::Division),
+    })
+}
+
+/// Computes everything that was requested.
+fn assemble(
+    objects: &dyn Objects,
+    columns: &[ModelColumn],
+    labels: &[String],
+    options: &CompareOptions,
+    incomparable: Vec<Incomparable>,
+    validation: Validation<'_>,
+) -> Result<Comparison, CompareError> {
+    let first = columns[0].folds.values().next().ok_or(CompareError::Nothing)?;
+    let folds: BTreeSet<Option<u32>> =
+        columns.iter().flat_map(|column| column.folds.keys().copied()).collect();
+    let folds: Vec<Option<u32>> = folds.into_iter().collect();
+    // Paired statistics are computed on the images that all models scored.
+    let common = columns::common(columns);
+    let paired = columns.iter().zip(&common).all(|(column, common)| {
+        let same = |(a, b): (&FoldScores, &FoldScores)| columns::same_images(a, b);
+        column.folds.len() == common.folds.len() && column.folds.values().zip(common.folds.values()).all(same)
+    });
+    let evaluate = |column: &ModelColumn| evaluate::evaluate(column, &folds, labels);
+    let mut models: Vec<_> = columns.par_iter().map(evaluate).collect();
+    // A variance over folds of different experiments has no meaning.
+    let mixed = incomparable.iter().any(|incomparable| incomparable.kind == IncomparableKind::MixedFolds);
+    let resampled =
+        if paired && !mixed { evaluate::resampled(objects, &common, &models)? } else { Vec::new() };
+    let mut metrics = Vec::new();
+    if options.metrics {
+        for (column, model) in columns.iter().zip(&mut models) {
+            let (rows, used) = metrics::metrics(objects, column, validation)?;
+            metrics.extend(rows);
+            model.validation = used;
+        }
+    }
+    let (spearman, constant) = evaluate::spearman(&common, labels, options.pooling);
+    Ok(Comparison {
+        dataset: first.predictions.dataset,
+        subset: first.predictions.subset,
+        folds: folds.iter().copied().flatten().collect(),
+        shared_images: options.shared_images,
+        division: division(objects, columns)?,
+        models,
+        spearman,
+        constant,
+        pooling: options.pooling,
+        delong: evaluate::delong(&common, labels),
+        resampled,
+        bootstrap: options
+            .bootstrap
+            .map(|(resamples, seed)| bootstrap::bootstrap(columns, labels, resamples, seed, paired)),
+        metrics,
+        groups: groups::groups(columns, &options.groups),
+        published: None,
+        incomparable,
+        rules: rules::COMPARISON,
+    })
+}

@@ -1,0 +1,64 @@
+//! Recomputes a recorded comparison from its scores and labels.
+
+use std::path::Path;
+
+use super::columns::{self, ModelColumn};
+use super::metrics::Validation;
+use super::{CompareError, CompareOptions, Grouping, Input, Labels, compute, published};
+use crate::records::{Comparison, GroupBy, IncomparableKind, PublishedTable};
+use crate::registry::Objects;
+use crate::scores::attributed;
+
+/// The comparison recomputed from the inputs, with the recorded names of the columns.
+pub(crate) fn comparison(objects: &dyn Objects, recorded: &Comparison) -> Result<Comparison, CompareError> {
+    let mut inputs = Vec::new();
+    for model in &recorded.models {
+        for id in &model.predictions {
+            let predictions = objects.get(*id)?;
+            attributed(objects, *id, &predictions)?;
+            inputs.push(Input { name: model.name.clone(), id: *id, predictions });
+        }
+    }
+    // Each column gets its recorded name.
+    let mut columns: Vec<ModelColumn> = columns::columns(objects, inputs, Grouping::Run)?;
+    let has = |kind| recorded.incomparable.iter().any(|incomparable| incomparable.kind == kind);
+    let labels: Vec<String> = recorded
+        .models
+        .first()
+        .into_iter()
+        .flat_map(|model| &model.labels)
+        .map(|l| l.label.clone())
+        .collect();
+    let mut groups: Vec<GroupBy> = recorded.groups.iter().map(|row| row.by).collect();
+    groups.dedup();
+    let options = CompareOptions {
+        grouping: Grouping::Run,
+        labels: if has(IncomparableKind::DifferentLabels) { Labels::All } else { Labels::These(labels) },
+        shared_images: recorded.shared_images,
+        pooling: recorded.pooling,
+        bootstrap: recorded.bootstrap.as_ref().map(|bootstrap| (bootstrap.resamples, bootstrap.seed)),
+        metrics: !recorded.metrics.is_empty(),
+        groups,
+        published: None,
+        // A reason that was not recorded shows up as a difference.
+        allow_incomparable: true,
+    };
+    columns.retain(|column| !column.folds.is_empty());
+    let published = match &recorded.published {
+        None => None,
+        Some(table) => {
+            let bytes = objects.bytes(&table.file.object.hash)?;
+            let models = published::parse(&bytes, Path::new(&table.file.object.to_string()))?;
+            Some(PublishedTable { file: table.file, models })
+        }
+    };
+    let validation: Vec<_> = recorded.models.iter().flat_map(|model| &model.validation).copied().collect();
+    let models = published.as_ref().map(|published| published.models.as_slice());
+    let now = compute(objects, columns, &options, models, Validation::Among(&validation))?;
+    // With mixed folds, data set and subset are those of the first input, which is unknown.
+    let (dataset, subset) = match has(IncomparableKind::MixedFolds) {
+        true => (recorded.dataset, recorded.subset),
+        false => (now.dataset, now.subset),
+    };
+    Ok(Comparison { dataset, subset, published, ..now })
+}

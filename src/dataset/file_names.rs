@@ -1,0 +1,42 @@
+//! What the name of a file says of it.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use super::formats::ImageFormat;
+
+/// Whether a file or folder with this name does not belong to the data set: `.DS_Store`, `._00000001_000.png`.
+pub(super) fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".") || name == "__MACOSX"
+}
+
+/// Whether a file's name is that of an image.
+pub(super) fn is_image(path: &Path) -> bool {
+    ImageFormat::of_name(path).is_some()
+}
+
+fn ends_with(path: &Path, endings: &[&str]) -> bool {
+    let name = path.file_name().map(OsStr::to_ascii_lowercase).unwrap_or_default();
+    endings.iter().any(|ending| name.as_encoded_bytes().ends_with(ending.as_bytes()))
+}
+
+/// Whether a file's name is that of an image of a format that is not read.
+pub(super) fn is_other_image(path: &Path) -> bool {
+    let endings = [
+        ".dcm", ".dicom", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jp2", ".nii", ".nii.gz", ".mha", ".pgm",
+    ];
+    ends_with(path, &endings)
+}
+
+/// Whether a file's name is that of an archive.
+pub(super) fn is_archive(path: &Path) -> bool {
+    ends_with(
+        path,
+        &[".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".tar.bz2", ".7z", ".rar"],
+    )
+}
+
+/// What macOS puts beside files: `__MACOSX`, `._00000001_000.png`.
+pub(super) fn is_mac(name: &[u8]) -> bool {
+    name.starts_with(b"._") || name == b"__MACOSX"
+}

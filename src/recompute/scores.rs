@@ -1,0 +1,121 @@
+//! Checks scores against their run, or against the file of another tool; checks runs against their log.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::RecomputeError;
+use crate::hash::{Digest, Id};
+use crate::records::tensors::sizes as tensors;
+use crate::records::{MAX_REPORTED, Mismatch, Predictions, Run, Scale, ScoreSource, compared};
+use crate::registry::{Objects, Registry};
+use crate::scores::{Foreign, ScoredSubset, attributed, select};
+
+/// Buffers of BatchNorm, which do not count as parameters.
+const BUFFERS: [&str; 3] = ["running_mean", "running_var", "num_batches_tracked"];
+
+/// A line of a run's log. A diverged epoch has no loss.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Epoch {
+    epoch: u32,
+    #[expect(dead_code, reason = "nothing else may stand in a line")]
+    lr: f64,
+    #[expect(dead_code, reason = "nothing else may stand in a line")]
+    train_loss: Option<f64>,
+    val_loss: Option<f64>,
+    val_auc: Option<f64>,
+    #[expect(dead_code, reason = "nothing else may stand in a line")]
+    val_auc_labels: u32,
+    improved: bool,
+}
+
+/// Checks a run against its log and checkpoint. Whether training gives them again is checked by `reg
+/// reproduce`.
+pub(super) fn run(objects: &dyn Objects, id: Id<Run>) -> Result<Vec<Mismatch>, RecomputeError> {
+    let recorded = objects.get(id)?;
+    let spec = objects.get(recorded.spec)?;
+    let mut now = recorded.clone();
+    let log = objects.bytes(&recorded.log.hash)?;
+    let mut found = Vec::new();
+    let (mut best, mut epochs) = (f64::INFINITY, 0);
+    for line in log.strip_suffix(b"\n").unwrap_or(&log).split(|byte| *byte == b'\n') {
+        epochs += 1;
+        let Ok(epoch) = serde_json::from_slice::<Epoch>(line) else {
+            let line = String::from_utf8_lossy(line).into_owned();
+            found.extend(Mismatch::of(&format!("log line {epochs}"), line, "an epoch"));
+            continue;
+        };
+        let loss = epoch.val_loss.unwrap_or(f64::INFINITY);
+        let improved = loss < best;
+        if improved {
+            (best, now.best_epoch, now.val_loss) = (loss, epochs, loss);
+        }
+        let auc = epoch.val_auc.filter(|auc| (0.0..=1.0).contains(auc));
+        found.extend(Mismatch::of(&format!("log line {epochs} epoch"), epoch.epoch, epochs));
+        found.extend(Mismatch::of(&format!("log line {epochs} improved"), epoch.improved, improved));
+        found.extend(Mismatch::of(&format!("log line {epochs} val_auc"), epoch.val_auc, auc));
+    }
+    now.epochs = epochs;
+    if epochs > spec.training.epochs {
+        found.extend(Mismatch::of("epochs", epochs, format!("at most {}", spec.training.epochs)));
+    }
+    if !objects.lacks(&recorded.checkpoint.hash) {
+        let held = tensors(&objects.bytes(&recorded.checkpoint.hash)?).unwrap_or_default();
+        let learnt = held.iter().filter(|(name, _)| !BUFFERS.iter().any(|buffer| name.ends_with(buffer)));
+        now.parameters = learnt.map(|(_, numbers)| numbers).sum();
+    }
+    found.extend(compared(&recorded, &now));
+    found.truncate(MAX_REPORTED);
+    Ok(found)
+}
+
+/// Checks that a run can have produced the scores; another tool's scores are recomputed from their file.
+pub(super) fn predictions(
+    objects: &dyn Objects,
+    id: Id<Predictions>,
+) -> Result<Vec<Mismatch>, RecomputeError> {
+    let recorded = objects.get(id)?;
+    let now = match &recorded.source {
+        ScoreSource::Run { run, .. } => {
+            attributed(objects, id, &recorded)?;
+            let spec = objects.get(objects.get(*run)?.spec)?;
+            Predictions {
+                model: spec.model.name,
+                labels: objects.get(spec.dataset)?.labels,
+                scale: Scale::Logit,
+                images: objects.scores(&recorded)?.rows.len() as u64,
+                ..recorded.clone()
+            }
+        }
+        ScoreSource::Import { file, columns, rules } => {
+            let bytes = objects.bytes(&file.object.hash)?;
+            let subset = recorded.split.zip(recorded.fold).zip(recorded.subset);
+            let foreign = Foreign {
+                file: PathBuf::from(format!("the file of predictions {}", id.hash.short())),
+                dataset: recorded.dataset,
+                columns: columns.clone(),
+                subset: subset.map(|((split, fold), subset)| ScoredSubset { split, fold, subset }),
+                scale: recorded.scale,
+                model: recorded.model.clone(),
+                name: String::new(),
+            };
+            let selected = select(objects, &foreign, &bytes)?;
+            Predictions {
+                split: foreign.subset.map(|of| of.split),
+                fold: foreign.subset.map(|of| of.fold),
+                subset: foreign.subset.map(|of| of.subset),
+                source: ScoreSource::Import {
+                    file: Digest::of(&bytes).into(),
+                    columns: columns.clone(),
+                    rules: *rules,
+                },
+                images: selected.scores.rows.len() as u64,
+                scores: Registry::id_of_packed(&selected.scores)?,
+                labels: selected.labels,
+                ..recorded.clone()
+            }
+        }
+    };
+    Ok(compared(&recorded, &now))
+}

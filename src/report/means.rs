@@ -1,0 +1,68 @@
+//! Which labels and folds a comparison's means are over, in words.
+
+use crate::digits::{counted, thousands};
+use crate::records::{ComparedModel, Comparison, LabelSpread};
+
+/// Decimals of an AUC.
+pub(super) const DECIMALS: usize = 4;
+
+/// Names of the labels that are compared.
+pub(super) fn labels(comparison: &Comparison) -> impl Iterator<Item = &str> {
+    // A stranger's record may have fewer labels for one model than for another; those that all have are shown.
+    let shared = comparison.models.iter().map(|model| model.labels.len()).min().unwrap_or(0);
+    let first = comparison.models.first().into_iter().flat_map(|model| &model.labels);
+    first.take(shared).map(|label| label.label.as_str())
+}
+
+/// The number of labels that the means cover: for each fold if folds differ, for each model if models differ.
+pub(super) fn covered(comparison: &Comparison) -> String {
+    let all = labels(comparison).count();
+    let of_model = |model: &ComparedModel| -> String {
+        let in_fold = |fold: usize| {
+            let defined = |label: &&LabelSpread| label.auc.folds.get(fold).is_some_and(Option::is_some);
+            (model.labels.iter().filter(defined).count(), model.images.get(fold).is_some_and(|n| *n > 0))
+        };
+        let folds = (0..model.mean.folds.len()).map(in_fold);
+        // A fold that the model does not have covers no label.
+        let mut counts: Vec<usize> =
+            folds.filter(|(count, has_images)| *count > 0 || *has_images).map(|(count, _)| count).collect();
+        if counts.windows(2).all(|pair| pair[0] == pair[1]) {
+            counts.truncate(1);
+        }
+        match counts.as_slice() {
+            [] => format!("0 of {}", counted(all as u64, "label")),
+            [one] if *one == all => counted(all as u64, "label"),
+            [one] => format!("{one} of {}", counted(all as u64, "label")),
+            [first @ .., last] => {
+                let first: Vec<String> = first.iter().map(usize::to_string).collect();
+                format!("{} and {last} of {}", first.join(", "), counted(all as u64, "label"))
+            }
+        }
+    };
+    let each: Vec<String> = comparison.models.iter().map(of_model).collect();
+    match each.split_first() {
+        None => "no labels".to_owned(),
+        Some((first, rest)) if rest.iter().all(|other| other == first) => first.clone(),
+        _ => {
+            let named =
+                comparison.models.iter().zip(&each).map(|(model, of)| format!("{of} ({})", model.name));
+            named.collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+/// The same of other means over folds, each named, with the number of folds that it covers and that there are.
+pub(super) fn fewer_folds_of(means: &[(String, usize, usize)]) -> Option<String> {
+    const SHOWN: usize = 20;
+    let fewer: Vec<String> = means
+        .iter()
+        .filter(|(_, n, folds)| n < folds && *n > 0)
+        .map(|(what, n, folds)| format!("{what} ({n} of {folds})"))
+        .collect();
+    let more = match fewer.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {} more", thousands(more as u64)),
+    };
+    let shown = fewer[..fewer.len().min(SHOWN)].join(", ");
+    (!fewer.is_empty()).then(|| format!("Means that cover fewer folds than there are: {shown}{more}."))
+}

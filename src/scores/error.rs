@@ -1,0 +1,99 @@
+//! Why scores cannot be recorded or evaluated.
+
+use std::path::PathBuf;
+
+use crate::dataset::DatasetError;
+use crate::digits::{counted, thousands};
+use crate::hash::Hash;
+use crate::records::FalseRecord;
+use crate::registry::RegistryError;
+use crate::split::SplitError;
+
+/// Why scores cannot be recorded or evaluated.
+#[derive(Debug, thiserror::Error)]
+pub enum ScoreError {
+    /// The registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// A file from another tool.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// A split that does not fit.
+    #[error(transparent)]
+    Split(#[from] SplitError),
+    /// A table that contradicts its scores.
+    #[error(transparent)]
+    False(#[from] FalseRecord),
+    /// A model name that tables cannot show.
+    #[error("{0:?} is not a valid model name")]
+    BadModelName(String),
+    /// Scores that are not probabilities.
+    #[error("{}: image {image:?} has score {score} for {label}, which is not a probability", path.display())]
+    NotAProbability {
+        /// The file.
+        path: PathBuf,
+        /// The image.
+        image: String,
+        /// The label.
+        label: String,
+        /// The score.
+        score: f64,
+    },
+    /// A file of scores for other images.
+    #[error(
+        "{} has no score of a usable image: {} {} not in data set {dataset}, {} not in the subset",
+        path.display(),
+        counted(*unknown as u64, "image"),
+        if *unknown == 1 { "is" } else { "are" },
+        thousands(*extra as u64)
+    )]
+    NothingScored {
+        /// The file.
+        path: PathBuf,
+        /// The data set.
+        dataset: String,
+        /// Number of images in the file that are not in the data set.
+        unknown: usize,
+        /// Number of images in the file that are not in the subset.
+        extra: usize,
+        /// A name of the file that is not in the data set, and one that is.
+        example: Option<Box<(String, String)>>,
+    },
+    /// Predictions that cannot come from their run.
+    #[error("predictions {} do not match their run: {reason}", predictions.short())]
+    Misattributed {
+        /// The predictions.
+        predictions: Hash,
+        /// What does not match.
+        reason: String,
+    },
+}
+
+impl ScoreError {
+    /// A hint.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            ScoreError::Dataset(e) => return e.hint(),
+            ScoreError::Split(e) => return e.hint().map(str::to_owned),
+            ScoreError::False(e) => e.hint(),
+            ScoreError::BadModelName(_) => "give --model a name without control characters",
+            ScoreError::NotAProbability { .. } => {
+                "give --logits if the scores are outputs before the sigmoid"
+            }
+            ScoreError::NothingScored { extra: 0, example: Some(example), .. } => {
+                let (theirs, ours) = &**example;
+                return Some(format!(
+                    "the file names its images like {theirs:?}, the data set like {ours:?}: check --dataset"
+                ));
+            }
+            ScoreError::NothingScored { .. } => "check --dataset, --split and --fold",
+            ScoreError::Registry(_) | ScoreError::Misattributed { .. } => return None,
+        };
+        Some(hint.to_owned())
+    }
+
+    /// Whether the error is the negative result of a check rather than a failure.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, ScoreError::Misattributed { .. } | ScoreError::False(_))
+    }
+}

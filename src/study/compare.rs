@@ -1,0 +1,68 @@
+//! Compares the trained runs of a study: the setups of each section, with the code of `reg compare`.
+
+use super::StudyError;
+use super::status::{State, StudyRunStatus};
+use crate::compare::{CompareOptions, Input, compare};
+use crate::hash::Id;
+use crate::records::{Comparison, Study, StudySection, Table};
+use crate::registry::{Registry, Stamp};
+
+/// A compared section.
+#[derive(Debug)]
+pub struct ComparedSection {
+    /// The section.
+    pub section: StudySection,
+    /// Name of its table.
+    pub name: String,
+    /// Its table.
+    pub table: Id<Table>,
+    /// Its content.
+    pub comparison: Comparison,
+    /// Setups that were left out because some of their folds are not done.
+    pub left_out: Vec<String>,
+}
+
+/// Compares, for each section, the setups whose folds are all done, and records each comparison, with the name
+/// `STUDY-SECTION` if `named` is set. A section without such a setup is left out.
+pub fn compare_sections(
+    registry: &Registry,
+    study: &Study,
+    runs: &[StudyRunStatus],
+    options: &CompareOptions,
+    named: bool,
+    stamp: &Stamp,
+) -> Result<Vec<ComparedSection>, StudyError> {
+    let mut sections = Vec::new();
+    for section in &study.sections {
+        let mut inputs = Vec::new();
+        let mut left_out = Vec::new();
+        let own: Vec<&StudyRunStatus> = runs.iter().filter(|run| run.row.section == section.name).collect();
+        for setup in own.chunk_by(|a, b| a.row.setup == b.row.setup) {
+            match setup.iter().map(|run| input(registry, run)).collect::<Result<Option<Vec<_>>, _>>()? {
+                Some(folds) => inputs.extend(folds),
+                None => left_out.push(setup[0].row.setup.clone()),
+            }
+        }
+        if inputs.is_empty() {
+            continue;
+        }
+        let name = format!("{}-{}", study.name, section.name);
+        let options =
+            CompareOptions { published: section.published.as_ref().map(Into::into), ..options.clone() };
+        let (table, comparison) = compare(registry, inputs, &options, named.then_some(&name), stamp)?;
+        sections.push(ComparedSection { section: section.clone(), name, table, comparison, left_out });
+    }
+    if sections.is_empty() {
+        return Err(StudyError::NothingDone(study.name.clone()));
+    }
+    Ok(sections)
+}
+
+/// The predictions of a finished run, for the column of its setup.
+fn input(registry: &Registry, run: &StudyRunStatus) -> Result<Option<Input>, StudyError> {
+    let State::Done { predictions: id, .. } = &run.state else { return Ok(None) };
+    let mut predictions = registry.get(*id)?;
+    // Two setups may have the same model, for example frozen and fine-tuned.
+    predictions.model = run.row.setup.clone();
+    Ok(Some(Input { name: run.row.name.clone(), id: *id, predictions }))
+}

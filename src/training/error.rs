@@ -1,0 +1,318 @@
+//! Why a training or evaluation failed.
+
+use std::path::{Path, PathBuf};
+
+use super::config::ConfigError;
+use super::process::WorkerError;
+use crate::dataset::pixels::PixelError;
+use crate::escape::shell;
+use crate::index::IndexError;
+use crate::recognise::FileKind;
+use crate::records::MetaFeatures;
+use crate::registry::RegistryError;
+use crate::scores::ScoreError;
+use crate::split::SplitError;
+use crate::store::StoreError;
+use crate::withdrawal::UseError;
+
+/// Why a training or evaluation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The settings.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The worker.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+    /// A split that does not fit.
+    #[error(transparent)]
+    Split(#[from] SplitError),
+    /// A table that is not what it is said to be.
+    #[error(transparent)]
+    Score(ScoreError),
+    /// Images that must not be used any more.
+    #[error(transparent)]
+    Use(UseError),
+    /// Neither `auto`, `cpu` nor `cuda:N`.
+    #[error("unknown device `{0}`")]
+    BadDevice(String),
+    /// A model with image input, on a metadata-only data set.
+    #[error("data set {dataset} has metadata only, but {model} needs images")]
+    NeedsImages {
+        /// The data set.
+        dataset: String,
+        /// The model.
+        model: String,
+    },
+    /// Transfer learning without weights.
+    #[error("--init {0} needs --weights")]
+    NeedsWeights(&'static str),
+    /// Weights that would not be used.
+    #[error("--init scratch cannot be combined with --weights")]
+    UnusedWeights,
+    /// A file of weights in another format.
+    #[error("{} is not a safetensors file: {reason}", path.display())]
+    NotSafetensors {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+        /// What it is, by its first bytes.
+        kind: FileKind,
+    },
+    /// Weights with numbers that cannot be computed with.
+    #[error("the weights {} cannot be used: {reason}", path.display())]
+    BadWeights {
+        /// The file.
+        path: PathBuf,
+        /// The tensor and the place.
+        reason: String,
+    },
+    /// Another process is training the same run.
+    #[error("another process is already training this run: {} is locked", .0.display())]
+    Running(PathBuf),
+    /// A file of a training.
+    #[error("{}", crate::disk::failed(doing, path, source))]
+    Io {
+        /// The verb.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Invalid scores from the worker.
+    #[error("{}: invalid scores from the worker: {reason}", path.display())]
+    BadScores {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Two runs of the same fold.
+    #[error("{a} and {b} are both {model} on fold {fold}")]
+    NotOneFold {
+        /// The first run.
+        a: String,
+        /// The second.
+        b: String,
+        /// Their model.
+        model: String,
+        /// Their fold.
+        fold: u32,
+    },
+    /// A model without image input, where one with image input is needed.
+    #[error("model {0} has no image input")]
+    SeesNoImage(String),
+    /// A label that the data set does not have.
+    #[error("unknown label {label}; the data set has {}", labels.join(", "))]
+    NoSuchLabel {
+        /// The label.
+        label: String,
+        /// The labels of the data set.
+        labels: Vec<String>,
+    },
+    /// A file of unknown age, gender and view, for a network that sees them.
+    #[error("{} is {}: {model} needs its age, gender and view", path.display(), if *named { "not the image of that name in the data set" } else { "no image of the data set" })]
+    MetaUnknown {
+        /// The file.
+        path: PathBuf,
+        /// The model.
+        model: String,
+        /// Whether the data set has an image of this name, of other bytes.
+        named: bool,
+        /// The options that are missing.
+        missing: Vec<&'static str>,
+    },
+    /// A file that is several images with different meta features.
+    #[error("{} is both {a} and {b} of the data set, which differ in age, gender or view", path.display())]
+    MetaAmbiguous {
+        /// The file.
+        path: PathBuf,
+        /// An image with its bytes.
+        a: String,
+        /// Another.
+        b: String,
+    },
+    /// Given meta features that are not those of the data set.
+    #[error("{} is {image} of the data set, which has {meta}", path.display())]
+    MetaContradicts {
+        /// The file.
+        path: PathBuf,
+        /// The image with its bytes.
+        image: String,
+        /// Those of the image.
+        meta: MetaFeatures,
+    },
+    /// Meta features for a network that does not see them.
+    #[error("{0} sees no age, gender or view")]
+    MetaUnused(String),
+    /// Neither a file nor an image of the data set.
+    #[error("`{0}` is neither a file nor an image of the run's data set")]
+    NoSuchImage(String),
+    /// A file that is not an image.
+    #[error("{name} is {source}")]
+    NotAnImage {
+        /// The file.
+        name: String,
+        /// What is wrong with it.
+        source: PixelError,
+    },
+    /// A data set without boxes.
+    #[error("data set {0} has no annotated boxes")]
+    NoBoxes(String),
+    /// A subset without boxes.
+    #[error("fold {fold} has no {subset} image with an annotated box")]
+    NoBoxesIn {
+        /// The subset.
+        subset: &'static str,
+        /// The fold.
+        fold: u32,
+    },
+    /// Runs that are not folds of one model.
+    #[error("a probe needs folds of one model: {a} is {one}, but {b} is {other}")]
+    NotOneModel {
+        /// The first run.
+        a: String,
+        /// The first run's model or setting.
+        one: String,
+        /// The second.
+        b: String,
+        /// The second run's model or setting.
+        other: String,
+    },
+    /// A target that is unknown for all images, or the same for all of them.
+    #[error("fold {fold}: the {target} of its {subset} images is unknown, or the same for all of them")]
+    NothingToProbe {
+        /// The target.
+        target: &'static str,
+        /// The subset.
+        subset: &'static str,
+        /// The fold.
+        fold: u32,
+    },
+    /// Nothing to compare.
+    #[error("nothing to compare")]
+    Nothing,
+}
+
+impl From<StoreError> for RunError {
+    fn from(e: StoreError) -> Self {
+        RunError::Registry(e.into())
+    }
+}
+
+impl From<IndexError> for RunError {
+    fn from(e: IndexError) -> Self {
+        RunError::Registry(e.into())
+    }
+}
+
+/// The command that makes a safetensors file of a checkpoint of PyTorch: of the weights alone or with an optimiser
+/// and an epoch beside them. Each tensor is cloned, since one that shares its memory cannot be saved.
+fn conversion(path: &Path) -> String {
+    let program = "import sys, torch; from safetensors.torch import save_file; \
+                   c = torch.load(sys.argv[1], map_location='cpu', weights_only=True); \
+                   n = [k for k in ('state_dict', 'model_state_dict', 'model', 'net', 'weights') if isinstance(c.get(k), dict)]; \
+                   c = c[n[0]] if n else c; \
+                   save_file({k: v.detach().clone().contiguous() for k, v in c.items() if torch.is_tensor(v)}, 'weights.safetensors')";
+    format!("python -c \"{program}\" {}", shell(&path.to_string_lossy()))
+}
+
+impl From<ScoreError> for RunError {
+    fn from(e: ScoreError) -> Self {
+        match e {
+            ScoreError::Registry(e) => RunError::Registry(e),
+            ScoreError::Split(e) => RunError::Split(e),
+            e => RunError::Score(e),
+        }
+    }
+}
+
+impl From<UseError> for RunError {
+    fn from(e: UseError) -> Self {
+        match e {
+            UseError::Registry(e) => RunError::Registry(e),
+            e => RunError::Use(e),
+        }
+    }
+}
+
+impl RunError {
+    pub(crate) fn io(doing: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> RunError {
+        let path = path.to_owned();
+        move |source| RunError::Io { doing, path, source }
+    }
+
+    /// A hint.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            RunError::Config(e) => return e.hint(),
+            RunError::Worker(e) => return e.hint(),
+            RunError::Split(e) => return e.hint().map(str::to_owned),
+            RunError::Score(e) => return e.hint(),
+            RunError::Use(e) => return e.hint().map(str::to_owned),
+            RunError::BadDevice(_) => "possible devices: auto, cpu, cuda:0, cuda:1, …",
+            RunError::NeedsImages { .. } => {
+                "use the model `mlp`, which needs only metadata, or ingest the images"
+            }
+            RunError::NeedsWeights(_) => {
+                "import weights with `reg weights import FILE.safetensors --name NAME` and give --weights NAME"
+            }
+            RunError::UnusedWeights => {
+                "leave out --weights, or give --init fine-tune or --init off-the-shelf"
+            }
+            RunError::NotSafetensors {
+                path,
+                kind: FileKind::Pickle | FileKind::TorchZip | FileKind::Zip,
+                ..
+            } => {
+                return Some(format!(
+                    "reg loads no pickle files, because they can run code; convert it: {}",
+                    conversion(path)
+                ));
+            }
+            RunError::MetaUnknown { missing, .. } => {
+                let options = missing.iter().map(|option| match *option {
+                    "--age" => "--age YEARS",
+                    "--gender" => "--gender M or F",
+                    _ => "--view PA or AP",
+                });
+                let options = options.collect::<Vec<_>>().join(", ");
+                return Some(format!("give {options}; each can be `unknown`"));
+            }
+            RunError::MetaAmbiguous { .. } => "give the file the name of the image that is meant",
+            RunError::MetaContradicts { .. } => {
+                "leave out --age, --gender and --view: those of the data set are used"
+            }
+            RunError::MetaUnused(_) => "leave out --age, --gender and --view",
+            RunError::NotSafetensors { path, kind, .. } => {
+                return Some(kind.remedy(path).unwrap_or_else(|| {
+                    "give the file of weights itself: `reg weights import FILE.safetensors`".to_owned()
+                }));
+            }
+            RunError::BadWeights { .. } => {
+                "take an earlier checkpoint, or download the file again and compare its SHA-256"
+            }
+            RunError::NotOneFold { .. } => "give one run per fold",
+            RunError::NotOneModel { .. } => "run `reg probe` for each model separately",
+            RunError::SeesNoImage(_) => "give a run of a model with image input",
+            RunError::NoBoxes(_) => "import boxes with `reg ingest --boxes BBox_List_2017.csv`",
+            RunError::NoBoxesIn { .. } => "choose another subset with --subset",
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+
+    /// Whether the error is the negative result of a check rather than a failure.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            RunError::Score(e) => e.is_refusal(),
+            RunError::Use(e) => e.is_refusal(),
+            _ => false,
+        }
+    }
+}

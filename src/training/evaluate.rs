@@ -1,0 +1,204 @@
+//! Predictions of a run's checkpoint, and their AUC table.
+
+use super::inputs::{ExecutionStart, TrainInputs, execution};
+use super::process::Listener;
+use super::software::{OtherSources, put_software};
+use super::{Device, RunContext, RunError};
+use crate::digits::counted;
+use crate::disk::Dir;
+use crate::hash::Id;
+use crate::limits;
+use crate::records::{
+    AucTable, DeviceKind, Predictions, Run, Scale, ScoreSource, Scores, Spec, Subset, Table, codec, rules,
+};
+use crate::registry::Registry;
+use crate::scores::{auc_table, verify_auc};
+use crate::withdrawal::refuse;
+use crate::worker::{Job, Numbers, PROTOCOL, Work, files};
+
+/// Evaluated predictions.
+#[derive(Debug, Clone)]
+pub struct Evaluated {
+    /// The predictions.
+    pub predictions: Id<Predictions>,
+    /// The table.
+    pub table: Id<Table>,
+    /// Its content.
+    pub auc: AucTable,
+    /// Whether both already existed.
+    pub cached: bool,
+    /// The sources that scored, if existing predictions were scored by other sources of the same numerics.
+    pub other_sources: Option<OtherSources>,
+}
+
+/// Predicts a subset with a run's checkpoint and computes the AUC table. Existing results of the same numerics,
+/// device kind and number of threads are returned from the registry.
+///
+/// `device` and `threads` default to those of the run's spec.
+pub fn evaluate(
+    run_context: RunContext,
+    run: Id<Run>,
+    subset: Subset,
+    device: Option<Device>,
+    threads: Option<u32>,
+    listener: &mut dyn Listener,
+) -> Result<Evaluated, RunError> {
+    let record = run_context.registry.get(run)?;
+    let spec = run_context.registry.get(record.spec)?;
+    let device = device.unwrap_or_else(|| Device::of(spec.device));
+    let threads = threads.unwrap_or(spec.threads);
+    evaluate_run(
+        run_context,
+        RecordedRun { id: run, record: &record, spec: &spec },
+        subset,
+        &device,
+        threads,
+        listener,
+    )
+}
+
+/// A recorded run with its spec.
+#[derive(Clone, Copy)]
+pub(super) struct RecordedRun<'a> {
+    pub(super) id: Id<Run>,
+    pub(super) record: &'a Run,
+    pub(super) spec: &'a Spec,
+}
+
+pub(super) fn evaluate_run(
+    run_context: RunContext,
+    run: RecordedRun,
+    subset: Subset,
+    device: &Device,
+    threads: u32,
+    listener: &mut dyn Listener,
+) -> Result<Evaluated, RunError> {
+    let RunContext { registry, worker, environment, .. } = run_context;
+    let RecordedRun { id: run, record, spec } = run;
+    let source =
+        ScoreSource::Run { run, device: device.kind, threads, numerics: worker.identity().numerics() };
+    if let Some(existing) = existing(run_context, run, subset, &source)? {
+        return Ok(existing);
+    }
+
+    let context = TrainInputs::load(registry, spec)?;
+    refuse(run_context.policy(), spec, &context.dataset, Some(subset))?;
+    let out = registry.store().scratch()?;
+    let start = ExecutionStart::now(environment);
+    let job = predict_job(registry, &context, (record, spec), subset, device, threads, out.path().to_owned());
+    let worked = worker.run(&job, listener)?;
+    let manifest = registry.manifest(&context.dataset)?;
+    let scores = read_scores(out.dir(), context.dataset.labels.len(), manifest.rows.len())?;
+    let mut transaction = registry.transaction()?;
+    let software = put_software(&mut transaction, worker.identity())?;
+    let predictions = Predictions {
+        dataset: spec.dataset,
+        split: Some(spec.split),
+        fold: Some(spec.fold),
+        subset: Some(subset),
+        source,
+        model: spec.model.name.clone(),
+        labels: context.dataset.labels.clone(),
+        scale: Scale::Logit,
+        images: scores.rows.len() as u64,
+        scores: transaction.put_packed(&scores)?,
+    };
+    let id = transaction.put(&predictions)?;
+    let auc = auc_table(id, &predictions, &context.dataset, &manifest, &scores);
+    let table = transaction.put(&Table::Auc(auc.clone()))?;
+    transaction.put(&execution(id.hash, (worker, software), &worked, &start, environment))?;
+    transaction.commit(&environment.stamp)?;
+    Ok(Evaluated { predictions: id, table, auc, cached: false, other_sources: None })
+}
+
+/// Precision and memory layout of a spec on a kind of device.
+pub(super) fn numbers(spec: &Spec, device: DeviceKind) -> Numbers {
+    Numbers { precision: spec.training.precision(), layout: spec.training.layout(device) }
+}
+
+/// Reads the scores that the worker left in its folder: a column a label, rows below `rows`.
+pub(crate) fn read_scores(dir: &Dir, labels: usize, rows: usize) -> Result<Scores, RunError> {
+    let scores = read_columns(dir, files::SCORES, rows)?;
+    if scores.labels as usize != labels {
+        let path = dir.path_of(files::SCORES);
+        let reason = format!("{} for {labels}", counted(scores.labels.into(), "column"));
+        return Err(RunError::BadScores { path, reason });
+    }
+    Ok(scores)
+}
+
+/// Reads a file of scores of the worker: any number of columns, rows below `rows`.
+pub(super) fn read_columns(dir: &Dir, name: &str, rows: usize) -> Result<Scores, RunError> {
+    let path = dir.path_of(name);
+    let bytes = dir.read(name, limits::WORKER_SCORES).map_err(RunError::io("read", &path))?;
+    let wrong = |reason: String| RunError::BadScores { path: path.clone(), reason };
+    let scores: Scores = codec::unpack(&bytes).map_err(|e| wrong(e.to_string()))?;
+    match scores.rows.last() {
+        Some(last) if *last as usize >= rows => Err(wrong(format!("there is no image {last}"))),
+        _ => Ok(scores),
+    }
+}
+
+/// The job that predicts a subset with a run's checkpoint.
+pub(crate) fn predict_job(
+    registry: &Registry,
+    context: &TrainInputs,
+    (run, spec): (&Run, &Spec),
+    subset: Subset,
+    device: &Device,
+    threads: u32,
+    out: std::path::PathBuf,
+) -> Job {
+    Job {
+        protocol: PROTOCOL,
+        objects: registry.store().objects().to_owned(),
+        out,
+        cache: Some(registry.cache()),
+        device: device.name.clone(),
+        threads,
+        labels: context.dataset.labels.len() as u32,
+        age: context.dataset.age,
+        work: Work::Predict {
+            model: spec.model.clone(),
+            checkpoint: run.checkpoint,
+            numbers: numbers(spec, device.kind),
+            batch: spec.training.batch,
+            manifest: context.dataset.manifest,
+            assignment: context.split.assignment,
+            fold: spec.fold,
+            subset,
+        },
+    }
+}
+
+/// Existing results. A table made by other rules is not used: another one is computed from the same scores.
+fn existing(
+    run_context: RunContext,
+    run: Id<Run>,
+    subset: Subset,
+    source: &ScoreSource,
+) -> Result<Option<Evaluated>, RunError> {
+    let RunContext { registry, worker, environment, .. } = run_context;
+    let view = registry.view()?;
+    let known = registry.referring::<Predictions>(&view, &run.hash)?.into_iter();
+    let mut known = known.filter(|(_, known)| known.subset == Some(subset) && known.source == *source);
+    let Some((id, predictions)) = known.next() else { return Ok(None) };
+    let other_sources = OtherSources::of(registry, &view, &id.hash, worker.identity())?;
+    for (table, content) in registry.referring::<Table>(&view, &id.hash)? {
+        if let Table::Auc(auc) = content
+            && auc.rules == rules::AUC
+        {
+            verify_auc(registry, table, &auc)?;
+            return Ok(Some(Evaluated { predictions: id, table, auc, cached: true, other_sources }));
+        }
+    }
+    drop(view);
+    let dataset = registry.get(predictions.dataset)?;
+    let manifest = registry.manifest(&dataset)?;
+    let scores = registry.scores(&predictions)?;
+    let auc = auc_table(id, &predictions, &dataset, &manifest, &scores);
+    let mut transaction = registry.transaction()?;
+    let table = transaction.put(&Table::Auc(auc.clone()))?;
+    transaction.commit(&environment.stamp)?;
+    Ok(Some(Evaluated { predictions: id, table, auc, cached: true, other_sources }))
+}

@@ -1,0 +1,252 @@
+//! Trains a spec; a spec whose run is recorded is answered from the registry.
+
+use std::fs::TryLockError;
+use std::path::PathBuf;
+
+use super::evaluate::{Evaluated, RecordedRun, evaluate_run};
+use super::inputs::{ExecutionStart, TrainInputs, execution};
+use super::process::{Listener, WorkerError};
+use super::software::{OtherSources, put_software};
+use super::{Device, Environment, RunContext, RunError, unfinished};
+use crate::hash::{Hash, Id};
+use crate::index::View;
+use crate::limits;
+use crate::records::{Dataset, Init, Model, Numerics, Run, Spec, Split, Subset, Training, Weights};
+use crate::registry::{Registry, RegistryError, is_name};
+use crate::store::{FileState, LinkMode};
+use crate::withdrawal::refuse;
+use crate::worker::{Job, PROTOCOL, Work, files};
+
+/// What to train.
+#[derive(Debug, Clone)]
+pub struct TrainRequest {
+    /// The data set.
+    pub dataset: Id<Dataset>,
+    /// The split.
+    pub split: Id<Split>,
+    /// Its fold, from 0.
+    pub fold: u32,
+    /// The network.
+    pub model: Model,
+    /// Its training settings.
+    pub training: Training,
+    /// How weights are initialized.
+    pub init: Init,
+    /// The initial weights.
+    pub weights: Option<Id<Weights>>,
+    /// Seed of initial weights, sample order and augmentation.
+    pub seed: u64,
+    /// Threads of the tensor library.
+    pub threads: u32,
+    /// The device.
+    pub device: Device,
+    /// Checkpoint interval in seconds.
+    pub save_every: f64,
+    /// Name of the run; default: made from model, split and fold.
+    pub name: Option<String>,
+}
+
+/// A trained and evaluated run.
+#[derive(Debug)]
+pub struct TrainedRun {
+    /// The run.
+    pub run: Id<Run>,
+    /// Its record.
+    pub record: Run,
+    /// Its name.
+    pub name: String,
+    /// Predictions and AUC table of the test subset.
+    pub test: Evaluated,
+    /// Whether the run already existed.
+    pub cached: bool,
+    /// The sources that trained an existing run, if they are other sources of the same numerics.
+    pub other_sources: Option<OtherSources>,
+}
+
+/// Trains, selects on validation loss, predicts the test subset and computes its AUC table.
+pub fn train(
+    run_context: RunContext,
+    request: &TrainRequest,
+    listener: &mut dyn Listener,
+) -> Result<TrainedRun, RunError> {
+    let RunContext { registry, worker, environment, .. } = run_context;
+    if let Some(name) = request.name.as_ref().filter(|name| !is_name(name)) {
+        return Err(RegistryError::BadName(name.clone()).into());
+    }
+    let spec = spec(request, worker.identity().numerics());
+    let context = TrainInputs::load(registry, &spec)?;
+    let spec_id: Id<Spec> = Registry::id_of(&spec)?;
+
+    let view = registry.view()?;
+    let known = registry.referring::<Run>(&view, &spec_id.hash)?.into_iter().next();
+    let (trained, cached, other_sources) = match known {
+        Some((id, record)) => {
+            let other = OtherSources::of(registry, &view, &id.hash, worker.identity())?;
+            // The answer must be what was recorded, so the objects are checked.
+            for object in [record.checkpoint, record.log] {
+                registry.store().verify(&object.hash, 0, &mut Vec::new())?;
+            }
+            let existing = view.names_by_id()?.remove(&id.hash);
+            drop(view);
+            let name = keep_name(registry, request, id.hash, existing, environment)?;
+            ((id, record, name), true, other)
+        }
+        None => {
+            let base = base_name(&view, request, &context)?;
+            drop(view);
+            refuse(run_context.policy(), &spec, &context.dataset, None)?;
+            let mut transaction = registry.transaction()?;
+            transaction.put(&spec)?;
+            transaction.commit(&environment.stamp)?;
+            (execute(run_context, &context, (spec_id, &spec), request, &base, listener)?, false, None)
+        }
+    };
+    let (run, record, name) = trained;
+    let recorded = RecordedRun { id: run, record: &record, spec: &spec };
+    let test = evaluate_run(run_context, recorded, Subset::Test, &request.device, request.threads, listener)?;
+    Ok(TrainedRun { run, record, name, test, cached, other_sources })
+}
+
+/// The spec of a request.
+pub(crate) fn spec(request: &TrainRequest, numerics: Numerics) -> Spec {
+    Spec {
+        dataset: request.dataset,
+        split: request.split,
+        fold: request.fold,
+        model: request.model.clone(),
+        init: request.init,
+        weights: request.weights,
+        training: request.training.clone(),
+        seed: request.seed,
+        threads: request.threads,
+        device: request.device.kind,
+        numerics,
+    }
+}
+
+/// `MODEL-SPLIT-fFOLD`, or `MODEL-SPLIT` for a split with one fold.
+fn base_name(view: &View, request: &TrainRequest, context: &TrainInputs) -> Result<String, RegistryError> {
+    let split = view.names_by_id()?.remove(&request.split.hash).unwrap_or_else(|| request.split.hash.short());
+    Ok(match context.split.folds.len() {
+        1 => format!("{}-{split}", request.model.name),
+        _ => format!("{}-{split}-f{}", request.model.name, request.fold),
+    })
+}
+
+/// The name of an existing run: the requested one, otherwise its current name.
+fn keep_name(
+    registry: &Registry,
+    request: &TrainRequest,
+    run: Hash,
+    existing: Option<String>,
+    environment: &Environment,
+) -> Result<String, RunError> {
+    let Some(wanted) = &request.name else { return Ok(existing.unwrap_or_else(|| run.short())) };
+    let mut transaction = registry.transaction()?;
+    transaction.name(wanted, run)?;
+    transaction.commit(&environment.stamp)?;
+    Ok(wanted.clone())
+}
+
+fn execute(
+    run_context: RunContext,
+    context: &TrainInputs,
+    (spec_id, spec): (Id<Spec>, &Spec),
+    request: &TrainRequest,
+    base: &str,
+    listener: &mut dyn Listener,
+) -> Result<(Id<Run>, Run, String), RunError> {
+    let RunContext { registry, worker, environment, .. } = run_context;
+    let place = registry.training_folder(&spec_id.hash);
+    let folder = registry.dir().folder(&place);
+    let folder = folder.map_err(RunError::io("create", &registry.dir().path_of(&place)))?;
+    let lock = folder.path_of(unfinished::LOCK);
+    let locked = folder.create(unfinished::LOCK).map_err(RunError::io("create", &lock))?;
+    // Let go by the system however this process ends.
+    locked.try_lock().map_err(|e| match e {
+        TryLockError::WouldBlock => RunError::Running(lock.clone()),
+        TryLockError::Error(source) => RunError::io("lock", &lock)(source),
+    })?;
+
+    let start = ExecutionStart::now(environment);
+    let name = request.name.as_deref().unwrap_or(base);
+    unfinished::announce(&folder, name, spec_id, &start.time, environment)?;
+    let folders = TrainFolders { out: folder.path().to_owned(), cache: registry.cache() };
+    let job = train_job(registry, context, spec, &request.device.name, folders, request.save_every);
+    let worked = worker.run(&job, listener).inspect_err(|e| {
+        if !matches!(e, WorkerError::Interrupted { .. } | WorkerError::Killed) {
+            unfinished::failed(&folder, &e.to_string());
+        }
+    })?;
+
+    let mut transaction = registry.transaction()?;
+    let checkpoint = folder.path_of(files::CHECKPOINT);
+    let mut bytes = Vec::new();
+    let read = folder.open_file(files::CHECKPOINT);
+    let read = read.and_then(|(mut file, _)| FileState::read_file(&mut file, u64::MAX, &mut bytes));
+    let state = read.map_err(RunError::io("read", &checkpoint))?;
+    let weights = Hash::of(&bytes);
+    transaction.put_file(&checkpoint, &state, &bytes, weights, LinkMode::Reflink)?;
+    let log_bytes = folder
+        .read(files::LOG, limits::TRAINING_LOG)
+        .map_err(RunError::io("read", &folder.path_of(files::LOG)))?;
+    let record = Run {
+        spec: spec_id,
+        checkpoint: Id::new(weights),
+        log: transaction.put_blob(&log_bytes)?,
+        epochs: worked.outcome.epochs,
+        best_epoch: worked.outcome.best_epoch,
+        val_loss: worked.outcome.val_loss,
+        parameters: worked.outcome.parameters,
+    };
+    let run = transaction.put(&record)?;
+    let software = put_software(&mut transaction, worker.identity())?;
+    transaction.put(&execution(run.hash, (worker, software), &worked, &start, environment))?;
+    match &request.name {
+        Some(name) => transaction.name(name, run.hash)?,
+        None => transaction.name_freely(base, run.hash)?,
+    }
+    let named = transaction.commit(&environment.stamp)?.names.pop().map(|change| change.name);
+    match registry.dir().remove_dir_all(&place) {
+        // `reg gc` has seen that the run is recorded.
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+        removed => removed.map_err(RunError::io("remove", folder.path()))?,
+    }
+    Ok((run, record, named.or(request.name.clone()).unwrap_or_else(|| run.hash.short())))
+}
+
+/// Output folders of a training.
+pub(crate) struct TrainFolders {
+    /// Results and the resume checkpoint.
+    pub(crate) out: PathBuf,
+    /// Cached pixels and features.
+    pub(crate) cache: PathBuf,
+}
+
+/// The job that trains a spec.
+pub(crate) fn train_job(
+    registry: &Registry,
+    context: &TrainInputs,
+    spec: &Spec,
+    device: &str,
+    folders: TrainFolders,
+    save_every: f64,
+) -> Job {
+    Job {
+        protocol: PROTOCOL,
+        objects: registry.store().objects().to_owned(),
+        out: folders.out,
+        cache: Some(folders.cache),
+        device: device.to_owned(),
+        threads: spec.threads,
+        labels: context.dataset.labels.len() as u32,
+        age: context.dataset.age,
+        work: Work::Train {
+            spec: Box::new(spec.clone()),
+            manifest: context.dataset.manifest,
+            assignment: context.split.assignment,
+            weights: context.weights,
+            save_every,
+        },
+    }
+}

@@ -1,0 +1,124 @@
+//! Unfinished trainings: what other processes can see of them.
+
+use std::fs::TryLockError;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Environment, RunError};
+use crate::disk::{self, Dir};
+use crate::hash::Id;
+use crate::limits;
+use crate::records::{Spec, is_time};
+use crate::registry::Registry;
+use crate::worker::{RunStatus, files};
+
+const FILE: &str = "training.json";
+const ERROR: &str = "error.txt";
+/// File that is locked during a training.
+pub(super) const LOCK: &str = "lock";
+
+/// The announcement of a training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Announcement {
+    /// The name that its run will have, unless the name is in use by then.
+    pub name: String,
+    /// Its spec.
+    pub spec: Id<Spec>,
+    /// The time of its last start, in UTC.
+    pub started: String,
+    /// Name of the machine.
+    pub host: String,
+    /// The command line.
+    pub command: String,
+}
+
+/// A training that is running or was interrupted.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct UnfinishedTraining {
+    /// Its announcement.
+    #[serde(flatten)]
+    pub announcement: Announcement,
+    /// The process that trains, if the system provides it; `None` for an interrupted training.
+    pub pid: Option<u32>,
+    /// Its progress; `None` before its first report.
+    #[serde(rename = "standing")]
+    pub status: Option<RunStatus>,
+    /// Why the last attempt failed; `None` if it was only interrupted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Announces a training in its folder.
+pub(super) fn announce(
+    dir: &Dir,
+    name: &str,
+    spec: Id<Spec>,
+    started: &str,
+    environment: &Environment,
+) -> Result<(), RunError> {
+    let announcement = Announcement {
+        name: name.to_owned(),
+        spec,
+        started: started.to_owned(),
+        host: environment.host.clone(),
+        command: environment.stamp.command.clone(),
+    };
+    let text = serde_json::to_vec(&announcement).expect("strings have a JSON form");
+    // A new attempt has not failed yet.
+    match dir.remove_file(ERROR) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+        removed => removed.map_err(RunError::io("remove", &dir.path_of(ERROR)))?,
+    }
+    dir.replace(FILE, &text).map_err(RunError::io("write", &dir.path_of(FILE)))
+}
+
+/// Says in the folder of a training why it failed; whoever asks how it stands reads it there.
+pub(super) fn failed(dir: &Dir, error: &str) {
+    // The failure itself goes on its way, whether or not it can be noted.
+    let _ = dir.replace(ERROR, error.as_bytes());
+}
+
+/// All running or interrupted trainings, by name.
+pub fn all(registry: &Registry) -> Vec<UnfinishedTraining> {
+    let entries = registry.live_entries().unwrap_or_default().into_iter();
+    let specs = entries.filter_map(|name| name.parse().ok());
+    let mut all: Vec<UnfinishedTraining> =
+        specs.filter_map(|spec| read(registry.dir(), &registry.training_folder(&spec))).collect();
+    all.sort_by(|a, b| a.announcement.name.cmp(&b.announcement.name));
+    all
+}
+
+/// The training that will have this name, or whose spec's id starts with it.
+pub fn find(registry: &Registry, text: &str) -> Option<UnfinishedTraining> {
+    let begins = |unfinished: &UnfinishedTraining| {
+        text.len() >= 6 && unfinished.announcement.spec.hash.to_string().starts_with(text)
+    };
+    all(registry).into_iter().find(|unfinished| unfinished.announcement.name == text || begins(unfinished))
+}
+
+/// The training of a spec.
+pub fn of(registry: &Registry, spec: Id<Spec>) -> Option<UnfinishedTraining> {
+    read(registry.dir(), &registry.training_folder(&spec.hash))
+}
+
+/// Whether a process, also on another machine, trains a spec. The check holds the lock for a moment, so do not
+/// call it while a training of this spec may be starting.
+pub(crate) fn is_locked(registry: &Registry, spec: Id<Spec>) -> bool {
+    let lock = registry.dir().open_file(registry.training_folder(&spec.hash).join(LOCK));
+    lock.is_ok_and(|(file, _)| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+/// What lies in a training's folder; none where it is not announced, half written, or not as reg writes it.
+fn read(root: &Dir, folder: &Path) -> Option<UnfinishedTraining> {
+    let dir = root.subdir(folder).ok()?;
+    let file = |name: &str| dir.read(name, limits::TRAINING_STATUS).ok();
+    let announcement: Announcement = serde_json::from_slice(&file(FILE)?).ok()?;
+    if !is_time(&announcement.started) {
+        return None;
+    }
+    let status = file(files::STATUS).and_then(|text| serde_json::from_slice(&text).ok());
+    let pid = dir.open_file(LOCK).ok().and_then(|(lock, _)| disk::lock_holder(&lock));
+    let error = file(ERROR).and_then(|text| String::from_utf8(text).ok()).filter(|_| pid.is_none());
+    Some(UnfinishedTraining { announcement, pid, status, error })
+}

@@ -1,0 +1,373 @@
+//! Which records used which images, exactly: not all that depends on a data set, but what was trained, selected
+//! or evaluated on some of its rows.
+//!
+//! A run of a fold in which a patient tests has not seen the patient, though its lineage leads to the data set that holds
+//! him. So this walks from a record towards its inputs and asks, at the split, for the subset of each row.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+
+use serde::Serialize;
+
+use crate::hash::{Hash, Id};
+use crate::records::{
+    self, Dataset, ImageRow, ImageUse, Manifest, Predictions, Purpose, Scores, Split, Subset, codec,
+};
+use crate::registry::walk::{DepthFirst, WalkEvent};
+use crate::registry::{Objects, RegistryError};
+
+/// Rows of data sets: place of the row in the manifest, by data set.
+pub type RowSet = BTreeSet<(Hash, u32)>;
+
+/// What a record did with the chosen images.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DataUsage {
+    /// Holds them: a data set, a split, a table of counts.
+    pub holds: RowSet,
+    /// Weights were fitted to them.
+    pub trained: RowSet,
+    /// Weights, penalties or thresholds were selected on them.
+    pub validated: RowSet,
+    /// Scores of them are in it, or numbers made of such scores.
+    pub scored: RowSet,
+}
+
+/// How many of the chosen images a record used, and how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct UsageCounts {
+    /// Images that it holds.
+    pub holds: u64,
+    /// Images that weights were fitted to.
+    pub trained: u64,
+    /// Images that weights, penalties or thresholds were selected on.
+    pub validated: u64,
+    /// Images whose scores are in it.
+    pub scored: u64,
+}
+
+impl DataUsage {
+    pub(crate) fn add(&mut self, other: &DataUsage) {
+        self.holds.extend(&other.holds);
+        self.trained.extend(&other.trained);
+        self.validated.extend(&other.validated);
+        self.scored.extend(&other.scored);
+    }
+
+    /// Whether none of the images was used.
+    pub fn is_empty(&self) -> bool {
+        self.rows().is_empty()
+    }
+
+    /// All rows, however they were used.
+    pub fn rows(&self) -> RowSet {
+        [&self.holds, &self.trained, &self.validated, &self.scored].into_iter().flatten().copied().collect()
+    }
+}
+
+/// How many different images there are among some names with files. A name without a file, in a data set of metadata
+/// only, is the image of that name.
+pub fn different<'i>(images: impl Iterator<Item = (&'i str, Option<Hash>)>) -> u64 {
+    let mut files: BTreeMap<&str, BTreeSet<Hash>> = BTreeMap::new();
+    for (name, file) in images {
+        files.entry(name).or_default().extend(file);
+    }
+    files.values().map(|files| files.len().max(1) as u64).sum()
+}
+
+impl std::fmt::Display for UsageCounts {
+    /// `trained on 3, scored 2`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let parts = [
+            ("trained on", self.trained),
+            ("selected on", self.validated),
+            ("scored", self.scored),
+            ("holds", self.holds),
+        ];
+        let said = parts.iter().filter(|(_, count)| *count > 0);
+        let said: Vec<String> = said.map(|(verb, count)| format!("{verb} {count}")).collect();
+        f.write_str(&said.join(", "))
+    }
+}
+
+/// Says which rows of a data set are asked about.
+pub type Choice<'a> = dyn Fn(Id<Dataset>, &Dataset) -> Result<Vec<u32>, RegistryError> + 'a;
+
+/// Answers for one choice of images; each record is looked at once.
+pub struct UsageQuery<'a> {
+    objects: &'a dyn Objects,
+    choice: Box<Choice<'a>>,
+    rows: HashMap<Hash, Rc<Vec<u32>>>,
+    /// Rows of each subset of each fold of a split.
+    folds: HashMap<Hash, Rc<Vec<[Vec<u32>; 3]>>>,
+    known: HashMap<Hash, Rc<DataUsage>>,
+    /// Images of the data sets of which names were needed.
+    manifests: HashMap<Hash, Manifest>,
+    /// What could not be read, so that its use is not known.
+    pub unread: BTreeMap<Hash, String>,
+}
+
+impl<'a> UsageQuery<'a> {
+    /// Begins to answer.
+    pub fn new(objects: &'a dyn Objects, choice: Box<Choice<'a>>) -> Self {
+        let (rows, folds, known, manifests, unread) = Default::default();
+        UsageQuery { objects, choice, rows, folds, known, manifests, unread }
+    }
+
+    /// The chosen rows of a data set.
+    pub fn rows(&mut self, dataset: Id<Dataset>) -> Result<Rc<Vec<u32>>, RegistryError> {
+        if let Some(rows) = self.rows.get(&dataset.hash) {
+            return Ok(rows.clone());
+        }
+        let record = self.objects.get(dataset)?;
+        let rows = Rc::new((self.choice)(dataset, &record)?);
+        self.rows.insert(dataset.hash, rows.clone());
+        Ok(rows)
+    }
+
+    /// The chosen rows of each subset of each fold of a split.
+    pub fn folds(&mut self, split: Id<Split>) -> Result<Rc<Vec<[Vec<u32>; 3]>>, RegistryError> {
+        if let Some(folds) = self.folds.get(&split.hash) {
+            return Ok(folds.clone());
+        }
+        let record = self.objects.get(split)?;
+        let rows = self.rows(record.dataset)?;
+        let mut folds = Vec::new();
+        if !rows.is_empty() {
+            let assignment = self.objects.assignment(&record)?;
+            let of = |codes: &Vec<u8>, subset: Subset| {
+                let is = |row: &&u32| codes.get(**row as usize) == Some(&(subset as u8));
+                rows.iter().filter(is).copied().collect()
+            };
+            folds =
+                assignment.folds.iter().map(|codes| Subset::ALL.map(|subset| of(codes, subset))).collect();
+        }
+        let folds = Rc::new(folds);
+        self.folds.insert(split.hash, folds.clone());
+        Ok(folds)
+    }
+
+    /// What a record did with the chosen images. What cannot be read is noted and counts as nothing.
+    ///
+    /// Of a record, nothing but its uses is kept until those are known that it depends on: a chain of weights
+    /// that were trained from weights may be as long as somebody likes.
+    pub fn of(&mut self, id: &Hash) -> Rc<DataUsage> {
+        let mut walk = DepthFirst::from([(*id, ())]);
+        let mut open: HashMap<Hash, Vec<ImageUse>> = HashMap::new();
+        while let Some(visit) = walk.step() {
+            match visit {
+                WalkEvent::Enter(id, ()) if self.known.contains_key(&id) => {}
+                WalkEvent::Enter(id, ()) => match self.uses(&id) {
+                    Ok(uses) => {
+                        walk.descend(uses.iter().filter_map(depends_on).map(|on| (on, ())));
+                        open.insert(id, uses);
+                    }
+                    Err(e) => self.note_unread(id, &e),
+                },
+                WalkEvent::Leave(id) => {
+                    let Some(uses) = open.remove(&id) else { continue };
+                    match self.sum(uses) {
+                        Ok(used) => drop(self.known.insert(id, used)),
+                        Err(e) => self.note_unread(id, &e),
+                    }
+                }
+            }
+        }
+        self.known.get(id).cloned().unwrap_or_default()
+    }
+
+    fn note_unread(&mut self, id: Hash, e: &RegistryError) {
+        self.unread.insert(id, e.to_string());
+        self.known.insert(id, Rc::default());
+    }
+
+    fn uses(&self, id: &Hash) -> Result<Vec<ImageUse>, RegistryError> {
+        let bytes = self.objects.bytes(id)?;
+        let wrong = |source| RegistryError::Codec { id: *id, source };
+        // Weights that are a run's checkpoint have seen what the run has seen.
+        let mut uses = Vec::new();
+        for term in records::decode_any(&bytes).map_err(wrong)?.uses(*id) {
+            match term {
+                ImageUse::Origins(weights) => {
+                    let runs = self.objects.origins(weights)?.into_iter();
+                    uses.extend(runs.map(|run| ImageUse::Of(run.hash)));
+                }
+                term @ (ImageUse::Holds(_)
+                | ImageUse::Subset { .. }
+                | ImageUse::Of(_)
+                | ImageUse::Scores { .. }
+                | ImageUse::File { .. }
+                | ImageUse::Names { .. }
+                | ImageUse::Shared(_)) => uses.push(term),
+            }
+        }
+        Ok(uses)
+    }
+
+    /// Adds up what a record did, all that it depends on being known.
+    fn sum(&mut self, uses: Vec<ImageUse>) -> Result<Rc<DataUsage>, RegistryError> {
+        let alone = match uses[..] {
+            [ImageUse::Of(id)] => self.known.get(&id).cloned(),
+            _ => None,
+        };
+        if let Some(same) = alone {
+            return Ok(same);
+        }
+        let mut used = DataUsage::default();
+        for term in uses {
+            self.add(&mut used, term)?;
+        }
+        Ok(Rc::new(used))
+    }
+
+    /// Adds one way in which a record used the chosen images.
+    fn add(&mut self, used: &mut DataUsage, term: ImageUse) -> Result<(), RegistryError> {
+        match term {
+            ImageUse::Holds(dataset) => used.holds.extend(self.all(dataset)?),
+            ImageUse::Subset { dataset, split, fold, subset, purpose } => {
+                let rows = self.subset(dataset, split, fold, subset)?;
+                match purpose {
+                    Purpose::Training => used.trained.extend(rows),
+                    Purpose::Validation => used.validated.extend(rows),
+                    Purpose::Scoring => used.scored.extend(rows),
+                }
+            }
+            // One that is not known yet waits for this one: weights that a run began with and did not change.
+            ImageUse::Of(id) => self.known.get(&id).into_iter().for_each(|of| used.add(of)),
+            ImageUse::Origins(weights) => {
+                for run in self.objects.origins(weights)? {
+                    self.known.get(&run.hash).into_iter().for_each(|of| used.add(of));
+                }
+            }
+            ImageUse::Scores { dataset, scores } => used.scored.extend(self.scored(dataset, scores)?),
+            ImageUse::File { run, file } => {
+                let dataset = self.objects.get(self.objects.get(run)?.spec)?.dataset;
+                used.scored.extend(self.rows_that(dataset, |row| row.object == Some(file))?);
+            }
+            ImageUse::Names { dataset, names } => {
+                let is = |row: &ImageRow| names.binary_search_by(|name| name.as_str().cmp(&row.name)).is_ok();
+                used.scored.extend(self.rows_that(dataset, is)?);
+            }
+            ImageUse::Shared(predictions) => {
+                if !used.scored.is_empty() {
+                    used.scored = self.shared(&predictions)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How many different images a record used in each way.
+    pub fn counts(&mut self, used: &DataUsage) -> UsageCounts {
+        UsageCounts {
+            holds: self.different(&used.holds),
+            trained: self.different(&used.trained),
+            validated: self.different(&used.validated),
+            scored: self.different(&used.scored),
+        }
+    }
+
+    /// How many different images these are: two versions of a data set have rows of their own for one.
+    pub fn different(&mut self, rows: &RowSet) -> u64 {
+        let datasets: BTreeSet<Hash> = rows.iter().map(|(dataset, _)| *dataset).collect();
+        if datasets.len() < 2 {
+            return rows.len() as u64;
+        }
+        let images: Vec<_> = rows.iter().filter_map(|row| self.image(row)).collect();
+        different(images.iter().map(|(name, object)| (name.as_str(), *object)))
+    }
+
+    /// The document of a record whose use is known; none of what could not be read.
+    pub(crate) fn header(&self, id: &Hash) -> Option<codec::Header> {
+        let bytes = if self.unread.contains_key(id) { None } else { self.objects.bytes(id).ok() };
+        codec::Header::read(&bytes?).ok()
+    }
+
+    /// The chosen images that every model scored on the same fold: a table of shared images is of no others.
+    fn shared(&mut self, predictions: &[Id<Predictions>]) -> Result<RowSet, RegistryError> {
+        let mut folds: BTreeMap<Option<u32>, Vec<RowSet>> = BTreeMap::new();
+        for id in predictions {
+            let fold = self.objects.get(*id)?.fold;
+            let scored = self.known.get(&id.hash).map(|of| of.scored.clone());
+            folds.entry(fold).or_default().push(scored.unwrap_or_default());
+        }
+        let mut shared = RowSet::new();
+        for cells in folds.into_values() {
+            let mut named = Vec::new();
+            for rows in &cells {
+                let images = rows.iter().filter_map(|row| Some((self.image(row)?, *row)));
+                named.push(images.collect::<HashMap<_, _>>());
+            }
+            let in_all = |image| named.iter().all(|images| images.contains_key(image));
+            shared.extend(named.iter().flatten().filter(|(image, _)| in_all(*image)).map(|(_, row)| *row));
+        }
+        Ok(shared)
+    }
+
+    /// Name and file of the image of a row; none where its data set cannot be read, which is noted.
+    fn image(&mut self, (dataset, row): &(Hash, u32)) -> Option<(String, Option<Hash>)> {
+        if !self.manifests.contains_key(dataset) {
+            let manifest = || self.objects.manifest(&self.objects.get(Id::<Dataset>::new(*dataset))?);
+            match manifest() {
+                Ok(manifest) => drop(self.manifests.insert(*dataset, manifest)),
+                Err(e) => drop(self.unread.insert(*dataset, e.to_string())),
+            }
+        }
+        let row = self.manifests.get(dataset)?.rows.get(*row as usize)?;
+        Some((row.name.to_string(), row.object))
+    }
+
+    fn all(&mut self, dataset: Id<Dataset>) -> Result<RowSet, RegistryError> {
+        Ok(self.rows(dataset)?.iter().map(|row| (dataset.hash, *row)).collect())
+    }
+
+    fn subset(
+        &mut self,
+        dataset: Id<Dataset>,
+        split: Id<Split>,
+        fold: u32,
+        subset: Subset,
+    ) -> Result<RowSet, RegistryError> {
+        let folds = self.folds(split)?;
+        let rows = folds.get(fold as usize).map(|subsets| subsets[subset as usize].as_slice());
+        Ok(rows.unwrap_or_default().iter().map(|row| (dataset.hash, *row)).collect())
+    }
+
+    /// The chosen images among those that some scores are of.
+    fn scored(&mut self, dataset: Id<Dataset>, scores: Id<Scores>) -> Result<RowSet, RegistryError> {
+        let rows = self.rows(dataset)?;
+        if rows.is_empty() {
+            return Ok(RowSet::new());
+        }
+        let scores = self.objects.packed_alone(scores)?;
+        let scored = rows.iter().filter(|row| scores.rows.binary_search(row).is_ok());
+        Ok(scored.map(|row| (dataset.hash, *row)).collect())
+    }
+
+    fn rows_that(
+        &mut self,
+        dataset: Id<Dataset>,
+        is: impl Fn(&ImageRow) -> bool,
+    ) -> Result<RowSet, RegistryError> {
+        let rows = self.rows(dataset)?;
+        if rows.is_empty() {
+            return Ok(RowSet::new());
+        }
+        let manifest = self.objects.manifest(&self.objects.get(dataset)?)?;
+        let found = rows.iter().filter(|row| is(&manifest.rows[**row as usize]));
+        Ok(found.map(|row| (dataset.hash, *row)).collect())
+    }
+}
+
+/// The record whose use must be known before this one can be added.
+fn depends_on(term: &ImageUse) -> Option<Hash> {
+    match term {
+        ImageUse::Of(on) => Some(*on),
+        ImageUse::Holds(_)
+        | ImageUse::Subset { .. }
+        | ImageUse::Origins(_)
+        | ImageUse::Scores { .. }
+        | ImageUse::File { .. }
+        | ImageUse::Names { .. }
+        | ImageUse::Shared(_) => None,
+    }
+}
