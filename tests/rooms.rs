@@ -119,7 +119,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("attest", &["disk", "hash", "index", "limits", "lineage", "records", "registry", "store", "withdrawal"]),
     ("split", &["dataset", "digits", "hash", "limits", "random", "records", "registry"]),
     ("scores", &["dataset", "digits", "hash", "limits", "records", "registry", "split", "stats"]),
-    ("compare", &["digits", "disk", "hash", "index", "limits", "random", "records", "registry", "scores", "stats"]),
+    (
+        "compare",
+        &["digits", "disk", "hash", "index", "limits", "random", "records", "registry", "scores", "stats"],
+    ),
     (
         "training",
         &[

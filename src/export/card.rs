@@ -162,7 +162,10 @@ fn metadata(
         );
     };
     if let Some(mean) = auc.mean {
-        metric(format!("AUC, mean over {} of {}", auc.mean_over, counted(auc.labels.len() as u64, "label")), mean);
+        metric(
+            format!("AUC, mean over {} of {}", auc.mean_over, counted(auc.labels.len() as u64, "label")),
+            mean,
+        );
     }
     for label in &auc.labels {
         // An undefined value is left out.
@@ -259,7 +262,8 @@ fn performance(registry: &Registry, view: &View, evaluated: &EvaluatedRun) -> Re
         thousands(record.images),
         table.render(Format::Markdown)
     );
-    let _ = write!(out, "\nThe mean covers {} of {}.", auc.mean_over, counted(auc.labels.len() as u64, "label"));
+    let _ =
+        write!(out, "\nThe mean covers {} of {}.", auc.mean_over, counted(auc.labels.len() as u64, "label"));
     if !undefined.is_empty() {
         let _ = write!(
             out,

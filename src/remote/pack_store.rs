@@ -291,7 +291,8 @@ impl<'j> PackStore<'j> {
         if bytes.len() as u64 == to - from {
             return Ok(bytes);
         }
-        let reason = format!("it ends after {} of {} bytes", thousands(from + bytes.len() as u64), thousands(to));
+        let reason =
+            format!("it ends after {} of {} bytes", thousands(from + bytes.len() as u64), thousands(to));
         Err(RemoteError::Garbled { location: self.at(key), reason })
     }
 

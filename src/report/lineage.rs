@@ -153,8 +153,11 @@ pub fn dot(graph: &Graph, all: bool) -> String {
         }
     }
     for (from, count) in counts {
-        let _ =
-            writeln!(out, "  \"images of {from}\" [label=\"{}\", shape=folder];", counted(count as u64, "image"));
+        let _ = writeln!(
+            out,
+            "  \"images of {from}\" [label=\"{}\", shape=folder];",
+            counted(count as u64, "image")
+        );
         let _ = writeln!(out, "  \"images of {from}\" -> \"{from}\";");
     }
     out + "}\n"

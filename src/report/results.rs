@@ -48,7 +48,8 @@ pub fn auc(title: &str, auc: &AucTable) -> ReportTable {
     table.rows.push(vec![Cell::Text("Mean".into()), Cell::Number { value: auc.mean, decimals: DECIMALS }]);
     table.rows.push(vec![Cell::Text(COVERED.into()), Cell::Integer(auc.mean_over.into())]);
     let undefined = auc.labels.len().saturating_sub(auc.mean_over as usize);
-    let mut note = format!("The mean covers {} of {}", auc.mean_over, counted(auc.labels.len() as u64, "label"));
+    let mut note =
+        format!("The mean covers {} of {}", auc.mean_over, counted(auc.labels.len() as u64, "label"));
     if undefined > 0 {
         note += "; an AUC is n/a if all images have the label or none has";
     }
