@@ -1,11 +1,11 @@
-//! Every change that a registry makes to files goes through here, one step at a time.
+//! Every change of a registry's files goes through here, one step at a time.
 //!
-//! So there is one list of the points at which a crash or a full disk can strike, and the tests can
-//! strike at each of them: with the feature `faults`, which no release has, a step can kill its process,
-//! fail for want of space, or be written down so that a disk that lost its unsynced writes can be made.
+//! So there is one list of the points at which a crash or a full disk can strike, and the tests can strike at each
+//! of them: with the feature `faults`, which no release has, a step can kill its process, fail because the disk is
+//! full, or be recorded, so that tests can construct the disk that has lost its unsynced writes.
 //!
-//! And there is one way to what lies in a registry, a remote or a folder of a job: a [`Dir`], which follows no link. Free
-//! functions are for places that somebody named.
+//! And there is one way to the files of a registry, a remote or a job's folder: a [`Dir`], which follows no link. The
+//! free functions are for paths that a user gave.
 
 mod beneath;
 mod change;
@@ -18,21 +18,21 @@ mod refused;
 mod remove;
 mod stat;
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 pub use change::PLAIN;
 pub(crate) use change::{is_part_of, is_random, part_name, random_name};
 pub use dir::Dir;
 pub use output::{OutputFile, OutputFolder, allow, save};
-pub use reason::why_denied;
+pub use reason::{failed, why_denied};
 pub(crate) use reason::{not_ours, why_not_linked};
 pub use refused::Refused;
 pub use stat::FileStat;
 
-/// One change of the disk, or one wait for it. Only faults look into it.
+/// One change of the disk, or one wait for the disk. Only `faults` reads the fields.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(not(feature = "faults"), allow(dead_code))]
 #[cfg_attr(feature = "faults", derive(serde::Serialize))]
@@ -96,7 +96,7 @@ pub(crate) fn step<T>(_: WriteStep<'_>, act: impl FnOnce() -> io::Result<T>) -> 
     act()
 }
 
-/// Makes a folder, and those above it that are missing. For places that somebody named: links are followed.
+/// Creates a folder and its missing parents. For paths that a user gave: links are followed.
 pub(crate) fn create_dir_all(path: &Path) -> io::Result<()> {
     let create = || match step(WriteStep::CreateDir { path }, || DirBuilder::new().create(path)) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
@@ -105,26 +105,19 @@ pub(crate) fn create_dir_all(path: &Path) -> io::Result<()> {
     match create() {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             create_dir_all(path.parent().filter(|above| !above.as_os_str().is_empty()).ok_or(e)?)?;
-            // Once: a file system such as /proc says so of any folder.
+            // Only once: a file system such as /proc reports any folder as missing.
             create()
         }
         made => made,
     }
 }
 
-/// Makes a file where somebody named; it is an error if there is one of this name.
-pub(crate) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    step(WriteStep::Write { path, bytes }, || {
-        OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?.write_all(bytes)
-    })
-}
-
-/// Writes bytes at a place of the file `path`, which is open as `file`.
+/// Writes bytes at an offset of the file `path`, which is open as `file`.
 pub(crate) fn write_at(file: &File, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()> {
     step(WriteStep::WriteAt { path, offset, bytes }, || file.write_all_at(bytes, offset))
 }
 
-/// The process that holds a lock on an open file, where the system tells.
+/// The process that holds a lock on an open file, if the system provides it.
 pub(crate) fn lock_holder(file: &File) -> Option<u32> {
     let inode = format!(":{}", file.metadata().ok()?.ino());
     let locks = std::fs::read_to_string("/proc/locks").ok()?;

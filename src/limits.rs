@@ -80,9 +80,25 @@ limits! {
     SEEN_FILES: u64 = 4 << 30, "registry", "list of files seen by an ingest", "4 GiB";
     /// Maximum length of the note of an interrupted purge.
     PURGE_NOTE: u64 = 64 << 20, "registry", "note of an interrupted purge", "64 MiB";
+    /// Maximum length of the index, which is read into memory for a check of all its checksums.
+    INDEX: u64 = 16 << 30, "registry", "index whose checksums are verified", "16 GiB";
+    /// Folders below each other that are removed together; reg makes far fewer.
+    FOLDERS: usize = 32, "registry, remote", "folders below each other that are removed", "32";
+    /// Maximum length of what a training says of itself: its announcement, its status, its error.
+    TRAINING_STATUS: u64 = 64 << 20, "unfinished training", "announcement, status, error", "64 MiB";
+    /// Maximum length of the log of a training.
+    TRAINING_LOG: u64 = 1 << 30, "unfinished training", "log", "1 GiB";
+    /// Maximum length of a resume checkpoint, three times that of weights: Adam has two moments of each.
+    TRAINING_STATE: u64 = 24 << 30, "unfinished training", "resume checkpoint", "24 GiB";
+    /// Maximum length of the log of a task that is searched for its error.
+    TASK_LOG: u64 = 256 << 20, "study", "log of a Slurm task", "256 MiB";
+    /// Maximum length of the answer and errors of a training that a study has started.
+    RUN_OUTPUT: u64 = 64 << 20, "study", "output of one of its trainings", "64 MiB";
     /// Longer records are neither read nor written. As JSON values they may take 32 times as much memory;
     /// serde_json itself limits the nesting to 128 levels.
     RECORD: u64 = 16 << 20, "record", "length", "16 MiB";
+    /// Longest execution, 100 years: a sum of many stays a time that calendars know.
+    EXECUTION: Duration = Duration::from_secs(3_153_600_000), "execution", "duration", "3,153,600,000 seconds";
     /// Longer packed arrays are refused before anything is allocated for them.
     ARRAY: u64 = 1 << 30, "packed array", "length", "1 GiB";
     /// Maximum length of a note in bytes.
@@ -108,7 +124,7 @@ limits! {
     /// Maximum length of the file `format` of a remote.
     REMOTE_FORMAT: u64 = 64, "remote", "`format`", "64 bytes";
     /// Maximum number of files in a folder of a remote.
-    REMOTE_FILES: usize = 10_000_000, "remote", "files of a folder", "10,000,000";
+    REMOTE_FILES: usize = 1_000_000, "remote", "files of a folder", "1,000,000";
     /// Maximum length of the index of a pack.
     REMOTE_INDEX: u64 = 64 << 20, "remote", "index of a pack", "64 MiB";
     /// A longer pack is not read.
@@ -127,6 +143,8 @@ limits! {
     REQUEST_HEAD: usize = 16 << 10, "`reg serve`", "head of a request", "16 KiB";
     /// Maximum number of connections; a browser opens six.
     CONNECTIONS: usize = 64, "`reg serve`", "connections at once", "64";
+    /// Maximum length of an answer that is read as a whole; a page of a list has up to 1,000 keys of up to 1,024 bytes.
+    REMOTE_ANSWER: usize = 16 << 20, "remote (S3)", "part of a list, or an error", "16 MiB";
     /// How long one request to a bucket may take: a pack over a slow line takes longer than 30 seconds.
     REMOTE_WAIT: Duration = Duration::from_secs(600), "remote (S3)", "one request or listing", "10 minutes";
     /// How long a request may take to arrive.

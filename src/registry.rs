@@ -1,8 +1,8 @@
 //! A registry: store and index together, and the order in which they are written.
 //!
 //! Every change goes through a [`Transaction`]: first all objects are durable, then one index commit
-//! makes them known. A crash in between leaves objects that nobody names, never a record that names
-//! nothing.
+//! adds them to the index. A crash in between leaves objects without references, never a record that refers to a
+//! missing object.
 
 mod gc;
 mod import;
@@ -29,6 +29,7 @@ pub mod walk;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use crate::digits::counted;
 use crate::disk::{Dir, Refused};
 use crate::hash::{Digest, Hash, Id};
 use crate::index::{Index, IndexError, IndexWriter, View};
@@ -50,31 +51,31 @@ pub use sharing::Sharing;
 pub use trust::{Search, TrustList};
 use walk::Edge;
 
-/// Name of a registry's folder, looked for upwards from the working directory.
+/// Name of a registry's folder, which is searched for upwards from the working directory.
 pub const FOLDER: &str = ".reg";
 const LIVE: &str = "live";
 const CACHE: &str = "cache";
 /// The format that this reg reads and writes.
 const FORMAT: u32 = 4;
 
-/// What can go wrong with a registry.
+/// Why an operation on a registry failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
-    /// None in sight.
+    /// No registry was found.
     #[error("no registry found in {} or any parent folder", .0.display())]
     NotFound(PathBuf),
-    /// One of another account, which nobody named.
+    /// A registry of another account that was found and not named.
     #[error("registry {} belongs to {}, not to you", path.display(), account(*owner))]
     OtherOwner {
-        /// The folder in which it lies.
+        /// The folder that contains the registry.
         path: PathBuf,
         /// The owner's user id.
         owner: u32,
     },
-    /// The folder that was named is none.
+    /// The given folder is not a registry.
     #[error("{} is not a registry", .0.display())]
     NotARegistry(PathBuf),
-    /// `init` where one is.
+    /// `init` in a folder with a registry.
     #[error("a registry already exists in {}", .0.display())]
     Exists(PathBuf),
     /// Made by a newer reg.
@@ -93,7 +94,7 @@ pub enum RegistryError {
         /// Its format.
         found: u32,
     },
-    /// An output that would lie among what only reg itself writes.
+    /// An output inside a registry, where only reg itself writes.
     #[error("{} is inside the registry {}, where only reg itself may write", path.display(), registry.display())]
     Within {
         /// The output.
@@ -104,8 +105,8 @@ pub enum RegistryError {
     /// A key that would be replaced.
     #[error("{} is a key; keys are never overwritten", .0.display())]
     Key(PathBuf),
-    /// The folder cannot be read or made.
-    #[error("cannot {doing} {}: {source}", path.display())]
+    /// A file or folder cannot be read or written.
+    #[error("{}", crate::disk::failed(doing, path, source))]
     Io {
         /// The verb.
         doing: &'static str,
@@ -114,12 +115,12 @@ pub enum RegistryError {
         /// What the system says.
         source: std::io::Error,
     },
-    /// Neither a name nor the beginning of an id.
+    /// Neither a name nor a prefix of an id.
     #[error("no record is named `{text}` and no id starts with it")]
     Unknown {
-        /// What was asked for.
+        /// The requested name or prefix.
         text: String,
-        /// Names that look like it.
+        /// Similar names.
         similar: Vec<String>,
         /// The plural of the kind that is expected, and the names of such records; none if any kind will do.
         known: Option<(&'static str, Vec<String>)>,
@@ -136,22 +137,22 @@ pub enum RegistryError {
         /// The command that removed it.
         command: String,
     },
-    /// An abbreviated id that fits several objects.
-    #[error("`{prefix}` matches {} objects: {}", candidates.len(), list(candidates))]
+    /// An abbreviated id that matches several objects.
+    #[error("`{prefix}` matches {}: {}", counted(candidates.len() as u64, "object"), list(candidates))]
     Ambiguous {
-        /// What was asked for.
+        /// The prefix.
         prefix: String,
-        /// What it fits, with the kinds.
+        /// The objects that it matches, with their kinds.
         candidates: Vec<(Hash, String)>,
     },
-    /// Something of another kind.
+    /// An object of another kind.
     #[error("`{text}` is a {found}, but a {expected} is expected")]
     WrongKind {
-        /// What was asked for.
+        /// The requested name or prefix.
         text: String,
-        /// Kind that is expected.
+        /// The expected kind.
         expected: &'static str,
-        /// Kind that it is.
+        /// Its kind.
         found: String,
     },
     /// A name that something else has.
@@ -167,17 +168,17 @@ pub enum RegistryError {
     /// A name that cannot be given.
     #[error("`{0}` is not a valid name")]
     BadName(String),
-    /// A record that would name something that is not there.
+    /// A record that would refer to a missing object.
     #[error("{kind} {id} refers to {missing}, which is not in the registry")]
     Dangling {
         /// The record.
         id: Hash,
         /// Its kind.
         kind: String,
-        /// What it names.
+        /// The missing object.
         missing: Hash,
     },
-    /// An object whose bytes are intact but do not mean what they should.
+    /// An object whose bytes are intact but cannot be decoded.
     #[error("object {id}: {source}")]
     Codec {
         /// The object.
@@ -185,28 +186,28 @@ pub enum RegistryError {
         /// What is wrong.
         source: CodecError,
     },
-    /// An array whose bytes are intact, and which is not what the record that names it says.
+    /// An array whose bytes are intact but contradict the record that refers to it.
     #[error("{kind} {} does not match the record that refers to it: {reason}", id.short())]
     Contradiction {
         /// The array.
         id: Hash,
-        /// What it is.
+        /// Its kind.
         kind: &'static str,
-        /// What does not fit.
+        /// The contradiction.
         reason: String,
     },
-    /// Something that cannot be done while objects are damaged or missing.
+    /// An operation that is impossible while objects are damaged or missing.
     #[error("{doing} would lose data: {problem}")]
     Unsound {
-        /// What.
+        /// The operation.
         doing: &'static str,
-        /// What is wrong first.
+        /// The first problem.
         problem: String,
     },
-    /// A link in the place of something that is opened by its name.
+    /// A link in the place of a file or folder of the registry.
     #[error(transparent)]
     Linked(Refused),
-    /// Images that cannot be removed while a network is trained on them.
+    /// Images that cannot be purged while a network is trained on them.
     #[error("a training is using these images: spec {}", .0.short())]
     InUse(Hash),
     /// A value that cannot be written.
@@ -220,7 +221,7 @@ pub enum RegistryError {
     Index(#[from] IndexError),
 }
 
-/// What a user id is called.
+/// The name of a user id.
 fn account(owner: u32) -> String {
     if owner == 0 { "root".to_owned() } else { format!("user {owner}") }
 }
@@ -230,7 +231,7 @@ fn list(candidates: &[(Hash, String)]) -> String {
     each.collect::<Vec<_>>().join(", ")
 }
 
-/// When a change was made and by which command; both come from the edge of the program.
+/// Time and command of a change; both come from the command line program.
 #[derive(Debug, Clone)]
 pub struct Stamp {
     /// Time in UTC, RFC 3339.
@@ -251,8 +252,8 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// The same registry, which from now on lists in `moves` every name that is taken from something else: a name
-    /// is moved as it was asked for, but whoever asked should hear of it.
+    /// The same registry, which from now on lists in `moves` every name that is taken from another target: the name is
+    /// moved as requested, but the user should be told.
     pub fn noting(self, moves: &Moves) -> Self {
         Registry { moves: moves.clone(), ..self }
     }
@@ -262,7 +263,7 @@ impl Registry {
         Registry { keeps_names: true, ..self }
     }
 
-    /// The registry's folder, as it is called in messages.
+    /// The registry's folder, as messages show it.
     pub fn root(&self) -> &Path {
         self.root.path()
     }
@@ -277,15 +278,15 @@ impl Registry {
         &self.store
     }
 
-    /// Where the running training of a spec keeps its state, from the registry's folder.
+    /// The folder of an unfinished training of a spec, relative to the registry's folder.
     pub fn training_folder(&self, spec: &Hash) -> PathBuf {
         Path::new(LIVE).join(spec.to_string())
     }
 
-    /// Names of what lies in the folder of all running trainings: specs, and what is none of ours.
+    /// Names in the folder of unfinished trainings: ids of specs, and anything else that was put there.
     ///
     /// # Errors
-    /// A folder that cannot be read; one that is missing, as in a copy that lacks its empty folders, has nothing in it.
+    /// A folder that cannot be read. A missing folder, as in a copy without empty folders, counts as empty.
     pub fn live_entries(&self) -> Result<Vec<String>, RegistryError> {
         let entries = match self.root.subdir(LIVE).and_then(|live| live.entries()) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
@@ -305,7 +306,7 @@ impl Registry {
         self.root.path_of(CACHE)
     }
 
-    /// A folder of derived files, open, and made if it is missing.
+    /// A folder of derived files, open; a missing folder is created.
     pub fn cache_folder(&self, name: &str) -> std::io::Result<Dir> {
         self.root.folder(Path::new(CACHE).join(name))
     }
@@ -315,12 +316,12 @@ impl Registry {
         Ok(self.index.view()?)
     }
 
-    /// The id that a record has, whether it is here or not.
+    /// The id of a record, whether the registry has it or not.
     pub fn id_of<T: Record>(record: &T) -> Result<Id<T>, RegistryError> {
         Ok(Id::new(Hash::of(&codec::encode(record).map_err(RegistryError::Unwritable)?)))
     }
 
-    /// The id that a packed array has, whether it is here or not.
+    /// The id of a packed array, whether the registry has it or not.
     pub fn id_of_packed<T: Packed>(value: &T) -> Result<Id<T>, RegistryError> {
         Ok(Id::new(Hash::of(&codec::pack(value).map_err(RegistryError::Unwritable)?)))
     }
@@ -344,22 +345,22 @@ fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Regist
     move |source| RegistryError::Io { doing, path, source }
 }
 
-/// A change on its way: objects are staged as they are added and known to nobody before the commit.
+/// A change of the registry: objects are staged when they are added, and in the index only after the commit.
 pub struct Transaction<'r> {
     registry: &'r Registry,
     batch: Batch,
-    /// Let go last, behind the commit.
+    /// Released last, after the commit.
     _lease: Lease,
     records: Vec<NewRecord>,
     packed: Vec<NewPacked>,
     names: Vec<(NameRequest, Hash)>,
-    /// What may be named and need not be there.
+    /// Objects that may be referred to and need not exist.
     gone: HashSet<Hash>,
 }
 
 struct NewPacked {
     id: Hash,
-    /// None if they are in the store already.
+    /// None if the bytes are in the store already.
     bytes: Option<Vec<u8>>,
     links: Vec<Hash>,
 }
@@ -371,14 +372,14 @@ struct NewRecord {
     links: Vec<codec::Link>,
 }
 
-/// What a transaction did.
+/// The result of a transaction.
 #[derive(Debug, Default)]
 pub struct Committed {
-    /// New objects and their bytes.
+    /// Number of new objects, and their bytes.
     pub persisted: Persisted,
-    /// Names that are new or name something else now.
+    /// Names that are new or have another target now.
     pub names: Vec<NameChange>,
-    /// Names that were to be given only if they are free, and are not.
+    /// Names that were to be set only if free, and are taken.
     pub conflicts: Vec<NameConflict>,
     /// Records that were removed.
     pub removed: Vec<RemovedRecord>,
@@ -404,18 +405,18 @@ impl Transaction<'_> {
         Ok(Id::new(id))
     }
 
-    /// Adds bytes that reg made and that are neither record nor packed array.
+    /// Adds bytes that reg computed and that are neither a record nor a packed array.
     pub fn put_blob(&self, bytes: &[u8]) -> Result<Id<Blob>, RegistryError> {
         Ok(Id::new(self.batch.put(bytes)?))
     }
 
-    /// Adds bytes that came from outside.
+    /// Adds bytes from outside.
     pub fn put_outside(&self, bytes: &[u8]) -> Result<File, RegistryError> {
         self.batch.put(bytes)?;
         Ok(Digest::of(bytes).into())
     }
 
-    /// Adds bytes that came from outside and hash to `id`. Threads may add at the same time.
+    /// Adds bytes from outside that hash to `id`. Threads may add at the same time.
     pub fn put_hashed(&self, bytes: &[u8], id: Hash) -> Result<(), RegistryError> {
         Ok(self.batch.put_hashed(id, bytes)?)
     }
@@ -457,7 +458,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Makes everything durable, then known.
+    /// Makes all objects durable, then adds them to the index.
     pub fn commit(self, stamp: &Stamp) -> Result<Committed, RegistryError> {
         let Transaction { registry, batch, _lease, mut records, packed, names, gone } = self;
         if names.iter().any(|(request, _)| matches!(request, NameRequest::Own(_))) {
@@ -475,8 +476,8 @@ impl Transaction<'_> {
             records.push(NewRecord { id: Hash::of(&bytes), kind: Kind::Removal, bytes, links });
         }
         let mut persisted = batch.persist()?;
-        // What names others follows when all that it names is durable, so that a crash leaves nothing that
-        // names what is not there.
+        // Objects with references follow when their targets are durable, so that a crash leaves no reference to a
+        // missing object.
         let mut follow = |objects: &mut dyn Iterator<Item = &[u8]>| -> Result<(), RegistryError> {
             let batch = registry.store.batch()?;
             for bytes in objects {
@@ -488,7 +489,7 @@ impl Transaction<'_> {
             Ok(())
         };
         follow(&mut packed.iter().filter_map(|packed| packed.bytes.as_deref()))?;
-        // A record that names another new one is in a later round.
+        // A record that refers to another new record is in a later round.
         let mut rounds: Vec<Vec<&NewRecord>> = Vec::new();
         let mut new: HashMap<Hash, usize> = HashMap::new();
         for record in &records {
@@ -514,7 +515,7 @@ impl Transaction<'_> {
                 write_links(writer, id, *kind, links.clone())?;
             }
             for NewPacked { id, links, .. } in &packed {
-                // All of them were noted together, if at all.
+                // All of them were added together, if at all.
                 let noted = links.last().map(|to| writer.is_mentioned(to, id)).transpose()?;
                 if noted == Some(true) {
                     continue;
@@ -532,7 +533,7 @@ impl Transaction<'_> {
     }
 }
 
-/// Notes who names whom. Events are left out: that something was given a name is not lineage.
+/// Adds references to the index, except for those of events: a name is not lineage.
 fn write_links(
     writer: &mut IndexWriter,
     id: &Hash,

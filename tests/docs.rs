@@ -1,5 +1,5 @@
-//! The book in `docs/` tells the truth: its commands run, one chapter after the other, as a reader would
-//! type them. Blocks marked `sh` are run, blocks marked `text` are shown only.
+//! The commands of the book in `docs/` work: they are run, chapter by chapter, as a reader would type them. Blocks
+//! marked `sh` are run; blocks marked `text` are not.
 
 #[path = "support/mod.rs"]
 mod support;
@@ -10,7 +10,7 @@ use std::process::Command;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// What `reg demo` makes, smaller: the chapters on lineage and audit begin with it.
+/// A smaller `reg demo`, with which the chapters on lineage and audit begin.
 const DEMO: &str = "
 reg init >/dev/null
 reg ingest xrays/images --metadata xrays/Data_Entry_2017_v2020.csv --boxes xrays/BBox_List_2017.csv --name demo
@@ -19,7 +19,7 @@ for fold in 0 1; do reg train --dataset demo --split demo-split --fold $fold --m
 reg compare mlp-demo-split-f0 mlp-demo-split-f1 --name demo-table
 ";
 
-/// The blocks of a chapter that are to be run, one below the other.
+/// The `sh` blocks of a chapter, joined.
 fn commands(chapter: &str) -> String {
     let path = Path::new(ROOT).join("docs/src").join(chapter);
     let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
@@ -91,7 +91,7 @@ fn the_chapter_on_withdrawals_runs_as_it_is_written() {
     let folder = with_fixture();
     let said = run(folder.path(), &commands("withdraw.md"));
     assert!(said.contains("29 images") && said.contains("1 removed: 00000002_000.png"), "{said}");
-    assert!(said.contains("purged 1 object, ") && said.contains("1 more were purged"), "{said}");
+    assert!(said.contains("purged 1 object, ") && said.contains("1 more was purged"), "{said}");
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn the_book_prints_every_limit() {
     assert_eq!(rows, reg::limits::TABLE.iter().map(row).collect::<Vec<_>>());
 }
 
-/// Whoever checks a bundle compares the program with this, and not with what the bundle says of itself.
+/// The auditor compares the program with this hash, and not with the bundle's own statement.
 #[test]
 fn the_release_notes_have_the_hash_of_the_check_program() {
     let notes = fs::read_to_string(Path::new(ROOT).join("CHANGELOG.md")).unwrap();

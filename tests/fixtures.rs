@@ -1,4 +1,4 @@
-//! Holds `fixtures/tiny` to the generator that made it. `REG_REGENERATE=1 cargo test -p reg --test
+//! Checks `fixtures/tiny` against its generator. `REG_REGENERATE=1 cargo test -p reg --test
 //! fixtures` writes it anew.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +9,7 @@ use reg::dataset::synthetic::{BOXES, IMAGES, METADATA, SyntheticOptions, TEST, T
 
 const TINY: SyntheticOptions = SyntheticOptions { patients: 24, size: 64, seed: 1 };
 
-/// The committed folder, written anew first when that is asked for.
+/// The committed folder, regenerated first on request.
 fn tiny() -> PathBuf {
     static WRITTEN: std::sync::Once = std::sync::Once::new();
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tiny");
@@ -24,7 +24,7 @@ fn tiny() -> PathBuf {
     dir
 }
 
-/// Width, height and grey values of each image by its name.
+/// Width, height and gray values of each image, by name.
 fn pictures(dir: &Path) -> BTreeMap<String, (u32, u32, Vec<u8>)> {
     let read = |path: PathBuf| {
         let image = image::open(&path).unwrap();
@@ -42,7 +42,7 @@ fn the_committed_fixture_is_what_the_generator_writes() {
     let [old, new] = [committed.as_path(), made.path()].map(pictures);
     assert!(old.keys().eq(new.keys()), "{:?} {:?}", old.keys(), new.keys());
     for (name, picture) in &new {
-        // Not by bytes: another version of the PNG encoder may compress otherwise.
+        // Not by bytes: another version of the PNG encoder may compress differently.
         assert!(old[name] == *picture, "{name} differs");
     }
     for list in [METADATA, BOXES, TRAIN_VAL, TEST] {

@@ -1,8 +1,8 @@
-//! Hostile input: what the fuzzer found once, the limits at which bombs stop, and names that are no text.
+//! Hostile input: inputs that the fuzzer found, the limits at which bombs are stopped, and names that are not UTF-8.
 //!
-//! The bodies of the fuzz targets run here on every file of `fixtures/fuzz`, so what was found stays
-//! fixed under plain `cargo test`. Limits of one reader stand beside it, in `src/`; here are those that
-//! need the whole program, or an input too large to keep.
+//! The fuzz targets run here on every file of `fixtures/fuzz`, so that the defects which were found stay fixed under
+//! plain `cargo test`. The limits of a single reader are tested next to the reader, in `src/`; tests that need the
+//! whole program, or an input too large for a file, are here.
 
 #[path = "../fuzz/src/lib.rs"]
 #[expect(unreachable_pub, reason = "the fuzz targets are another crate")]
@@ -108,7 +108,7 @@ fn every_corpus_belongs_to_a_target_and_is_small() {
     }
 }
 
-/// Reads an archive that ends where nothing more is asked for: says what was read of it and the error.
+/// Reads an archive as far as possible: returns the members that were read, and the error.
 fn archive_error(packed: impl Read) -> (u64, String) {
     struct Counted<R>(R, u64);
     impl<R: Read> Read for Counted<R> {
@@ -134,7 +134,7 @@ fn header(name: &str, kind: tar::EntryType, size: u64) -> Vec<u8> {
     header.as_bytes().to_vec()
 }
 
-/// Packs `bytes`, then as many times 1 MiB of `filler` as that.
+/// Packs `bytes`, followed by this number of mebibytes of `filler`.
 fn gzip(bytes: &[u8], filler: u8, mebibytes: usize) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();
@@ -156,7 +156,7 @@ fn an_archive_of_nothing_but_zeros_is_not_read_to_its_end() {
 #[test]
 fn an_archive_that_unpacks_to_far_more_than_its_size_is_refused() {
     use tar::EntryType::Regular;
-    // One that is passed over and one that is an image: each within the limit of a member.
+    // A member that is skipped and one that is an image: each within the limit of a member.
     for name in ["README.txt", "a.png"] {
         let member = |at: usize| header(&name.replacen('a', &format!("a{at}"), 1), Regular, 40 << 20);
         let packed: Vec<u8> = (0..3).flat_map(|at| gzip(&member(at), 0, 40)).collect();
@@ -194,7 +194,7 @@ fn a_member_of_any_kind_that_is_too_large_is_refused_unread() {
 fn an_archive_of_more_members_than_are_read_is_refused() {
     let member = header("README", tar::EntryType::Regular, 0);
     let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::none());
-    // Stored, so that the ratio is no reason.
+    // Stored, so that the ratio is not exceeded.
     for _ in 0..=limits::ARCHIVE_MEMBERS {
         encoder.write_all(&member).unwrap();
     }
@@ -254,14 +254,14 @@ fn chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
 const GREY: [u8; 2] = [8, 0];
 const DEEP_COLOUR: [u8; 2] = [16, 6];
 
-/// A square of that side, with other chunks before its data.
+/// A square image of this side, with other chunks before its data.
 fn image(side: u32, format: [u8; 2], before: &[u8], pixels: &[u8]) -> Vec<u8> {
     let header = [&side.to_be_bytes()[..], &side.to_be_bytes(), &format, &[0, 0, 0]].concat();
     let data = chunk(b"IDAT", pixels);
     [&b"\x89PNG\r\n\x1a\n"[..], &chunk(b"IHDR", &header), before, &data, &chunk(b"IEND", b"")].concat()
 }
 
-/// As many mebibytes of zeros, packed.
+/// This number of mebibytes of zeros, packed.
 fn zeros(mebibytes: usize) -> Vec<u8> {
     let mut encoder = ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
     for _ in 0..mebibytes {
@@ -270,13 +270,13 @@ fn zeros(mebibytes: usize) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Address space that `reg` may take, in KiB: less than any one bomb below unpacks to, and enough for two
-/// threads that decode the largest image each.
+/// Limit of `reg`'s address space, in KiB: less than the unpacked size of any bomb below, and enough for two threads
+/// that each decode the largest image.
 const MEMORY: &str = "1000000";
-/// What a bomb unpacks to.
+/// Unpacked size of a bomb.
 const MEBIBYTES: usize = 1 << 10;
 
-/// `reg` in a folder, with two threads and no more memory than [`MEMORY`].
+/// `reg` in a folder, with two threads and at most [`MEMORY`].
 fn reg(folder: &Path, arguments: &[&OsStr]) -> Output {
     let mut command = Command::new("sh");
     let limit = if cfg!(target_os = "linux") { MEMORY } else { "unlimited" };
@@ -286,12 +286,12 @@ fn reg(folder: &Path, arguments: &[&OsStr]) -> Output {
     command.output().unwrap()
 }
 
-/// Arguments out of one text without spaces in them.
+/// The arguments in a text; none of them contains a space.
 fn words(text: &str) -> Vec<&OsStr> {
     text.split_whitespace().map(OsStr::new).collect()
 }
 
-/// Runs `reg`, which says in one sentence what is wrong, and does not panic.
+/// Runs `reg`, which must report the problem in one sentence and must not panic.
 fn refused(folder: &Path, code: i32, arguments: &[&OsStr]) -> String {
     let output = reg(folder, arguments);
     let said = String::from_utf8(output.stderr).expect("messages are UTF-8");
@@ -303,7 +303,7 @@ fn refused(folder: &Path, code: i32, arguments: &[&OsStr]) -> String {
 const METADATA: &str = "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position\n\
     a.png,Mass,0,1,50,M,PA\nb.png,Mass,0,2,50,F,PA\n";
 
-/// A registry with `data.csv` for two images beside it.
+/// A registry, and `data.csv` for two images next to it.
 fn study() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     assert!(reg(folder.path(), &words("init")).status.success());
@@ -337,7 +337,7 @@ fn images_that_unpack_to_far_more_than_they_are_take_no_memory() {
                 let said = refused(folder.path(), 1, &ingest);
                 assert!(said.contains(reason) && said.contains("a.png"), "{said}");
             }
-            // What is beside or behind the pixels is not the image: refused or left, but never unpacked.
+            // Data next to or after the pixels is not part of the image: it is refused or ignored, but never unpacked.
             None => {
                 let output = reg(folder.path(), &ingest);
                 let said = String::from_utf8_lossy(&output.stderr);
@@ -431,7 +431,7 @@ mod other_bytes {
         ] {
             refused(folder.path(), code, &[words(before), vec![odd()]].concat());
         }
-        // A folder and a metadata file of such a name are as good as any.
+        // A folder and a metadata file may have such a name.
         let images = folder.path().join(odd());
         fs::create_dir(&images).unwrap();
         for name in ["a.png", "b.png"] {

@@ -1,4 +1,5 @@
-//! What long lineages take of memory. A test crate of its own, with one test: the peak is that of a process.
+//! The memory of walks over long lineages. A test crate of its own with one test, because the peak is that of a
+//! process.
 
 #![cfg(target_os = "linux")]
 
@@ -14,12 +15,12 @@ use reg::usage::UsageQuery;
 const RECORDS: u64 = 100_000;
 /// Bytes of the text of each.
 const TEXT: usize = 2 << 10;
-/// What a walk may take: a fifteenth of the records.
+/// Limit of a walk: a fifteenth of the records.
 const WALK: u64 = 13 << 20;
-/// What asking for the use of images may take, which holds the open ends of a chain until it comes back.
+/// Limit of a query for the use of images, which holds all open nodes of a chain until it returns.
 const USAGE: u64 = 5 * WALK;
 
-/// Notes about notes, each made when it is read: whatever is held of them, a walk holds.
+/// Notes about notes, each created when it is read, so that only a walk can hold them.
 struct Chain;
 
 fn id(number: u64) -> Hash {
@@ -34,7 +35,8 @@ fn number(id: &Hash) -> u64 {
 
 impl Objects for Chain {
     fn bytes(&self, note: &Hash) -> Result<Vec<u8>, RegistryError> {
-        let (about, text, time) = (id(number(note).saturating_sub(1)), "x".repeat(TEXT), number(note));
+        let (about, text, time) =
+            (id(number(note).saturating_sub(1)), "x".repeat(TEXT), "2026-11-05T08:30:00Z");
         let note =
             format!(r#"{{"about":"{about}","kind":"note","text":"{text}","time":"{time}","version":1}}"#);
         Ok(note.into_bytes())
@@ -56,7 +58,7 @@ impl Lineage for Chain {
     }
 }
 
-/// The most memory that this process has had so far, in bytes.
+/// Peak memory of this process so far, in bytes.
 fn peak() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

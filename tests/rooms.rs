@@ -1,6 +1,5 @@
-//! The house rules that a compiler does not hold: one importer a crate, arrows that go down only, files
-//! that can be read in one sitting, one meaning a name, no test that goes no further without saying so. Reads
-//! the sources.
+//! The house rules that a compiler does not check: one importer for each crate, no upward dependencies between rooms,
+//! files of readable length, one meaning for each name, no test that ends early without saying so. Reads the sources.
 
 #[path = "rooms/imports.rs"]
 mod imports;
@@ -11,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Crates, and the only files or folders of `src` that may name them.
+/// Crates, and the only files or folders of `src` that may import them.
 const IMPORTERS: &[(&str, &[&str])] = &[
     ("bincode", &["records/codec.rs"]),
     ("redb", &["index/"]),
@@ -43,7 +42,7 @@ const IMPORTERS: &[(&str, &[&str])] = &[
     ("unicode_normalization", &["dataset/matching.rs"]),
     ("parquet", &["export/parquet.rs"]),
     ("rusqlite", &["export/mlflow.rs"]),
-    ("object_store", &["remote/location/s3.rs"]),
+    ("object_store", &["remote/location/answers.rs", "remote/location/s3.rs"]),
     ("futures_util", &["remote/location/s3.rs"]),
     ("tokio", &["remote/location/s3.rs", "serve/"]),
     ("rustls", &["remote/location/s3.rs"]),
@@ -58,8 +57,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hash", &[]),
     ("progress", &[]),
     ("stats", &[]),
-    ("disk", &["escape"]),
     ("limits", &["digits"]),
+    ("disk", &["digits", "escape", "limits"]),
     ("random", &["hash"]),
     ("recognise", &["escape"]),
     ("store", &["disk", "hash"]),
@@ -140,7 +139,20 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("scores", &["dataset", "digits", "hash", "limits", "records", "registry", "split", "stats"]),
     (
         "compare",
-        &["escape", "hash", "index", "limits", "random", "records", "registry", "scores", "split", "stats"],
+        &[
+            "digits",
+            "disk",
+            "escape",
+            "hash",
+            "index",
+            "limits",
+            "random",
+            "records",
+            "registry",
+            "scores",
+            "split",
+            "stats",
+        ],
     ),
     (
         "training",
@@ -190,6 +202,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "compare",
             "dataset",
+            "digits",
             "disk",
             "escape",
             "hash",
@@ -274,8 +287,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "serve",
         &[
-            "dataset", "digits", "hash", "index", "limits", "lineage", "records", "registry", "report", "stats",
-            "store", "training",
+            "dataset", "digits", "hash", "index", "limits", "lineage", "records", "registry", "report",
+            "stats", "store", "training",
         ],
     ),
 ];
@@ -297,7 +310,7 @@ const OF_THE_WORKER: &[&str] = &[
     "worker",
 ];
 
-/// Rooms and files that touch a registry, a remote or the folder of a job: through `disk` only.
+/// Rooms and files that access a registry, a remote or the folder of a job, through `disk` only.
 const TOUCHING: &[&str] = &[
     "attest/statement.rs",
     "audit/bundle.rs",
@@ -326,7 +339,7 @@ const TOUCHING: &[&str] = &[
     "worker.rs",
 ];
 
-/// How a file is touched in another way.
+/// Other ways to access files.
 const OTHER_WAYS: &[&str] = &[
     "fs::",
     "File::open",
@@ -342,7 +355,7 @@ const OTHER_WAYS: &[&str] = &[
     "Database::open",
 ];
 
-/// Lines of those rooms that do, how many, and why they may.
+/// Files of those rooms with other accesses, the number of lines, and the reason.
 const ELSEWHERE: &[(&str, usize, &str)] = &[
     ("export/folder.rs", 1, "looks whether the folder that somebody asked for is empty"),
     ("lineage/repair.rs", 5, "a folder that somebody named; only hashes of its files count"),
@@ -364,11 +377,11 @@ const ELSEWHERE: &[(&str, usize, &str)] = &[
 
 const LONGEST: usize = 600;
 
-/// How a test would find out by itself that something is absent, or say so: `tests/support` does both.
+/// Ways in which a test could find out by itself that something is absent, or report it: `tests/support` does both.
 const ON_ITS_OWN: &[&str] =
     &["eprint", "is_root()", "ErrorKind::NotFound", "REG_STRICT", "REG_PYTHON", "#[ignore"];
 
-/// Whoever asks `tests/support` for a test, which ends where the answer is no.
+/// Callers of `tests/support`: a test may end early where the answer is no.
 const ASKING: &[&str] = &[
     "support::",
     "Browser::start()",
@@ -383,18 +396,18 @@ const ASKING: &[&str] = &[
     "python(",
 ];
 
-/// Tests that go no further for another reason, and in how many places.
+/// Tests that end early for another reason, and the number of places.
 const DONE: &[(&str, usize)] = &[
     ("src/split/k_fold.rs", 1),
     // No registry was made before the process was killed.
     ("tests/crash/workspace.rs", 1),
-    // It is rewritten already.
+    // The record is rewritten already.
     ("tests/cli/lies.rs", 1),
-    // There is nothing yet that a process could work on.
+    // There is nothing yet for a process to work on.
     ("tests/cli/storm.rs", 3),
-    // What was waited for has come.
+    // The awaited event has happened.
     ("tests/cli/study.rs", 1),
-    // What was drawn is no case.
+    // The random draw is not a case of the test.
     ("src/split/resample.rs", 1),
 ];
 
@@ -541,7 +554,7 @@ fn a_registry_is_touched_through_disk_only() {
     };
     for source in sources().into_iter().filter(|source| touching(&source.path) && !is_test(&source.path)) {
         let code = source.code.split("#[cfg(test)]\nmod tests {").next().unwrap();
-        // What the system's own calls are named by may stand for numbers and types, and a `use` touches nothing.
+        // Names of the system's own calls may stand for numbers and types, and a `use` accesses nothing.
         let code = code
             .replace("rustix::fs::", "rustix ")
             .replace("os::unix::fs::", "")
@@ -562,6 +575,23 @@ fn a_registry_is_touched_through_disk_only() {
     assert!(ELSEWHERE.iter().all(|(.., why)| !why.is_empty()));
 }
 
+/// No limit of bytes outside the table, and no read without a limit.
+#[test]
+fn limits_of_what_comes_from_outside_are_in_one_table() {
+    let limit = |line: &&str| {
+        let named =
+            line.contains("const ") && ["MAX", "MOST", "LIMIT"].iter().any(|word| line.contains(word));
+        named && line.contains("<<") || line.contains(".read(") && line.contains("u64::MAX")
+    };
+    let of = |source: &Source| -> Vec<String> {
+        let code = source.code.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        code.lines().filter(limit).map(|line| format!("{}: {}", source.path, line.trim())).collect()
+    };
+    let all = sources();
+    let found: Vec<String> = all.iter().filter(|source| source.path != "limits.rs").flat_map(of).collect();
+    assert!(found.is_empty(), "src/limits.rs is the table of limits: {found:#?}");
+}
+
 #[test]
 fn the_registry_is_not_linked_to_libtorch() {
     let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
@@ -578,7 +608,7 @@ fn no_file_is_longer_than_it_can_be_read() {
     assert!(long.is_empty(), "more than {LONGEST} lines: {long:?}");
 }
 
-/// The names that a text gives to public types: structs, enums, traits, aliases outside of traits and impls.
+/// The names of the public types in a text: structs, enums, traits, aliases outside of traits and impls.
 fn public_types(code: &str) -> Vec<String> {
     let public = |line: &str| {
         let line = line.strip_prefix("pub")?;
@@ -623,7 +653,7 @@ fn uses_are_found_in_every_form() {
     assert_eq!(rooms, ["hash", "index", "store"]);
 }
 
-/// The code of tests, by path from the root: of all files below `tests`, and of the unit tests.
+/// The code of all tests, by path from the root: the files below `tests`, and the unit tests.
 fn tests() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let files = ["tests", "src"].into_iter().flat_map(|folder| walkdir::WalkDir::new(root.join(folder)));
@@ -640,8 +670,8 @@ fn tests() -> Vec<(String, String)> {
     tests
 }
 
-/// Lines on which a function ends early without a value, or with none, unless they or the two above ask for something
-/// that may be absent.
+/// Lines on which a function returns early without a value or with `None`, unless they or the two lines above ask for
+/// something that may be absent.
 fn early_ends(code: &str) -> Vec<&str> {
     let lines: Vec<&str> = code.lines().collect();
     let ends = |line: &str| {

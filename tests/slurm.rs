@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use harness::{Answer, INGEST, Study, finish};
 use serde_json::{Value, json};
 
-/// Far more than anything here takes on the slowest machine.
+/// Far longer than any test here takes on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// munged, slurmctld and slurmd.
@@ -67,7 +67,7 @@ impl Cluster {
             };
             format!("{option}={}", at(&format!("munge.{what}")))
         });
-        // Its folder lies in one where all may write.
+        // Its folder is in one in which everybody may write.
         cluster.run("munged", &[&["--force".to_owned()], &munge[..]].concat());
         cluster.run("slurmctld", &[]);
         cluster.run("slurmd", &[]);
@@ -113,7 +113,7 @@ impl Cluster {
         answer.json()
     }
 
-    /// Asks for the status until it is as wanted.
+    /// Polls the status until it is as expected.
     fn until(&self, study: &Study, wanted: impl Fn(&Value) -> bool) -> Value {
         let since = Instant::now();
         loop {
@@ -153,7 +153,7 @@ const STUDY: &str = "name = 'st'\ndataset = 'tiny'\nthreads = 1\ndevice = 'cpu'\
     [[section]]\nname = 'wild'\nsplit = 'drawn'\n\
     [[setup]]\nsection = 'wild'\nname = 'wild'\nmodel = 'tiny'\nset = { lr = 1e30 }\n";
 
-/// A cluster; none where there is no root or no Slurm.
+/// A cluster; none without root or without Slurm.
 fn cluster() -> Option<Cluster> {
     let there = support::root("a Slurm of one's own needs it")
         && support::programs(&["slurmctld", "slurmd", "munged", "sbatch"]);
@@ -194,10 +194,10 @@ fn a_study_on_slurm_goes_on_where_its_tasks_were_killed_and_names_what_failed() 
     };
     let both = cluster.until(&study, |status| trains(&status["runs"][0]) && trains(&status["runs"][1]));
     assert_eq!(both["runs"][0]["slurm"]["node"].as_str().map(str::is_empty), Some(false));
-    // One is killed and queued again by the administrator, one comes near its time limit.
+    // The administrator kills and requeues one task; another nears its time limit.
     cluster.run("scontrol", &["requeue".to_owned(), format!("{job}_0")]);
     cluster.run("scancel", &["--signal=USR1", "--batch", &format!("{job}_1")].map(str::to_owned));
-    // What is in the queue, or trains, is not submitted again.
+    // Tasks that are queued or running are not submitted again.
     let again = cluster.json(&study, "study run st.toml --slurm");
     for name in ["st-a-f0", "st-b-f0"] {
         assert!(!again["tasks"].as_array().unwrap().contains(&json!(name)), "{again}");
@@ -218,7 +218,7 @@ fn a_study_on_slurm_goes_on_where_its_tasks_were_killed_and_names_what_failed() 
         assert!(up.contains("execution"), "{up}");
     }
 
-    // Nothing else is submitted, and the same study here finds it all.
+    // Nothing else is submitted, and the same study here finds all results.
     let here = cluster.reg(&study, "--json study run st.toml");
     assert_eq!((here.code, &here.json()["cached"], &here.json()["failed"]), (1, &json!(3), &json!(1)));
     assert_eq!(
@@ -255,7 +255,7 @@ fn without_a_shared_file_system_a_task_pulls_the_study_and_pushes_its_run() {
     study.is_sound();
 }
 
-/// What the tasks of a study without a shared file system wrote.
+/// The logs of the tasks of a study without a shared file system.
 fn logs_of_tasks(submitted: &Value, node: &Path) -> String {
     let tag = &submitted["study"].as_str().unwrap()[..12];
     let read = |task| fs::read_to_string(node.join(format!("reg-{tag}-{task}.log"))).unwrap_or_default();

@@ -424,7 +424,7 @@ fn the_corrected_resampled_t_test_equals_its_definition() {
     for reference in read::<SeveralTests>("several-tests").tests.resampled {
         let ours = stats::resampled_t(&reference.differences, reference.test_to_train).unwrap();
         close("std_error", ours.std_error, reference.std_error);
-        // Far from 0, t has fewer digits behind the point.
+        // Far from 0, t has fewer digits after the decimal point.
         let t = ours.t.unwrap();
         assert!((t - reference.t).abs() <= 1e-12 * reference.t.abs().max(1.0), "{t}, not {}", reference.t);
         close("p", ours.p, reference.p);

@@ -14,7 +14,7 @@ pub enum AttestError {
     #[error(transparent)]
     Registry(#[from] RegistryError),
     /// A file.
-    #[error("cannot {doing} {}: {source}", path.display())]
+    #[error("{}", crate::disk::failed(doing, path, source))]
     Io {
         /// The verb.
         doing: &'static str,
@@ -29,6 +29,18 @@ pub enum AttestError {
     /// A key file already exists.
     #[error("{} already exists; keys are never overwritten", .0.display())]
     Exists(PathBuf),
+    /// A private key without its public key, as a killed `reg key new` leaves it.
+    #[error(
+        "{} already exists, but not its public key {}; keys are never overwritten",
+        private.display(),
+        public.display()
+    )]
+    NoPublicKey {
+        /// The private key.
+        private: PathBuf,
+        /// The missing file.
+        public: PathBuf,
+    },
     /// A private key inside a registry, whose folders are pushed and shared.
     #[error("{} is inside the registry {}; a private key must not be stored there", path.display(), registry.display())]
     InRegistry {

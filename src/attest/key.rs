@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use ed25519_dalek::pkcs8::{
 use ed25519_dalek::{Signature, Signer, VerifyingKey};
 
 use super::AttestError;
-use crate::disk;
+use crate::disk::OutputFile;
 use crate::hash::Digest;
 use crate::limits;
 use crate::registry::Registry;
@@ -42,34 +42,41 @@ impl SigningKey {
         Ok(SigningKey(key))
     }
 
-    /// Writes the private key, readable only by its owner, and the public key next to it; both or neither.
+    /// Writes the private key, readable only by its owner, and the public key next to it.
+    ///
+    /// Both are on the disk under random names before the private key gets its name, and then the public key its own.
+    /// So a process that is killed leaves no key, a private key, which [`SigningKey::write_public`] completes, or both.
     ///
     /// # Errors
     /// A file that already exists, and a path inside a registry.
     pub fn write(&self, path: &Path) -> Result<PathBuf, AttestError> {
         let public = public_path(path);
         outside_of_registries(path)?;
-        if let Some(there) = [path, &public].into_iter().find(|path| path.symlink_metadata().is_ok()) {
-            return Err(AttestError::Exists(there.to_owned()));
+        match [path, &public].map(|path| path.symlink_metadata().is_ok()) {
+            [false, false] => {}
+            [true, false] => return Err(AttestError::NoPublicKey { private: path.to_owned(), public }),
+            [true, true] => return Err(AttestError::Exists(path.to_owned())),
+            [false, true] => return Err(AttestError::Exists(public)),
         }
         // Without the public key in it: OpenSSL 3.0 reads only version 1 of PKCS #8.
         let bytes = KeypairBytes { secret_key: self.0.to_bytes(), public_key: None };
         let private = bytes.to_pkcs8_pem(LineEnding::LF).expect("an Ed25519 key can be written");
-        let new = |path: &Path, text: &str, mode| {
-            disk::write_new(path, text.as_bytes(), mode).map_err(|e| match e.kind() {
-                ErrorKind::AlreadyExists => AttestError::Exists(path.to_owned()),
-                _ => {
-                    // Half a key keeps the place of a whole one.
-                    let _ = fs::remove_file(path);
-                    AttestError::io("write", path)(e)
-                }
-            })
-        };
-        new(path, &private, 0o600)?;
-        if let Err(e) = new(&public, &self.public().pem(), 0o644) {
-            let _ = fs::remove_file(path);
-            return Err(e);
-        }
+        let private = staged(path, private.as_bytes(), 0o600)?;
+        let second = staged(&public, self.public().pem().as_bytes(), 0o644)?;
+        private.finish_new().map_err(not_new(path))?;
+        // A process that is not killed leaves nothing.
+        second.finish_new().map_err(not_new(&public)).inspect_err(|_| drop(fs::remove_file(path)))?;
+        Ok(public)
+    }
+
+    /// Writes the public key next to its private key, which lies at `private` already.
+    ///
+    /// # Errors
+    /// A file that already exists.
+    pub fn write_public(&self, private: &Path) -> Result<PathBuf, AttestError> {
+        let public = public_path(private);
+        let file = staged(&public, self.public().pem().as_bytes(), 0o644)?;
+        file.finish_new().map_err(not_new(&public))?;
         Ok(public)
     }
 
@@ -154,6 +161,21 @@ impl PublicKey {
     /// Whether the signature of these bytes is by the key's owner.
     pub(super) fn verifies(&self, bytes: &[u8], signature: &[u8; 64]) -> bool {
         self.0.verify_strict(bytes, &Signature::from_bytes(signature)).is_ok()
+    }
+}
+
+/// The bytes of a key, on the disk under a random name beside `path`.
+fn staged(path: &Path, bytes: &[u8], mode: u32) -> Result<OutputFile, AttestError> {
+    let mut file = OutputFile::begin_with_mode(path, mode).map_err(AttestError::io("write", path))?;
+    file.write_durably(bytes).map_err(AttestError::io("write", path))?;
+    Ok(file)
+}
+
+/// The error of a key that could not get its name.
+fn not_new(path: &Path) -> impl FnOnce(io::Error) -> AttestError {
+    move |e| match e.kind() {
+        ErrorKind::AlreadyExists => AttestError::Exists(path.to_owned()),
+        _ => AttestError::io("write", path)(e),
     }
 }
 

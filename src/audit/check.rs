@@ -173,8 +173,13 @@ impl Checked {
         let (folders, others): (Vec<&String>, Vec<_>) =
             members.difference(&expected).partition(|name| name.ends_with('/'));
         if !folders.is_empty() {
-            self.wrong
-                .push(format!("{} folders do not belong to the bundle: it was repacked", folders.len()));
+            self.wrong.push(format!(
+                "{} not belong to the bundle: it was repacked",
+                match folders.len() as u64 {
+                    1 => "1 folder does".to_owned(),
+                    many => format!("{} folders do", thousands(many)),
+                }
+            ));
         }
         self.wrong.extend(others.into_iter().map(|name| format!("{name} does not belong to the bundle")));
         for (id, part) in parts {

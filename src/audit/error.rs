@@ -22,7 +22,7 @@ pub enum AuditError {
         source: CodecError,
     },
     /// A file.
-    #[error("cannot {doing} {}: {source}", path.display())]
+    #[error("{}", crate::disk::failed(doing, path, source))]
     Io {
         /// The verb.
         doing: &'static str,

@@ -124,13 +124,13 @@ fn verified(file: &std::path::Path) -> Result<Reply, Failure> {
     lines.push(match ok {
         true => format!(
             "sound: {} ({}) in the lineage of {}; {} recomputed, equal to the last \
-             digit, including {} AUCs\ncompare this id with the one that you were given through another \
+             digit, including {}\ncompare this id with the one that you were given through another \
              channel:\n{root}",
             counted(objects, "object"),
             counted(records, "record"),
             root.short(),
             plural(checked.recomputed.len(), "table"),
-            checked.aucs
+            counted(checked.aucs, "AUC")
         ),
         false => format!("not sound: {}", plural(checked.wrong.len(), "problem")),
     });

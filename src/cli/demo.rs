@@ -11,7 +11,7 @@ use reg::escape::shell_os;
 use reg::lineage::{Direction, trace, verify};
 use reg::records::{Init, SplitMethod, Table};
 use reg::registry::Registry;
-use reg::report::{dataset as report, lineage::tree, results, thousands};
+use reg::report::{dataset as report, lineage::tree, results};
 use reg::split;
 use reg::store::LinkMode;
 use reg::training::config::{Overrides, resolve};

@@ -7,7 +7,7 @@ use reg::registry::{Registry, RegistryError};
 use reg::remote::{Address, Age, age};
 use serde_json::json;
 
-use super::output::{NO, Reply};
+use super::output::{NO, Reply, entries};
 use super::{Context, environment};
 
 /// Diagnose problems of the registry, the disk and libtorch, and suggest fixes
@@ -32,8 +32,8 @@ fn against(registry: &Registry, remote: &str) -> Check {
         Ok(Age::Older { then, now }) => check(
             Status::Bad,
             format!(
-                "an older copy: at the last push to {remote} the number of log entries was {}; now it is {}, or the entries are others",
-                thousands(then),
+                "an older copy: at the last push to {remote} the log had {}; now it has {}, or other ones",
+                entries(then),
                 thousands(now)
             ),
             Some(format!(

@@ -11,8 +11,8 @@ use reg::dataset::DatasetError;
 use reg::dataset::ingest::IngestError;
 use reg::dataset::synthetic::SyntheticError;
 use reg::diff::DiffError;
-use reg::disk::{Refused, why_denied};
-use reg::escape::shell_os;
+use reg::disk::{Refused, failed, why_denied};
+use reg::escape::{shell, shell_os};
 use reg::export::ExportError;
 use reg::index::IndexError;
 use reg::lineage::RepairError;
@@ -77,7 +77,7 @@ impl Failure {
             }
             _ => file_hint(source),
         };
-        Failure::new(format!("cannot {doing} {}: {source}", path.display()), hint)
+        Failure::new(failed(doing, path, source), hint)
     }
 
     /// An interrupt. The hint is the command itself, because running it again resumes the work.
@@ -227,6 +227,9 @@ impl From<AttestError> for Failure {
                 )
             }
             AttestError::Exists(_) => "use that key, or give another file with --output".to_owned(),
+            AttestError::NoPublicKey { private, .. } => {
+                format!("`reg key public {}` writes it", shell(&private.display().to_string()))
+            }
             AttestError::InRegistry { .. } => "keep the key in a private folder, such as ~/.ssh".to_owned(),
             AttestError::Exposed { path, .. } => format!("`chmod 600 {}`", shell_os(path)),
             AttestError::NotAKey { .. } => {

@@ -14,7 +14,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::error::Failure;
-use super::output::{NO, Reply, plural};
+use super::output::{NO, Reply, entries, plural};
 use super::{Context, complete};
 
 /// Copy missing objects to another registry, a folder or an S3 bucket; exit code 3 on name conflicts
@@ -82,9 +82,9 @@ fn run(context: &Context, args: ExchangeArgs, pushes: bool) -> Result<Reply, Fai
     }
     if let Age::Older { then, now } = done.age {
         context.note(&format!(
-            "warning: this registry is an older copy: at the last push to {address} the number of log entries was {}, and now it \
-             is {}, or the entries are others; names may be lost, see `reg doctor --remote {}`",
-            thousands(then),
+            "warning: this registry is an older copy: at its last push to {address} its log had {}, and now it \
+             has {}, or other ones; names may be lost, see `reg doctor --remote {}`",
+            entries(then),
             thousands(now),
             escape::shell(&address.to_string())
         ));

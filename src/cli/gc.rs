@@ -7,7 +7,7 @@ use reg::registry::{Garbage, GarbageKind};
 use serde_json::json;
 
 use super::error::Failure;
-use super::output::Reply;
+use super::output::{Reply, plural};
 use super::{Context, environment};
 
 /// Remove unneeded objects: those without a name, a result, an interrupted training or a recent log entry that uses
@@ -56,11 +56,10 @@ pub(crate) fn run(context: &Context, args: GcArgs) -> Result<Reply, Failure> {
     let verb = if args.dry_run { "would remove" } else { "removed" };
     lines.push(format!("{verb} {}; {} stay", amount((objects, bytes)), amount(swept.kept)));
     if swept.young.0 > 0 {
-        let days = args.keep_days;
         lines.push(format!(
-            "of these, {} stay only because they were added in the last {}",
+            "of these, {} are kept only because they were added in the last {}",
             amount(swept.young),
-            counted(days.into(), "day")
+            plural(args.keep_days as usize, "day")
         ));
     }
     let total = |(objects, bytes): (u64, u64)| json!({ "objects": objects, "bytes": bytes });

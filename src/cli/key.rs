@@ -1,6 +1,6 @@
 //! `reg key`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use reg::attest::SigningKey;
 use serde_json::json;
@@ -17,17 +17,35 @@ pub(crate) enum KeyCommand {
         #[arg(short, long, value_name = "FILE", default_value = "reg.key")]
         output: PathBuf,
     },
+    /// Write the public key of a private key that has lost it, next to the private key
+    Public {
+        /// File of the private key; the public key gets the same name with `.pub` added
+        #[arg(value_name = "FILE", default_value = "reg.key")]
+        private: PathBuf,
+    },
 }
 
 pub(crate) fn run(command: KeyCommand) -> Result<Reply, Failure> {
-    let KeyCommand::New { output } = command;
-    let key = SigningKey::generate()?;
-    let public = key.write(&output)?;
+    match command {
+        KeyCommand::New { output } => {
+            let key = SigningKey::generate()?;
+            let public = key.write(&output)?;
+            Ok(reply(&key, &output, &public))
+        }
+        KeyCommand::Public { private } => {
+            let key = SigningKey::read(&private)?;
+            let public = key.write_public(&private)?;
+            Ok(reply(&key, &private, &public))
+        }
+    }
+}
+
+fn reply(key: &SigningKey, private: &Path, public: &Path) -> Reply {
     let id = key.public().id();
     let text = format!(
         "private  {} (keep it secret)\npublic   {} (give it to everyone who verifies)\nkey id   {id}",
-        output.display(),
+        private.display(),
         public.display()
     );
-    Ok(Reply::new(text, json!({ "private": in_json(&output), "public": in_json(&public), "keyid": id })))
+    Reply::new(text, json!({ "private": in_json(private), "public": in_json(public), "keyid": id }))
 }

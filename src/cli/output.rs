@@ -21,6 +21,11 @@ pub(crate) fn plural(count: usize, one: &str) -> String {
     format!("{} {one}{}", thousands(count as u64), if count == 1 { "" } else { "s" })
 }
 
+/// A number of log entries.
+pub(crate) fn entries(count: u64) -> String {
+    format!("{} {}", thousands(count), if count == 1 { "entry" } else { "entries" })
+}
+
 /// A command's reply.
 pub(crate) struct Reply {
     text: Vec<u8>,

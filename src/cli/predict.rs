@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use reg::records::Run;
-use reg::report::{Cell, Column, ReportTable, thousands};
+use reg::report::{Cell, Column, ReportTable};
 use reg::training::process::Worker;
 use reg::training::{Device, FileScores, predict};
 use serde_json::{Map, Value, json};
 
 use super::error::Failure;
 use super::meta::{MetaArgs, meta_json};
-use super::output::{Reply, TableFormat, in_json};
+use super::output::{Reply, TableFormat, in_json, plural};
 use super::{Context, complete};
 
 /// Score new images with a run's checkpoint
@@ -106,10 +106,8 @@ fn origins(scored: &[FileScores]) -> Vec<String> {
     };
     let mut notes: Vec<String> = scored.iter().take(SHOWN).filter_map(of).collect();
     if !notes.is_empty() && scored.len() > SHOWN {
-        notes.push(format!(
-            "Age, gender and view of the other {} files: --json.",
-            thousands((scored.len() - SHOWN) as u64)
-        ));
+        notes
+            .push(format!("Age, gender and view of {}: --json.", plural(scored.len() - SHOWN, "other file")));
     }
     notes
 }

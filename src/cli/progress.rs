@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use reg::digits::counted;
 use reg::progress::{Progress, Unit};
 use reg::records::EpochLog;
 use reg::training::process::Listener;
@@ -168,8 +169,8 @@ impl Listener for Watch {
         match event {
             WorkerEvent::Started { gpu, resumed_epochs, resumed_batches, parameters, memory, .. } => {
                 let on = gpu.as_ref().map(|name| format!(" on {name}")).unwrap_or_default();
-                let (parameters, gb) = (reg::report::thousands(*parameters), *memory as f64 / 1e9);
-                self.tell(&format!("{parameters} parameters{on}, at most about {gb:.1} GB of memory"));
+                let (parameters, gb) = (counted(*parameters, "parameter"), *memory as f64 / 1e9);
+                self.tell(&format!("{parameters}{on}, at most about {gb:.1} GB of memory"));
                 if *resumed_epochs > 0 || *resumed_batches > 0 {
                     self.tell(&format!("resuming after epoch {resumed_epochs}, batch {resumed_batches}"));
                 }

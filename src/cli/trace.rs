@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::error::Failure;
-use super::output::{Reply, in_json};
+use super::output::{Reply, in_json, plural};
 use super::{Context, complete, marks};
 
 /// Show the lineage of a result, down to images and code, or the results of an input
@@ -114,7 +114,8 @@ pub(crate) fn run(context: &Context, args: TraceArgs) -> Result<Reply, Failure> 
         let folder = ExportFolder::begin(&output)?;
         let written = ro_crate(&registry, &registry.view()?, &graph, &folder)?;
         folder.finish()?;
-        let text = format!("{}: {} files and ro-crate-metadata.json", output.display(), written.files);
+        let text =
+            format!("{}: {} and ro-crate-metadata.json", output.display(), plural(written.files, "file"));
         return Ok(Reply::new(
             text,
             json!({ "id": root, "folder": in_json(&output), "files": written.files }),

@@ -1,5 +1,6 @@
 //! Unfinished trainings in the output of `reg show`, `reg list` and `reg log`.
 
+use reg::escape::command;
 use reg::records::EpochLog;
 use reg::report::{Cell, Column, ReportTable, thousands};
 use reg::training::unfinished::UnfinishedTraining;
@@ -10,15 +11,17 @@ use super::progress::{loss, phase, span};
 
 /// One line about the progress of a training.
 pub(super) fn line(unfinished: &UnfinishedTraining) -> String {
-    let (name, command) = (&unfinished.announcement.name, &unfinished.announcement.command);
+    let (name, command) = (&unfinished.announcement.name, command(&unfinished.announcement.command));
+    // Whoever made the registry wrote the command: only a command of reg is offered.
+    let offer = |verb| command.as_ref().map_or(String::new(), |command| format!("; to {verb}: `{command}`"));
     let state = match unfinished.pid {
         Some(pid) => format!("{name} is training (pid {pid}, since {})", unfinished.announcement.started),
         None => match &unfinished.error {
             Some(error) if unfinished.resumable => {
-                format!("{name} failed: {error}; to go on from its last checkpoint: `{command}`")
+                format!("{name} failed: {error}{}", offer("go on from its last checkpoint"))
             }
             Some(error) => format!("{name} failed: {error}; `reg gc` removes what it left"),
-            None => format!("{name} was interrupted; to resume: `{command}`"),
+            None => format!("{name} was interrupted{}", offer("resume")),
         },
     };
     let Some(status) = &unfinished.status else { return state };

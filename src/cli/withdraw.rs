@@ -1,5 +1,6 @@
 //! `reg withdraw`.
 
+use reg::digits::counted;
 use reg::report::thousands;
 use reg::usage::Asked;
 use reg::withdrawal::{Marks, WithdrawError, WithdrawRequest, Withdrew, in_force, revoke, withdraw};
@@ -107,15 +108,17 @@ pub(crate) fn run(context: &Context, args: WithdrawArgs) -> Result<Reply, Failur
         }
         Some(purged) => {
             lines.push(format!(
-                "purged {}, {} bytes, and {} of derived pixels and features",
+                "purged {}, {}, and {} of derived pixels and features",
                 plural(purged.objects as usize, "object"),
-                thousands(purged.bytes),
+                counted(purged.bytes, "byte"),
                 plural(purged.cached as usize, "file")
             ));
             if purged.linked > 0 {
                 context.note(&format!(
-                    "warning: {} of the purged objects were hard links: the files outside the registry still have the bytes",
-                    purged.linked
+                    "warning: {} of the purged objects {} outside the registry, which still {} the bytes",
+                    thousands(purged.linked),
+                    if purged.linked == 1 { "was a hard link to a file" } else { "were hard links to files" },
+                    if purged.linked == 1 { "has" } else { "have" }
                 ));
             }
             context.note(

@@ -10,6 +10,7 @@ use std::collections::{BTreeSet, HashSet};
 use super::CompareError;
 use super::columns::{FoldScores, ModelColumn, same_images};
 use super::seen::{self, Leaks, PixelSource};
+use crate::digits::{counted, thousands};
 use crate::hash::{Hash, Id};
 use crate::records::{
     Incomparable, IncomparableKind, PublishedModel, ScoreSource, Spec, Split, Subset,
@@ -113,7 +114,8 @@ fn different_images(a: &FoldScores, b: &FoldScores) -> Option<String> {
     }
     let ours: HashSet<u32> = a.rows.iter().copied().collect();
     let shared = b.rows_in(a).into_iter().flatten().filter(|row| ours.contains(row)).count();
-    Some(format!("{} and {} images, {shared} of them the same", a.rows.len(), b.rows.len()))
+    let (one, other) = (thousands(a.rows.len() as u64), counted(b.rows.len() as u64, "image"));
+    Some(format!("{one} and {other}, {} of them the same", thousands(shared as u64)))
 }
 
 /// The labels that not all models score.

@@ -18,7 +18,7 @@ pub enum CompareError {
     #[error(transparent)]
     Score(ScoreError),
     /// A file of published numbers that cannot be read.
-    #[error("cannot {doing} {}: {source}", path.display())]
+    #[error("{}", crate::disk::failed(doing, path, source))]
     Io {
         /// The verb.
         doing: &'static str,

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::labels;
-use crate::digits::thousands;
+use crate::digits::{counted, thousands};
 use crate::escape::{line, shell, shell_os};
 use crate::recognise::FileKind;
 use crate::records::codec::printable;
@@ -140,7 +140,7 @@ pub enum DatasetError {
         patterns: Box<[String; 2]>,
     },
     /// A column that has nothing but the labels of the data set.
-    #[error("{}: column {} equals the labels of {label} on all {} images: it is the truth, not a score", path.display(), quoted(column), thousands(*images))]
+    #[error("{}: column {} equals the labels of {label} on {}: it is the truth, not a score", path.display(), quoted(column), if *images == 1 { "the only image".to_owned() } else { format!("all {} images", thousands(*images)) })]
     Truth {
         /// File.
         path: PathBuf,
@@ -158,7 +158,12 @@ pub enum DatasetError {
         path: PathBuf,
     },
     /// A row with too many or too few fields.
-    #[error("{}, row {row}: {fields} fields, but the header has {expected}", path.display())]
+    #[error(
+        "{}, row {row}: {}, but the header has {}",
+        path.display(),
+        counted(*fields as u64, "field"),
+        thousands(*expected as u64)
+    )]
     RowLength {
         /// File.
         path: PathBuf,

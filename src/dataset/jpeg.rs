@@ -34,16 +34,16 @@ pub enum JpegError {
     #[error("is too large: more than {} bytes", thousands(limits::IMAGE_FILE))]
     TooLong,
     /// It ends before EOI.
-    #[error("is cut off at byte {0}: a JPEG ends with the marker EOI")]
+    #[error("is cut off at byte {}: a JPEG ends with the marker EOI", thousands(*.0 as u64))]
     CutOff(usize),
     /// No marker where one must be.
-    #[error("is damaged at byte {0}: no marker starts there")]
+    #[error("is damaged at byte {}: no marker starts there", thousands(*.0 as u64))]
     NotAMarker(usize),
     /// A segment that is shorter than its header, or a frame header that contradicts itself.
-    #[error("has a malformed segment at byte {0}")]
+    #[error("has a malformed segment at byte {}", thousands(*.0 as u64))]
     Segment(usize),
     /// A second frame header.
-    #[error("has a second frame header at byte {0}")]
+    #[error("has a second frame header at byte {}", thousands(*.0 as u64))]
     SecondFrame(usize),
     /// No frame header before the first scan.
     #[error("has no frame header")]
@@ -70,7 +70,9 @@ pub enum JpegError {
     },
     /// More pixels than the limit.
     #[error(
-        "is too large: {width} x {height} pixels; at most {} per side and {} in total",
+        "is too large: {} x {} pixels; at most {} per side and {} in total",
+        thousands((*width).into()),
+        thousands((*height).into()),
         thousands(limits::IMAGE_SIDE.into()),
         thousands(limits::IMAGE_PIXELS)
     )]

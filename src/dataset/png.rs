@@ -3,7 +3,7 @@
 //! Every chunk of a PNG has a CRC-32, so a damaged or truncated download is detected at the speed of reading.
 //! Section numbers are those of the PNG specification, third edition (W3C, 2025).
 
-use crate::digits::thousands;
+use crate::digits::{counted, thousands};
 use crate::limits;
 use crate::recognise::{self, FileKind};
 
@@ -35,7 +35,7 @@ pub enum PngError {
     #[error("is not a PNG but {}", .0.described())]
     Foreign(FileKind),
     /// It ends inside a chunk.
-    #[error("is cut off in chunk {chunk} at byte {at}")]
+    #[error("is cut off in chunk {chunk} at byte {}", thousands(*at as u64))]
     CutOff {
         /// The chunk's type.
         chunk: String,
@@ -43,13 +43,13 @@ pub enum PngError {
         at: usize,
     },
     /// It ends between chunks, before IEND.
-    #[error("is cut off at byte {0}, where another chunk should start")]
+    #[error("is cut off at byte {}, where another chunk should start", thousands(*.0 as u64))]
     NoEnd(usize),
     /// A chunk's type is not four letters.
-    #[error("is damaged at byte {0}: no chunk starts there")]
+    #[error("is damaged at byte {}: no chunk starts there", thousands(*.0 as u64))]
     NotAChunk(usize),
     /// A chunk does not match its checksum.
-    #[error("has a wrong checksum in chunk {chunk} at byte {at}")]
+    #[error("has a wrong checksum in chunk {chunk} at byte {}", thousands(*at as u64))]
     Checksum {
         /// The chunk's type.
         chunk: String,
@@ -60,7 +60,7 @@ pub enum PngError {
     #[error("starts with chunk {0} instead of IHDR")]
     NoHeader(String),
     /// A second IHDR, or one whose length is not 13.
-    #[error("has a malformed chunk IHDR at byte {0}")]
+    #[error("has a malformed chunk IHDR at byte {}", thousands(*.0 as u64))]
     Header(usize),
     /// A width or height of zero.
     #[error("has no pixels: {width} x {height}")]
@@ -75,7 +75,9 @@ pub enum PngError {
     TooLong,
     /// More pixels than the limit.
     #[error(
-        "is too large: {width} x {height} pixels; at most {} per side and {} in total",
+        "is too large: {} x {} pixels; at most {} per side and {} in total",
+        thousands((*width).into()),
+        thousands((*height).into()),
         thousands(limits::IMAGE_SIDE.into()),
         thousands(limits::IMAGE_PIXELS)
     )]
@@ -104,7 +106,7 @@ pub enum PngError {
     #[error("has no image data: chunk IDAT is missing")]
     NoData,
     /// Another chunk between two IDAT chunks.
-    #[error("has image data in two places: another chunk IDAT at byte {0}")]
+    #[error("has image data in two places: another chunk IDAT at byte {}", thousands(*.0 as u64))]
     SplitData(usize),
     /// Compressed pixels that are not what was written.
     #[error("has damaged image data: its compressed pixels or their checksum (Adler-32) are wrong")]
@@ -113,7 +115,7 @@ pub enum PngError {
     #[error("has incomplete image data: its compressed pixels end before their checksum (Adler-32)")]
     StreamEnd,
     /// Bytes after IEND.
-    #[error("has {0} bytes after its end")]
+    #[error("has {} after its end", counted(*.0 as u64, "byte"))]
     Trailing(usize),
 }
 

@@ -1,4 +1,4 @@
-//! Opens what lies below an open folder, by a path on which no link is followed.
+//! Opens files below an open folder without following a link in their path.
 
 use std::ffi::OsStr;
 use std::io;
@@ -9,13 +9,13 @@ use rustix::fs::{Mode, OFlags, openat};
 
 use super::refused::Refused;
 
-/// To look a folder up in order to find something in it.
+/// Flags for a folder that is only passed through.
 #[cfg(target_os = "linux")]
 pub(super) const PASS: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
 #[cfg(not(target_os = "linux"))]
 pub(super) const PASS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
 
-/// The one component of a path that is there at least once, and whether there is more than one.
+/// The last component of a path, and the components before it, if there are any.
 ///
 /// # Errors
 /// A path that is absolute, empty, or has `..` in it.
@@ -27,12 +27,12 @@ pub(super) fn split(path: &Path) -> io::Result<(Option<&Path>, &OsStr)> {
     }
 }
 
-/// Opens a path below `dir`. Neither it nor anything on the way to it may be a link, but with `O_PATH`, which
-/// opens a link itself.
+/// Opens a path below `dir`. No component of the path may be a link; with `O_PATH` the last may, and the link itself is
+/// opened.
 pub(super) fn open(dir: BorrowedFd<'_>, path: &Path, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
     let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let (above, name) = split(path)?;
-    // Of one component, O_NOFOLLOW says it all.
+    // O_NOFOLLOW suffices for a single component.
     if above.is_none() {
         return Ok(openat(dir, name, flags, mode)?);
     }
@@ -43,7 +43,7 @@ pub(super) fn open(dir: BorrowedFd<'_>, path: &Path, flags: OFlags, mode: Mode) 
     step_by_step(dir, path, flags, mode)
 }
 
-/// The same where the system cannot do it at once: before Linux 5.6, and under filters that do not know `openat2`.
+/// The same, component by component: for Linux before 5.6, and for system call filters without `openat2`.
 fn step_by_step(dir: BorrowedFd<'_>, path: &Path, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
     let (above, name) = split(path)?;
     let mut at: Option<OwnedFd> = None;
@@ -63,7 +63,7 @@ mod linux {
 
     use super::*;
 
-    /// Whether the system has the call and lets this process use it.
+    /// Whether the system has the call and permits it to this process.
     pub(super) fn has_openat2() -> bool {
         static HAS: OnceLock<bool> = OnceLock::new();
         *HAS.get_or_init(|| {

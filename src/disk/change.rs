@@ -1,4 +1,4 @@
-//! Changes of what lies in an open folder.
+//! Changes of files in an open folder.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -7,7 +7,8 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{AtFlags, OFlags, fstat, linkat, renameat, statat, unlinkat};
+use rustix::fs::{AtFlags, OFlags, RenameFlags, fstat, linkat, renameat, renameat_with, statat, unlinkat};
+use rustix::io::Errno;
 
 use super::dir::{Dir, raw};
 use super::refused::Refused;
@@ -16,11 +17,11 @@ use super::{WriteStep, beneath, remove, step};
 
 /// Mode of a new file, less the umask.
 pub const PLAIN: u32 = 0o666;
-/// What lies under a temporary name for longer was left by a process that died.
+/// A file that has a temporary name for longer was left by a process that died.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
 impl Dir {
-    /// Opens a plain file for reading and writing in place; with `create`, makes it if it is missing.
+    /// Opens a plain file for reading and writing in place; with `create`, a missing file is created.
     pub fn open_to_change(&self, path: impl AsRef<Path>, create: bool) -> io::Result<File> {
         let path = path.as_ref();
         match self.open_plain(path, OFlags::RDWR, 0) {
@@ -38,7 +39,7 @@ impl Dir {
         }
     }
 
-    /// Makes an empty file, or empties one that is there and has no other name.
+    /// Creates an empty file, or empties an existing file that has no other name.
     pub fn create(&self, path: impl AsRef<Path>) -> io::Result<File> {
         let path = path.as_ref();
         let file = self.open_to_change(path, true)?;
@@ -49,7 +50,7 @@ impl Dir {
         Ok(file)
     }
 
-    /// Makes a file that must be new; where `mode` is read-only, only this handle can be written through.
+    /// Creates a file that must be new; if `mode` is read-only, only this handle can write to the file.
     pub fn create_new(&self, path: impl AsRef<Path>, mode: u32) -> io::Result<File> {
         let path = path.as_ref();
         let shown = self.path_of(path);
@@ -62,20 +63,20 @@ impl Dir {
         Ok(opened.map_err(|e| self.explain(path, e))?.into())
     }
 
-    /// Makes a file of these bytes that must be new.
+    /// Creates a file of these bytes, which must be new.
     pub fn write_new(&self, path: impl AsRef<Path>, bytes: &[u8], mode: u32) -> io::Result<()> {
         let path = path.as_ref();
         let shown = self.path_of(path);
         step(WriteStep::Write { path: &shown, bytes }, || self.new_file(path, mode)?.write_all(bytes))
     }
 
-    /// Writes a file of these bytes under a random name and gives it its name, so that whoever reads it sees all of the
-    /// old one or all of the new one. A machine that stops may leave it without its bytes.
+    /// Writes a file of these bytes under a random name and renames it, so that readers see either the complete old
+    /// file or the complete new one. If the machine stops, the file may lose its bytes.
     pub fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         self.replace_with(name, |dir, part| dir.write_new(part, bytes, PLAIN))
     }
 
-    /// The same for good: the bytes are on the disk before the name is, and the name before this returns.
+    /// The same, durably: the bytes are on the disk before the name is, and the name is before this returns.
     pub fn replace_durably(
         &self,
         name: &str,
@@ -100,8 +101,8 @@ impl Dir {
         placed
     }
 
-    /// Removes what processes that were killed have left under temporary names for `name`, if it is that old and nobody
-    /// has locked it. That it cannot be removed harms nothing.
+    /// Removes files with temporary names for `name` that killed processes have left, if they are that old and
+    /// unlocked. A file that cannot be removed does no harm.
     pub fn remove_abandoned(&self, name: &str, age: Duration) {
         for (part, _) in remove::entries(&self.fd).unwrap_or_default() {
             let is_old = |stat: &FileStat| {
@@ -118,7 +119,7 @@ impl Dir {
         }
     }
 
-    /// Gives what lies under `from` the name `to` in `dir`; what had that name is replaced.
+    /// Renames `from` to `to` in `dir`, and replaces a file of that name.
     pub fn rename(&self, from: impl AsRef<Path>, dir: &Dir, to: impl AsRef<Path>) -> io::Result<()> {
         let (from, to) = (from.as_ref(), to.as_ref());
         let (shown, new) = (self.path_of(from), dir.path_of(to));
@@ -128,7 +129,24 @@ impl Dir {
         })
     }
 
-    /// Gives a file a second name, which must be new.
+    /// Renames the file `from` to `to` in `dir`; the new name must be free.
+    pub fn rename_new(&self, from: impl AsRef<Path>, dir: &Dir, to: impl AsRef<Path>) -> io::Result<()> {
+        let (from, to) = (from.as_ref(), to.as_ref());
+        let (shown, new) = (self.path_of(from), dir.path_of(to));
+        step(WriteStep::Rename { from: &shown, to: &new }, || {
+            let ((from, old), (to, new)) = (self.above(from)?, dir.above(to)?);
+            match renameat_with(&from, old, &to, new, RenameFlags::NOREPLACE) {
+                // Some file systems and older kernels cannot do this in one step: a second link takes the name.
+                Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                    linkat(&from, old, &to, new, AtFlags::empty())?;
+                    Ok(unlinkat(from, old, AtFlags::empty())?)
+                }
+                renamed => Ok(renamed?),
+            }
+        })
+    }
+
+    /// Gives a file a second name, which must be free.
     pub fn hard_link(&self, from: impl AsRef<Path>, dir: &Dir, to: impl AsRef<Path>) -> io::Result<()> {
         let (from, to) = (from.as_ref(), to.as_ref());
         let (shown, new) = (self.path_of(from), dir.path_of(to));
@@ -138,7 +156,7 @@ impl Dir {
         })
     }
 
-    /// Gives a file from outside a second name in here, which must be new.
+    /// Gives a file from outside a second name in this folder, which must be free.
     pub fn link_from(&self, outside: &Path, to: impl AsRef<Path>) -> io::Result<()> {
         let to = to.as_ref();
         let shown = self.path_of(to);
@@ -148,11 +166,11 @@ impl Dir {
         })
     }
 
-    /// Makes a file that shares its blocks with an open one until one of them is written; nothing is left where
-    /// the file system cannot.
+    /// Creates a file that shares its blocks with an open file until one of the two is written. If the file system
+    /// cannot share blocks, no file is left.
     pub fn reflink(&self, source: &File, to: impl AsRef<Path>, mode: u32) -> io::Result<()> {
         let to = to.as_ref();
-        // Outside of any step: file systems that can do it are not those that tests run on.
+        // Not a step: the file systems of the tests cannot share blocks.
         #[cfg(target_os = "linux")]
         {
             let file = self.new_file(to, mode)?;
@@ -173,7 +191,7 @@ impl Dir {
     /// Removes a file.
     ///
     /// # Errors
-    /// Also a link, a pipe or a device in its place: reg makes none.
+    /// Also a link, a pipe or a device in its place: reg creates none of these.
     pub fn remove_file(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let path = path.as_ref();
         let shown = self.path_of(path);
@@ -189,11 +207,11 @@ impl Dir {
         })
     }
 
-    /// Removes a folder with all that is in it. What links in it lead to stays.
+    /// Removes a folder with its contents. Links in it are removed, not their targets.
     ///
     /// # Errors
-    /// Also a folder that belongs to somebody else than this one's owner, its group where that may write here, and
-    /// this process, and one with something in it that reg does not make.
+    /// Also a folder that belongs neither to this folder's owner, nor to its group if the group may write here, nor to
+    /// the user of this process; and a folder that contains something that reg does not create.
     pub fn remove_dir_all(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let path = path.as_ref();
         let shown = self.path_of(path);
@@ -224,12 +242,12 @@ impl Dir {
         step(WriteStep::Sync { path: &shown }, || self.open_file(path)?.0.sync_all())
     }
 
-    /// Waits until the names in it are on the disk.
+    /// Waits until the names in this folder are on the disk.
     pub fn sync_dir(&self) -> io::Result<()> {
         step(WriteStep::SyncDir { path: self.path() }, || Ok(rustix::fs::fsync(&self.fd)?))
     }
 
-    /// Waits until all that is pending on its file system is on the disk.
+    /// Waits until all pending changes of its file system are on the disk.
     pub fn sync_file_system(&self) -> io::Result<()> {
         step(WriteStep::SyncFileSystem { path: self.path() }, || {
             #[cfg(target_os = "linux")]
@@ -241,26 +259,26 @@ impl Dir {
     }
 }
 
-/// A name for a file on its way to `name` that nobody can foresee: `.NAME.<16 hex digits>.part`.
+/// An unpredictable name for an incomplete file `name`: `.NAME.<16 hex digits>.part`.
 pub(crate) fn part_name(name: &str) -> io::Result<String> {
     Ok(format!(".{name}.{}.part", random_name()?))
 }
 
-/// Sixteen hex digits that nobody can foresee.
+/// Sixteen unpredictable hex digits.
 pub(crate) fn random_name() -> io::Result<String> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).map_err(|e| io::Error::other(e.to_string()))?;
     Ok(format!("{:016x}", u64::from_le_bytes(bytes)))
 }
 
-/// Whether a name is one that [`part_name`] gives.
+/// Whether a name has the form of [`part_name`].
 pub(crate) fn is_part_of(part: &OsStr, name: &str) -> bool {
     let digits =
         || part.to_str()?.strip_prefix('.')?.strip_prefix(name)?.strip_prefix('.')?.strip_suffix(".part");
     digits().is_some_and(is_random)
 }
 
-/// Whether a text is one that [`random_name`] gives.
+/// Whether a text has the form of [`random_name`].
 pub(crate) fn is_random(digits: &str) -> bool {
     digits.len() == 16 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }

@@ -1,8 +1,8 @@
-//! A folder that is kept open, and the only way to what lies in it.
+//! A folder that is kept open, and the only way to the files in it.
 //!
 //! Whoever made a registry or a remote, or can write to one, may have put anything in the place of a file or folder.
-//! So below the folder that was opened by name no link is followed, a file is opened without waiting and used only if it
-//! is a plain file, and a new one gets a name that nobody could foresee and must not exist yet.
+//! So below the folder that was opened by its path, no link is followed; a file is opened without waiting and used only
+//! if it is a plain file; and a new file gets an unpredictable name that must not exist yet.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
@@ -18,25 +18,25 @@ use super::refused::Refused;
 use super::stat::FileStat;
 use super::{WriteStep, beneath, remove, step};
 
-/// An open folder. Cheap to clone; all clones are the same open folder, and a lock on it is let go with the last.
+/// An open folder. Cheap to clone; all clones are the same open folder, and a lock on it is released with the last.
 #[derive(Debug, Clone)]
 pub struct Dir {
     pub(super) fd: Arc<OwnedFd>,
-    /// What messages call it.
+    /// Its path in messages.
     path: PathBuf,
     top: Arc<Top>,
 }
 
-/// The folder that was opened by name.
+/// The folder that was opened by its path.
 #[derive(Debug)]
 struct Top {
     path: PathBuf,
     owner: u32,
-    /// Those who may change it beside the owner.
+    /// The group that may write to it, besides the owner.
     group: Option<u32>,
 }
 
-/// The folder in which the last component of a path lies.
+/// The folder that contains the last component of a path.
 pub(super) enum Above<'a> {
     Here(&'a OwnedFd),
     Below(OwnedFd),
@@ -68,7 +68,7 @@ impl Dir {
         Ok(Dir { fd: Arc::new(fd), path: path.to_owned(), top })
     }
 
-    /// Makes a folder and those above it, as far as they are missing, and opens it.
+    /// Creates a folder and its missing parents, and opens it.
     pub fn make(path: &Path) -> io::Result<Dir> {
         match Dir::open(path) {
             Err(e) if e.kind() == ErrorKind::NotFound => {
@@ -79,12 +79,12 @@ impl Dir {
         }
     }
 
-    /// What it is called in messages.
+    /// Its path in messages.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What messages call a path in it.
+    /// A path in it, as messages show it.
     pub fn path_of(&self, path: impl AsRef<Path>) -> PathBuf {
         self.path.join(path)
     }
@@ -97,7 +97,7 @@ impl Dir {
         Ok(Dir { fd: Arc::new(fd), path: self.path_of(path), top: self.top.clone() })
     }
 
-    /// Opens a folder in it, which is made first if it is missing.
+    /// Opens a folder in it; a missing folder is created first.
     pub fn folder(&self, path: impl AsRef<Path>) -> io::Result<Dir> {
         match self.subdir(&path) {
             Err(e) if e.kind() == ErrorKind::NotFound => {
@@ -108,7 +108,7 @@ impl Dir {
         }
     }
 
-    /// Makes a folder that must be new.
+    /// Creates a folder, which must be new.
     pub fn create_dir(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let path = path.as_ref();
         let shown = self.path_of(path);
@@ -118,7 +118,7 @@ impl Dir {
         })
     }
 
-    /// Makes a folder, and those above it that are missing.
+    /// Creates a folder and its missing parents.
     pub fn create_dir_all(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let path = path.as_ref();
         let create = || match self.create_dir(path) {
@@ -128,7 +128,7 @@ impl Dir {
         match create() {
             Err(e) if e.kind() == ErrorKind::NotFound => {
                 self.create_dir_all(path.parent().filter(|above| !above.as_os_str().is_empty()).ok_or(e)?)?;
-                // Once: a file system such as /proc says so of any folder.
+                // Only once: a file system such as /proc reports any folder as missing.
                 create()
             }
             made => made,
@@ -138,7 +138,7 @@ impl Dir {
     /// Opens a plain file for reading.
     ///
     /// # Errors
-    /// Also a folder, pipe or device, on which nothing is waited for, and a link ([`Refused`]).
+    /// Also a folder, a pipe or a device, without waiting, and a link ([`Refused`]).
     pub fn open_file(&self, path: impl AsRef<Path>) -> io::Result<(File, Metadata)> {
         self.open_plain(path.as_ref(), OFlags::RDONLY, 0)
     }
@@ -166,12 +166,12 @@ impl Dir {
         let mut bytes = Vec::new();
         let room = bytes.try_reserve_exact(usize::try_from(metadata.len()).unwrap_or(usize::MAX));
         room.map_err(|_| io::Error::from(ErrorKind::OutOfMemory))?;
-        // It may be growing.
+        // The file may be growing.
         file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit { Err(too_long().into()) } else { Ok(bytes) }
     }
 
-    /// What lies under a name; of a link, the link itself.
+    /// Metadata of a file or folder; of a link, the link's own.
     pub fn stat(&self, path: impl AsRef<Path>) -> io::Result<FileStat> {
         let path = path.as_ref();
         let (above, name) = self.above(path)?;
@@ -181,7 +181,7 @@ impl Dir {
     /// The names in it, and whether each is a folder's.
     pub fn entries(&self) -> io::Result<Vec<(OsString, bool)>> {
         let is_dir = |name: &OsStr, kind| match kind {
-            // Not every file system says.
+            // Not every file system says this.
             FileType::Unknown => self.stat(name).is_ok_and(|stat| stat.is_dir()),
             kind => kind == FileType::Directory,
         };
@@ -192,8 +192,8 @@ impl Dir {
             .collect())
     }
 
-    /// Whether reg may have made what this says of: it belongs to whom the folder belongs that was opened by name, to
-    /// the group that may write there, or to whoever runs this process.
+    /// Whether reg may have created the file with this metadata: it belongs to the owner of the folder that was opened
+    /// by its path, to the group that may write there, or to the user of this process.
     pub fn is_ours(&self, stat: &FileStat) -> bool {
         let (owner, group) = stat.owner();
         owner == self.top.owner
@@ -201,38 +201,38 @@ impl Dir {
             || owner == rustix::process::geteuid().as_raw()
     }
 
-    /// The user id of the owner of the folder that was opened by name.
+    /// The user id of the owner of the folder that was opened by its path.
     pub fn owner_id(&self) -> u32 {
         self.top.owner
     }
 
-    /// The group of the folder that was opened by name, if the group may write there.
+    /// The group of the folder that was opened by its path, if the group may write there.
     pub fn shared_group(&self) -> Option<u32> {
         self.top.group
     }
 
-    /// Whether accounts other than its owner's can put something in it. Members of the user's own group are no others.
+    /// Whether other accounts than the owner's can create files in it. The user's own group does not count.
     pub fn is_writable_by_others(&self) -> bool {
         let Ok(stat) = fstat(&self.fd).map(FileStat) else { return true };
         let foreign_group = stat.owner().1 != rustix::process::getegid().as_raw();
         stat.mode() & 0o002 != 0 || stat.mode() & 0o020 != 0 && foreign_group
     }
 
-    /// Whether it lies on the same file system as a folder that is named.
+    /// Whether it is on the same file system as the folder at `path`.
     pub fn is_on_device_of(&self, path: &Path) -> bool {
         let device = |stat: rustix::io::Result<rustix::fs::Stat>| stat.map(|stat| stat.st_dev).ok();
         let own = device(fstat(&self.fd));
         own.is_some() && own == device(rustix::fs::stat(path))
     }
 
-    /// Lets folders that are made in it have its group, and those in them.
+    /// Lets new folders in it, and new folders in those, inherit its group.
     pub fn set_group_bit(&self) -> io::Result<()> {
         let mode = FileStat(fstat(&self.fd)?).mode() | 0o2000;
         let path = self.path();
         step(WriteStep::SetMode { path, mode }, || Ok(rustix::fs::fchmod(&self.fd, raw(mode))?))
     }
 
-    /// Bytes that may still be written to its file system.
+    /// Free bytes of its file system.
     pub fn free_space(&self) -> Option<u64> {
         let space = rustix::fs::fstatvfs(&self.fd).ok()?;
         Some(space.f_bavail * space.f_frsize)
@@ -246,7 +246,7 @@ impl Dir {
         }
     }
 
-    /// Locks the folder itself, and waits for that.
+    /// Locks the folder itself, and waits until it can.
     pub fn lock(&self) -> io::Result<()> {
         Ok(rustix::fs::flock(&self.fd, FlockOperation::LockExclusive)?)
     }
@@ -257,8 +257,8 @@ impl Dir {
         self.stat(path).is_ok_and(|stat| open.is_ok_and(|open| open.is_same(&stat)))
     }
 
-    /// Opens the file of a lock, or makes it. Whoever may not write to it may not read it either, and so cannot hold the
-    /// lock: a lock needs no more than a file that can be opened.
+    /// Opens the file of a lock, or creates it. Whoever may not write to the file may not read it either, and so cannot
+    /// hold the lock: any open file can be locked.
     pub fn open_lock(&self, name: &str) -> io::Result<File> {
         loop {
             match self.open_plain(name.as_ref(), OFlags::WRONLY, 0) {
@@ -270,7 +270,7 @@ impl Dir {
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
                 made => {
                     let file = made?.0;
-                    // The umask has said who may write.
+                    // The umask has decided who may write.
                     let write = FileStat(fstat(&file)?).mode() & 0o222;
                     rustix::fs::fchmod(&file, raw(write | write << 1))?;
                     return Ok(file);
@@ -299,7 +299,7 @@ impl Dir {
         Refused::NotAFile { path: self.path_of(path), found: stat.called() }.into()
     }
 
-    /// What a refusal of the system comes of, where it is a link or something else in the place of a file or folder.
+    /// The reason of a system error, if it is a link or something else in the place of a file or folder.
     pub(super) fn explain(&self, path: &Path, e: io::Error) -> io::Error {
         let telling = [Errno::LOOP, Errno::NOTDIR, Errno::NXIO, Errno::ISDIR];
         if !telling.iter().any(|errno| e.raw_os_error() == Some(errno.raw_os_error())) {
@@ -337,7 +337,7 @@ mod tests {
         std::fs::write(dir.path().join("a/file"), b"").unwrap();
         assert!(root.folder("a/file").is_err() && root.folder("a/file/d").is_err());
         assert!(Dir::make(&dir.path().join("x/y")).is_ok());
-        // Where nobody can make a folder, the system says that the one above is missing.
+        // Where nobody can create a folder, the system reports its parent as missing.
         assert!(Dir::make(Path::new("/proc/none")).is_err());
     }
 }

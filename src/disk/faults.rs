@@ -1,12 +1,12 @@
-//! Faults at will, for tests. Never part of a release: the feature `faults` compiles this in.
+//! Planned faults, for tests. Never part of a release: only the feature `faults` compiles this file.
 //!
-//! `REG_FAULT` says what shall happen; steps are counted from 1 in the order in which they begin.
+//! `REG_FAULT` says which fault; steps are counted from 1, in the order of their beginnings.
 //!
 //! - `kill:N`: the process is killed (SIGKILL) instead of step N. A step that writes bytes counts as two:
 //!   at the second, half of the bytes are written.
-//! - `full:N`: from step N on, whatever needs space on the disk fails as on a full one.
-//! - `trace:FILE`: each step that was taken is appended to FILE, one JSON document a line.
-//! - `count:FILE`: the number of steps is written to FILE, anew at each.
+//! - `full:N`: from step N on, every step that needs space fails as on a full disk.
+//! - `trace:FILE`: each step is appended to FILE, one JSON document a line.
+//! - `count:FILE`: FILE contains the number of steps so far.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -48,7 +48,7 @@ fn plan() -> &'static Plan {
 
 static TAKEN: AtomicU64 = AtomicU64::new(0);
 
-/// Takes a step, or lets what was planned happen.
+/// Takes a step, or causes the planned fault.
 pub(crate) fn step<T>(step: WriteStep<'_>, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     let plan = plan();
     let points = if matches!(step, WriteStep::Write { .. } | WriteStep::WriteAt { .. }) { 2 } else { 1 };
@@ -66,7 +66,7 @@ pub(crate) fn step<T>(step: WriteStep<'_>, act: impl FnOnce() -> io::Result<T>) 
         _ => {}
     }
     let Plan::Trace(file) = plan else { return act() };
-    // Held over the step, so that the order written down is the order on the disk.
+    // Locked during the step, so that the order in FILE is the order on the disk.
     let mut file = file.lock().expect("no step panics");
     let taken = act()?;
     let mut line = serde_json::to_vec(&step).expect("a step has a JSON form");

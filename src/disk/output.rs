@@ -1,8 +1,8 @@
-//! What somebody asked for, outside of any registry: there as a whole or not at all.
+//! Outputs that a user asked for, outside of any registry: complete or absent.
 //!
-//! Until it is whole it lies beside its place under a random name that did not exist, so that nothing can be waiting
-//! there. It is locked for as long: what lies unlocked under such a name for the same place was left by a process that
-//! was killed, and is removed by the next.
+//! An incomplete output has a random new name next to its final path, so that nobody can have prepared a file there. It
+//! is locked meanwhile: an unlocked file with such a name for the same path was left by a killed process, and the next
+//! process removes it.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 
 use super::change::{PLAIN, is_part_of, part_name};
 use super::dir::{Dir, raw};
+use super::{WriteStep, step};
 
 /// The folder of an output, and the name of the output in it.
 fn place(path: &Path) -> io::Result<(Dir, String)> {
@@ -19,7 +20,7 @@ fn place(path: &Path) -> io::Result<(Dir, String)> {
     Ok((Dir::open(path.parent().unwrap_or(Path::new("")))?, name.to_string_lossy().into_owned()))
 }
 
-/// Removes what killed processes have left of the same output. A courtesy: what cannot be removed stays.
+/// Removes files that killed processes have left of the same output. A file that cannot be removed stays.
 fn tidy(dir: &Dir, name: &str) {
     for (part, is_dir) in dir.entries().unwrap_or_default() {
         let ours = is_part_of(&part, name) && dir.stat(&part).is_ok_and(|stat| dir.is_ours(&stat));
@@ -36,8 +37,8 @@ fn tidy(dir: &Dir, name: &str) {
 /// The umask that the user had when a shared registry was opened.
 static UMASK: OnceLock<u32> = OnceLock::new();
 
-/// Lets what this process makes from now on have these bits of a mode, whatever the umask: for a registry that is shared.
-/// Outputs that the user asks for keep to the umask as it was.
+/// Allows these bits of a mode in files that this process creates from now on, whatever the umask: for a shared
+/// registry. Outputs that the user asks for still respect the original umask.
 pub fn allow(bits: u32) {
     let before = rustix::process::umask(raw(0o077)).bits();
     rustix::process::umask(raw(before & !bits));
@@ -49,7 +50,7 @@ fn output_mode(mode: u32) -> u32 {
     UMASK.get().map_or(mode, |umask| mode & !umask)
 }
 
-/// A file on its way. It vanishes when it is dropped before it is finished.
+/// A file that is being written. It is removed if it is dropped before it is finished.
 pub struct OutputFile {
     dir: Dir,
     part: String,
@@ -61,14 +62,19 @@ pub struct OutputFile {
 impl OutputFile {
     /// Begins a file that will be placed at `path`.
     pub fn begin(path: &Path) -> io::Result<Self> {
+        Self::begin_with_mode(path, PLAIN)
+    }
+
+    /// Begins a file of this mode, less the umask.
+    pub fn begin_with_mode(path: &Path, mode: u32) -> io::Result<Self> {
         let (dir, name) = place(path)?;
         tidy(&dir, &name);
         loop {
             let part = part_name(&name)?;
-            let file = dir.create_new(&part, output_mode(PLAIN))?;
+            let file = dir.create_new(&part, output_mode(mode))?;
             file.lock()?;
             let name = path.file_name().unwrap_or(OsStr::new("")).into();
-            // Before it was locked, another process may have taken it for abandoned.
+            // Before the file was locked, another process may have removed it as abandoned.
             if dir.stat(&part).is_ok() {
                 return Ok(OutputFile { dir, part, name, file, done: false });
             }
@@ -80,11 +86,26 @@ impl OutputFile {
         &mut self.file
     }
 
-    /// Gives it its name, in the place of what had it.
+    /// Gives the file its name, and replaces a file of that name.
     pub fn finish(mut self) -> io::Result<()> {
         self.dir.rename(&self.part, &self.dir, &self.name)?;
         self.done = true;
         Ok(())
+    }
+
+    /// Writes the bytes of the file and waits until they are on the disk.
+    pub fn write_durably(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let shown = self.dir.path_of(&self.part);
+        super::write_at(&self.file, &shown, 0, bytes)?;
+        step(WriteStep::Sync { path: &shown }, || self.file.sync_all())
+    }
+
+    /// Gives the file its name, which must be free, and waits until the name is on the disk. After an error the file is
+    /// gone.
+    pub fn finish_new(mut self) -> io::Result<()> {
+        self.dir.rename_new(&self.part, &self.dir, &self.name)?;
+        self.done = true;
+        self.dir.sync_dir().inspect_err(|_| drop(self.dir.remove_file(&self.name)))
     }
 }
 
@@ -103,7 +124,7 @@ pub fn save(path: &Path, bytes: &[u8]) -> io::Result<()> {
     output.finish()
 }
 
-/// A folder on its way. It vanishes when it is dropped before it is finished.
+/// A folder that is being filled. It is removed if it is dropped before it is finished.
 pub struct OutputFolder {
     above: Dir,
     part: String,
@@ -136,7 +157,7 @@ impl OutputFolder {
         &self.dir
     }
 
-    /// Gives it its name, which is free or that of an empty folder.
+    /// Gives the folder its name, which must be free or that of an empty folder.
     pub fn finish(mut self) -> io::Result<()> {
         self.above.rename(&self.part, &self.above, &self.name)?;
         self.done = true;

@@ -1,4 +1,4 @@
-//! Why the system said no: one number stands for several reasons, so what is there is looked at.
+//! Why the system refused an operation: one error number stands for several reasons, so the file is examined.
 
 use std::fs;
 use std::io;
@@ -8,8 +8,18 @@ use std::path::Path;
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-/// Why a file from outside cannot be given a second name in `folder`: the second half of a sentence that begins with
-/// "it".
+use super::refused::Refused;
+
+/// The message of an error about a path: `cannot VERB PATH: REASON`. A refusal names its path itself, so neither that
+/// path nor one below it is named before it.
+pub fn failed(doing: &str, path: &Path, e: &io::Error) -> String {
+    match Refused::behind(e) {
+        Some(refused) if path.starts_with(refused.path()) => refused.to_string(),
+        _ => format!("cannot {doing} {}: {e}", path.display()),
+    }
+}
+
+/// Why a file from outside cannot get a second name in `folder`: the second half of a sentence whose subject is "it".
 pub(crate) fn why_not_linked(file: &Path, folder: &Path, e: &io::Error) -> String {
     let errno = Errno::from_io_error(e);
     let (file, folder) = (fs::metadata(file).ok(), fs::metadata(folder).ok());
@@ -34,8 +44,8 @@ fn of_another_owner(owner: u32) -> String {
     format!("belongs to another user (uid {owner}), and only its owner may link it and make it read-only")
 }
 
-/// The same before it is tried: a file of another user, which could be linked on some systems, could not be made
-/// read-only afterwards. Root may.
+/// The same before the attempt: on some systems a file of another user can be linked, but only root could make it
+/// read-only afterwards.
 pub(crate) fn not_ours(file: &Path) -> Option<String> {
     let me = geteuid();
     if me.is_root() {
@@ -45,7 +55,7 @@ pub(crate) fn not_ours(file: &Path) -> Option<String> {
     (owner != me.as_raw()).then(|| of_another_owner(owner))
 }
 
-/// Why a file or folder cannot be changed, where the system's own words do not say it: a sentence.
+/// Why a file or folder cannot be changed, as a clause, if the system's own message does not say so.
 pub fn why_denied(path: &Path, e: &io::Error) -> Option<String> {
     let there = path.ancestors().find_map(|path| Some((path, fs::symlink_metadata(path).ok()?)));
     let (shown, me) = (there.as_ref().map_or(path, |(path, _)| path).display(), geteuid().as_raw());

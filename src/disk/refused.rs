@@ -1,44 +1,45 @@
-//! What is not opened, and what to do about it.
+//! Files and folders that are refused, and what to do about each.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::digits::thousands;
 use crate::escape::shell_os;
 
-/// Something in the place of a file or folder of a registry or remote that is none.
+/// Something else in the place of a file or folder of a registry or remote.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
-    /// It leads somewhere else.
+    /// A symbolic link.
     #[error("{} is a symbolic link, and no link is followed inside {}", path.display(), root.display())]
     Link {
         /// The link.
         path: PathBuf,
-        /// The folder that was opened by name, which may be a link itself.
+        /// The folder that was opened by its path, which may be a link itself.
         root: PathBuf,
     },
     /// A folder, a pipe, a socket or a device.
     #[error("{} is a {found}, not a file", path.display())]
     NotAFile {
-        /// What was opened.
+        /// Its path.
         path: PathBuf,
         /// What it is.
         found: &'static str,
     },
-    /// A file that would be written in place, and with it another name's.
+    /// A file that would be written in place and has a second name, whose contents would change too.
     #[error("{} has a second name (a hard link), and writing to it would change that file too", .0.display())]
     SecondName(PathBuf),
-    /// A file that is longer than anything that reg writes there.
-    #[error("{} is longer than {limit} bytes", path.display())]
+    /// A file that is longer than reg writes any.
+    #[error("{} is longer than {} bytes", path.display(), thousands(*limit))]
     TooLong {
         /// The file.
         path: PathBuf,
-        /// Bytes that it may have.
+        /// Maximum length in bytes.
         limit: u64,
     },
-    /// Something that reg did not make.
+    /// A file or folder of another account.
     #[error("{} belongs to somebody else, and is not removed", .0.display())]
     NotOurs(PathBuf),
-    /// Folders that lie deeper, or on another file system, than reg makes any.
+    /// Nested folders that are deeper than reg creates any, or on another file system.
     #[error("{} {reason}, and is not removed", path.display())]
     NotRemoved {
         /// The folder.
@@ -46,13 +47,26 @@ pub enum Refused {
         /// What is unusual about it.
         reason: &'static str,
     },
-    /// A path that could lead out of where it begins.
+    /// A path that could lead out of its folder.
     #[error("`{}` is not a path inside a folder", .0.display())]
     Outside(PathBuf),
 }
 
 impl Refused {
-    /// What to do.
+    /// The path that the message names first.
+    pub fn path(&self) -> &Path {
+        match self {
+            Refused::Link { path, .. }
+            | Refused::NotAFile { path, .. }
+            | Refused::TooLong { path, .. }
+            | Refused::NotRemoved { path, .. }
+            | Refused::SecondName(path)
+            | Refused::NotOurs(path)
+            | Refused::Outside(path) => path,
+        }
+    }
+
+    /// A hint.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Refused::Link { path, root } => format!(
@@ -76,12 +90,12 @@ impl Refused {
         })
     }
 
-    /// What was refused, where that is why the system's part of reg says no.
+    /// The refusal behind an I/O error, if there is one.
     pub fn behind(e: &io::Error) -> Option<&Refused> {
         e.get_ref()?.downcast_ref()
     }
 
-    /// Whether a link is in the way.
+    /// Whether the error is about a link.
     pub fn is_link(e: &io::Error) -> bool {
         matches!(Refused::behind(e), Some(Refused::Link { .. }))
     }

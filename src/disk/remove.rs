@@ -11,9 +11,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, unlinkat};
 use rustix::io::Errno;
 
 use super::refused::Refused;
-
-/// reg makes no folders below each other that are more than this.
-const DEEPEST: usize = 32;
+use crate::limits;
 
 struct Level {
     fd: OwnedFd,
@@ -35,7 +33,7 @@ pub(super) fn folder(dir: BorrowedFd<'_>, name: &OsStr, path: &Path) -> io::Resu
                         if fstat(&below.fd)?.st_dev != device {
                             return Err(not("has another file system mounted in it").into());
                         }
-                        if open.len() == DEEPEST {
+                        if open.len() == limits::FOLDERS {
                             return Err(not("has more folders below each other than reg makes").into());
                         }
                         open.push(below);

@@ -1,8 +1,8 @@
-//! What the system says of a file, a folder or a link itself.
+//! Metadata of a file, a folder or a link itself.
 
 use rustix::fs::FileType;
 
-/// What lies under a name; of a link, the link itself.
+/// Metadata of a file or folder; of a link, the link's own.
 #[derive(Debug, Clone, Copy)]
 pub struct FileStat(pub(super) rustix::fs::Stat);
 
@@ -28,7 +28,7 @@ impl FileStat {
         self.file_type() == FileType::Symlink
     }
 
-    /// Bytes.
+    /// Size in bytes.
     pub fn len(&self) -> u64 {
         self.0.st_size as u64
     }
@@ -38,9 +38,9 @@ impl FileStat {
         self.len() == 0
     }
 
-    /// Bytes that it takes on the disk.
+    /// Bytes on the disk.
     pub fn room(&self) -> u64 {
-        // Blocks are counted in 512 bytes whatever their size.
+        // Blocks are counted in units of 512 bytes, whatever their size.
         self.0.st_blocks as u64 * 512
     }
 
@@ -49,17 +49,17 @@ impl FileStat {
         self.0.st_mode as u32 & 0o7777
     }
 
-    /// Names that it has.
+    /// Number of its names (hard links).
     pub fn names(&self) -> u64 {
         self.0.st_nlink as u64
     }
 
-    /// Seconds and nanoseconds since 1970 when its bytes were changed last.
+    /// Time of the last change of its bytes: seconds and nanoseconds since 1970.
     pub fn modified(&self) -> (i64, i64) {
         (self.0.st_mtime as i64, self.0.st_mtime_nsec as i64)
     }
 
-    /// Seconds since 1970 when it, or a name of it, was changed last.
+    /// Time of the last change of the file or of its names, in seconds since 1970.
     pub fn changed(&self) -> i64 {
         self.0.st_ctime as i64
     }
@@ -72,7 +72,7 @@ impl FileStat {
         (self.0.st_dev, self.0.st_ino) == (other.0.st_dev, other.0.st_ino)
     }
 
-    /// What it is called where a file is expected.
+    /// What it is, for an error where a file is expected.
     pub(super) fn called(&self) -> &'static str {
         match self.file_type() {
             FileType::Directory => "folder",

@@ -11,6 +11,7 @@ use super::ExportError;
 use super::results::{EvaluatedRun, epochs, evaluated, leaving};
 use super::settings::settings;
 use crate::compare::{CompareError, leaks};
+use crate::digits::counted;
 use crate::escape::{self, markdown};
 use crate::hash::Id;
 use crate::index::View;
@@ -49,12 +50,12 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
     };
     let _ = writeln!(
         out,
-        "# {}\n\n`{}` with {} parameters {sees}, and outputs one logit per label ({} labels). \
+        "# {}\n\n`{}` with {} parameters {sees}, and outputs one logit per label ({}). \
          The model was trained and evaluated with reg; everything in this card comes from its records.",
         markdown(&name),
         spec.model.name.replace('`', "'"),
         thousands(run.parameters),
-        dataset.labels.len()
+        counted(dataset.labels.len() as u64, "label")
     );
     out += "\n## Use\n\nNo intended use, clinical evaluation or licence is recorded. The scores come from a \
             research data set and are not a diagnosis.\n";
@@ -90,7 +91,8 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
         let (over, all) = (best.val_auc_labels, dataset.labels.len());
         let _ = writeln!(
             out,
-            "\nMean AUC on the validation images in this epoch: {auc:.4} over {over} of {all} labels."
+            "\nMean AUC on the validation images in this epoch: {auc:.4} over {over} of {}.",
+            counted(all as u64, "label")
         );
     }
     match &test {
@@ -163,7 +165,10 @@ fn metadata(
         );
     };
     if let Some(mean) = auc.mean {
-        metric(format!("AUC, mean over {} of {} labels", auc.mean_over, auc.labels.len()), mean);
+        metric(
+            format!("AUC, mean over {} of {}", auc.mean_over, counted(auc.labels.len() as u64, "label")),
+            mean,
+        );
     }
     for label in &auc.labels {
         // An undefined value is left out.
@@ -176,11 +181,11 @@ fn metadata(
 
 fn data(name: &str, dataset: &Dataset, split: &Split, fold: u32) -> String {
     let mut out = format!(
-        "\n## Data\n\n{} has the format of {}: {} images of {} patients.",
+        "\n## Data\n\n{} has the format of {}: {} of {}.",
         markdown(name),
         markdown(&dataset.source),
-        thousands(dataset.images),
-        thousands(dataset.patients)
+        counted(dataset.images, "image"),
+        counted(dataset.patients, "patient")
     );
     let how = match &split.method {
         SplitMethod::Resample { seed, ratios: [train, val, test] } => {
@@ -291,7 +296,8 @@ fn performance(registry: &Registry, view: &View, evaluated: &EvaluatedRun) -> Re
         thousands(numbers.len() as u64),
         table.render(Format::Markdown)
     );
-    let _ = write!(out, "\nThe mean covers {} of {} labels.", auc.mean_over, auc.labels.len());
+    let _ =
+        write!(out, "\nThe mean covers {} of {}.", auc.mean_over, counted(auc.labels.len() as u64, "label"));
     if !without.is_empty() {
         let _ = write!(out, " No interval: {}.", markdown(&without.join(", ")));
     }

@@ -9,6 +9,7 @@ use super::tables::{IMAGE, IMAGES};
 use super::{ExportError, ExportFolder, FileFormat, Sheet, dataset_sheets};
 use crate::dataset::formats::ImageFormat;
 use crate::dataset::jpeg;
+use crate::digits::counted;
 use crate::hash::Id;
 use crate::index::View;
 use crate::records::{Dataset, ImageRow, Split};
@@ -79,10 +80,10 @@ pub fn croissant(
     }
     let name = view.names_by_id()?.remove(&id.hash).unwrap_or_else(|| id.hash.short());
     let about = format!(
-        "{} images of {} patients in the format of {}; data set {} of a reg registry. The column of a label is true \
+        "{} of {} in the format of {}; data set {} of a reg registry. The column of a label is true \
          if the image has the label{}.",
-        dataset.images,
-        dataset.patients,
+        counted(dataset.images, "image"),
+        counted(dataset.patients, "patient"),
         dataset.source,
         id,
         if has_missing { " and empty if that is unknown" } else { "" }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::digits::thousands;
+use crate::digits::counted;
 use crate::hash::Hash;
 use crate::index::IndexError;
 use crate::registry::RegistryError;
@@ -15,7 +15,7 @@ pub enum ExportError {
     #[error(transparent)]
     Registry(#[from] RegistryError),
     /// A file.
-    #[error("cannot {doing} {}: {source}", path.display())]
+    #[error("{}", crate::disk::failed(doing, path, source))]
     Io {
         /// The verb.
         doing: &'static str,
@@ -46,7 +46,7 @@ pub enum ExportError {
         form: &'static str,
     },
     /// Several tables for a single file.
-    #[error("{what} has {} tables ({}), but {} is a single file", names.len(), names.join(", "), path.display())]
+    #[error("{what} has {} ({}), but {} is a single file", counted(names.len() as u64, "table"), names.join(", "), path.display())]
     Several {
         /// The record that has them.
         what: String,
@@ -59,7 +59,12 @@ pub enum ExportError {
     #[error("run {} has no predictions", .0.short())]
     NoPredictions(Hash),
     /// Withdrawn images.
-    #[error("{} images of data set {} were withdrawn: {why}", thousands(*images as u64), dataset.short())]
+    #[error(
+        "{} of data set {} {} withdrawn: {why}",
+        counted(*images as u64, "image"),
+        dataset.short(),
+        if *images == 1 { "was" } else { "were" }
+    )]
     Withdrawn {
         /// The data set.
         dataset: Hash,

@@ -1,9 +1,10 @@
 //! The head of a registry's history, kept among the objects and outside of the index.
 //!
-//! Whoever puts an older `reg.redb` back, even with its own `commits`, takes names and log back with it, and the next
-//! write would make that final. So the newest entry of the log is noted beside the objects after each commit, while the
-//! index is still locked, in a file that is named by the number of the commit: an older backup that is copied over a
-//! registry does not replace it. It may lag behind the index and never leads it: an index that does not know it is old.
+//! Restoring an older `reg.redb`, even with its own `commits`, also restores older names and an older log, and the next
+//! write would make this permanent. So after each commit, while the index is still locked, the newest log entry is
+//! noted among the objects, in a file named by the number of the commit: copying an older backup over a registry does
+//! not replace this file. The head may lag behind the index but is never ahead: an index that does not know the head is
+//! old.
 
 use std::str::FromStr;
 
@@ -30,7 +31,7 @@ impl std::fmt::Display for Head {
     }
 }
 
-/// Text that is not a head.
+/// Text that is not a valid head.
 #[derive(Debug)]
 pub struct NoHead;
 
@@ -53,13 +54,13 @@ impl FromStr for Head {
     }
 }
 
-/// The name of the file of a head: a restored backup puts an older one beside it, not in its place.
+/// File name of a head: the heads of a restored backup have other names and do not replace it.
 fn file(commits: u64) -> String {
     format!("{HEAD}{commits:020}")
 }
 
 impl Head {
-    /// Reads the newest head of the registry in `root`; none if there is none yet or it was not wholly written.
+    /// Reads the newest head of the registry in `root`; none if there is none yet or it is incomplete.
     pub(super) fn read(root: &Dir) -> Option<Head> {
         let objects = root.subdir(OBJECTS).ok()?;
         let mut names = heads(&objects);

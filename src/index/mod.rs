@@ -1,4 +1,4 @@
-//! The redb file `reg.redb`: answers in milliseconds what would otherwise take a walk over all objects.
+//! The redb file `reg.redb`, which answers queries in milliseconds that would otherwise read all objects.
 //!
 //! Holds names, the log of their changes, kinds and referrers. redb lets only one process open a file for
 //! writing at a time, so the index is opened for one short transaction only, with a bounded wait.
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use redb::backends::InMemoryBackend;
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend};
 
-use crate::digits::thousands;
+use crate::digits::{counted, thousands};
 use crate::disk::{self, Dir};
 use crate::hash::Hash;
 use crate::limits;
@@ -57,7 +57,7 @@ pub enum IndexError {
         reason: String,
     },
     /// The file is an old copy of the index.
-    #[error("the index {} is older than its registry: it has {} of {} changes", path.display(), thousands(*seen), thousands(*known))]
+    #[error("the index {} is older than its registry: it has {} of {}", path.display(), thousands(*seen), counted(*known, "change"))]
     Stale {
         /// The index file.
         path: PathBuf,
@@ -77,7 +77,7 @@ pub enum IndexError {
         event: Hash,
     },
     /// The file system returned an error.
-    #[error("cannot use the index {}: {source}", path.display())]
+    #[error("{}", disk::failed("use the index", path, source))]
     Io {
         /// The index file.
         path: PathBuf,
@@ -133,7 +133,7 @@ impl Index {
         Ok(view)
     }
 
-    /// Asserts that an index with so many transactions and this log is not older than what is known of the registry.
+    /// Asserts that an index with this number of transactions and this log is not older than the head of the registry.
     fn check_age(
         &self,
         seen: u64,
@@ -170,8 +170,7 @@ impl Index {
 
     fn open_view(&self) -> Result<View, IndexError> {
         let opened = match self.wait(|| file::open_read_only(&self.dir, self.name)) {
-            // What a process left that was killed inside a transaction is mended by opening the file
-            // for writing once.
+            // Opening the file for writing once repairs it after a process was killed inside a transaction.
             Err(IndexError::Damaged { .. }) => {
                 let database = self.wait(|| file::open(&self.dir, self.name))?;
                 drop(database);
@@ -240,7 +239,7 @@ impl Index {
         self.guarded(|| {
             // Held while the file is read, so that no process writes to it.
             let held = self.open_view()?;
-            let bytes = self.dir.read(self.name, u64::MAX);
+            let bytes = self.dir.read(self.name, limits::INDEX);
             let bytes = bytes.map_err(|source| IndexError::Io { path: self.path.clone(), source })?;
             drop(held);
             let copy = InMemoryBackend::new();
@@ -312,7 +311,7 @@ impl Index {
     fn must_exist(&self) -> Result<(), IndexError> {
         match self.dir.stat(self.name) {
             Err(e) if e.kind() == ErrorKind::NotFound => Err(IndexError::Missing(self.path.clone())),
-            // Whatever else it is, opening it says so.
+            // For anything else, opening it gives the error.
             _ => Ok(()),
         }
     }
@@ -357,7 +356,7 @@ impl Index {
     }
 }
 
-/// Why a rebuild failed: an error of the index file, or of the caller's changes.
+/// Why a rebuild failed: an error of the index file or of the caller's changes.
 enum Attempt<E> {
     Index(IndexError),
     Fill(E),

@@ -76,7 +76,7 @@ impl View {
         Ok([by_id, by_kind])
     }
 
-    /// Everything that is named by anything: object, who names it, as what.
+    /// All references: target, referrer, role.
     pub fn all_referrers(&self) -> Result<Vec<(Hash, Hash, Roles)>, IndexError> {
         let row = |(to, from): ([u8; 32], [u8; 32]), roles: &str| (Hash(to), Hash(from), Roles::read(roles));
         self.read(|t| collect(t.open_table(REFERRERS)?.iter()?, row))
@@ -87,7 +87,7 @@ impl View {
         self.read(|t| Ok(t.open_table(RECORDS)?.len()?))
     }
 
-    /// Who names the object, and as what.
+    /// The referrers of an object, with the roles.
     pub fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, Roles)>, IndexError> {
         let range = (id.0, [0; 32])..=(id.0, [255; 32]);
         let row = |(_, from): ([u8; 32], [u8; 32]), roles: &str| (Hash(from), Roles::read(roles));

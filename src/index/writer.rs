@@ -112,7 +112,7 @@ impl IndexWriter<'_> {
         add().map_err(|e| self.index.error(e))
     }
 
-    /// Notes who is named, by whom, as what. Cheapest in ascending order.
+    /// Adds references: target, referrer, role. Cheapest in ascending order.
     pub fn mentions(
         &mut self,
         mentions: impl Iterator<Item = (Hash, Hash, Roles)>,

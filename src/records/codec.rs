@@ -9,7 +9,7 @@ use serde::de::value::MapDeserializer;
 use serde_json::{Map, Value};
 
 use super::{Kind, Packed, Record, Role};
-use crate::digits::thousands;
+use crate::digits::{counted, thousands};
 use crate::hash::Hash;
 use crate::limits;
 
@@ -203,10 +203,12 @@ impl Header {
         Ok(Header { kind, version, document })
     }
 
-    /// The document as a value of its type; neither its kind nor its canonical form is checked.
+    /// The document as a value of its type, which is checked; neither its kind nor its canonical form is.
     pub(super) fn typed<T: Record>(&self) -> Result<T, serde_json::Error> {
         let of_type = self.document.iter().filter(|(key, _)| !["kind", "version"].contains(&key.as_str()));
-        T::deserialize(MapDeserializer::new(of_type.map(|(key, value)| (key.as_str(), value))))
+        let record = T::deserialize(MapDeserializer::new(of_type.map(|(key, value)| (key.as_str(), value))))?;
+        record.check().map_err(serde::de::Error::custom)?;
+        Ok(record)
     }
 
     /// The links of the document: every 64-digit hash in it, with its key; for the `object` of an imported
@@ -327,7 +329,7 @@ pub fn unpack<T: Packed>(bytes: &[u8]) -> Result<T, CodecError> {
         bincode::serde::decode_from_slice(body, config()).map_err(|e| wrong(e.to_string()))?;
     // bincode accepts trailing bytes; but two different byte strings must not have the same value.
     if consumed != body.len() {
-        return Err(wrong(format!("{} bytes too many", body.len() - consumed)));
+        return Err(wrong(format!("{} too many", counted((body.len() - consumed) as u64, "byte"))));
     }
     value.check().map_err(wrong)?;
     Ok(value)

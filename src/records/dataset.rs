@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::labels::{self, LabelValues};
 use super::{File, ImageName, Packed, PatientId, StudyId};
+use crate::digits::{counted, thousands};
 use crate::hash::{Hash, Id, Sha256};
 use crate::limits;
 
@@ -69,7 +70,7 @@ impl Dataset {
     pub(crate) fn check_manifest(&self, manifest: &Manifest) -> Result<(), String> {
         let (own, theirs) = (self.labels.len(), manifest.labels as usize);
         if own != theirs {
-            return Err(format!("{theirs} labels, but the data set has {own}"));
+            return Err(format!("{}, but the data set has {own}", counted(theirs as u64, "label")));
         }
         if let Some(name) = self.no_finding.as_ref().filter(|name| !self.labels.contains(name)) {
             return Err(format!("{name:?}, the label for no finding, is not a label of the data set"));
@@ -90,7 +91,9 @@ impl Dataset {
         let is_beyond = |row: &&BoxRow| u64::from(row.image) >= images || row.label as usize >= labels;
         match boxes.rows.iter().find(is_beyond) {
             Some(BoxRow { image, label, .. }) => Err(format!(
-                "a box of image {image} and label {label}, but the data set has {images} images and {labels} labels"
+                "a box of image {image} and label {label}, counted from 0, but the data set has {} and {}",
+                counted(images, "image"),
+                counted(labels as u64, "label")
             )),
             None => Ok(()),
         }
@@ -100,7 +103,11 @@ impl Dataset {
     pub(super) fn check_rows(&self, rows: usize) -> Result<(), String> {
         match rows as u64 == self.images {
             true => Ok(()),
-            false => Err(format!("{rows} rows, but the data set has {} images", self.images)),
+            false => Err(format!(
+                "{}, but the data set has {}",
+                counted(rows as u64, "row"),
+                counted(self.images, "image")
+            )),
         }
     }
 
@@ -174,19 +181,25 @@ impl Serialize for Manifest {
     }
 }
 
+/// The error of a manifest of too many labels, or of none.
+fn label_count(labels: u32) -> String {
+    format!("it has {}; a manifest has 1 to {}", counted(labels.into(), "label"), limits::DATASET_LABELS)
+}
+
 impl<'de> Deserialize<'de> for Manifest {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let PackedManifest { labels, mut rows, positive, missing } = PackedManifest::deserialize(d)?;
         let wrong = |reason: String| Err(serde::de::Error::custom(reason));
         if !(1..=limits::DATASET_LABELS).contains(&(labels as usize)) {
-            return wrong(format!("it has {labels} labels; a manifest has 1 to {}", limits::DATASET_LABELS));
+            return wrong(label_count(labels));
         }
         let words = labels::words(labels as usize);
         let expected = rows.len() * words;
         if positive.len() != expected || ![0, expected].contains(&missing.len()) {
-            let (positive, missing) = (positive.len(), missing.len());
+            let [positive, missing, expected] =
+                [positive.len(), missing.len(), expected].map(|words| thousands(words as u64));
             return wrong(format!(
-                "{positive} words of positive labels and {missing} of missing ones for {expected}"
+                "{positive} words of positive labels and {missing} of missing ones instead of {expected}"
             ));
         }
         if !missing.is_empty() && missing.iter().all(|word| *word == 0) {
@@ -220,11 +233,7 @@ impl Packed for Manifest {
 
     fn check(&self) -> Result<(), String> {
         if !(1..=limits::DATASET_LABELS).contains(&(self.labels as usize)) {
-            return Err(format!(
-                "it has {} labels; a manifest has 1 to {}",
-                self.labels,
-                limits::DATASET_LABELS
-            ));
+            return Err(label_count(self.labels));
         }
         if let Some(pair) = self.rows.windows(2).find(|pair| pair[0].name >= pair[1].name) {
             return Err(format!("`{}` is not in the order of names", pair[1].name));

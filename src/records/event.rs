@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::time::check_time;
 use super::{Content, Descriptor, ImageUse, Kind, Record, RecordClass, Role, Travels};
 use crate::hash::{Hash, Id};
 
@@ -15,7 +16,7 @@ pub struct Event {
     pub seq: u64,
     /// The previous entry; null for the first.
     pub prev: Option<Id<Event>>,
-    /// Time in UTC.
+    /// Time in UTC, such as `2026-11-05T08:30:00Z`.
     pub time: String,
     /// The command that changed the names.
     pub command: String,
@@ -39,6 +40,10 @@ impl Record for Event {
         content: Content::Document,
         is_listed: false,
     };
+
+    fn check(&self) -> Result<(), String> {
+        check_time("time", &self.time)
+    }
 
     fn summary(&self) -> String {
         let names: Vec<&str> = self.names.iter().map(|change| change.name.as_str()).collect();

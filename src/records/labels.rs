@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::digits::{counted, thousands};
 use crate::limits::{DATASET_LABELS, LABEL_NAME};
 
 /// The labels of one image: each positive, negative, or missing.
@@ -97,7 +98,10 @@ impl LabelValues {
     pub(super) fn check(&self, labels: usize) -> Result<(), String> {
         let (positive, missing) = self.words();
         if positive.len() != words(labels).max(1) {
-            return Err(format!("has bits for {} labels instead of {labels}", positive.len() * 64));
+            return Err(format!(
+                "has bits for {} labels instead of {labels}",
+                thousands(positive.len() as u64 * 64)
+            ));
         }
         if let Some(beyond) = bits(positive).chain(bits(missing)).find(|label| *label >= labels) {
             return Err(format!("has label {beyond}, but there are {labels}, counted from 0"));
@@ -186,7 +190,10 @@ pub(super) fn schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 /// `|` separates labels when several are written in one field.
 pub(super) fn check_names(labels: &[String]) -> Result<(), String> {
     if !(1..=DATASET_LABELS).contains(&labels.len()) {
-        return Err(format!("it has {} labels; a data set has 1 to {DATASET_LABELS}", labels.len()));
+        return Err(format!(
+            "it has {}; a data set has 1 to {DATASET_LABELS}",
+            counted(labels.len() as u64, "label")
+        ));
     }
     let odd = |name: &&String| !super::name::is_plain_text(name, LABEL_NAME) || name.contains('|');
     if let Some(name) = labels.iter().find(odd) {

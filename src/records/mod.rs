@@ -33,6 +33,7 @@ mod study;
 mod table;
 pub mod tensors;
 mod text;
+mod time;
 mod withdrawal;
 
 use schemars::JsonSchema;
@@ -76,6 +77,7 @@ pub use std_error::StdError;
 pub use study::{Study, StudyProbe, StudyRun, StudySection};
 pub use table::{AgeCount, AucTable, DatasetTable, LabelAuc, LabelPrevalence, Table};
 pub use text::{BadText, ImageName, PatientId, StudyId};
+pub(crate) use time::is_time;
 pub use withdrawal::{Subject, Withdrawal, WithdrawnImage};
 
 use crate::hash::{Hash, Id, Sha256};

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::time::check_time;
 use super::{Content, Descriptor, ImageUse, Kind, Record, RecordClass, Role, Travels};
 use crate::digits::thousands;
 use crate::hash::{Hash, Id};
@@ -16,7 +17,7 @@ pub struct Note {
     pub about: Hash,
     /// Plain text of at most 16 KiB; empty if the note only removes the previous one.
     pub text: String,
-    /// Time in UTC.
+    /// Time in UTC, such as `2026-11-05T08:30:00Z`.
     pub time: String,
     /// The previous note, which this one replaces; absent in the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,6 +43,7 @@ impl Record for Note {
     };
 
     fn check(&self) -> Result<(), String> {
+        check_time("time", &self.time)?;
         if self.text.len() > limits::NOTE {
             let [found, most] = [self.text.len(), limits::NOTE].map(|bytes| thousands(bytes as u64));
             return Err(format!("its text has {found} bytes; the maximum is {most}"));

@@ -4,7 +4,7 @@ use super::{
     Content, Dataset, Descriptor, ImageUse, Kind, Recomputed, Record, RecordClass, Role, Scores, Split,
     SplitMethod, Travels,
 };
-use crate::digits::{counted, thousands};
+use crate::digits::counted;
 use crate::hash::{Hash, Id};
 
 impl Dataset {
@@ -12,8 +12,8 @@ impl Dataset {
     pub(crate) fn check_scores(&self, scores: &Scores) -> Result<(), String> {
         match scores.rows.last() {
             Some(last) if u64::from(*last) >= self.images => Err(format!(
-                "scores of image {last}, counted from 0, but the data set has {} images",
-                self.images
+                "scores of image {last}, counted from 0, but the data set has {}",
+                counted(self.images, "image")
             )),
             _ => Ok(()),
         }
@@ -49,8 +49,7 @@ impl Record for Dataset {
     fn summary(&self) -> String {
         let images = match (self.metadata_only, self.images) {
             (false, images) => counted(images, "image"),
-            (true, 1) => "1 row of metadata".to_owned(),
-            (true, rows) => format!("{} rows of metadata", thousands(rows)),
+            (true, rows) => format!("{} of metadata", counted(rows, "row")),
         };
         format!("{images}, {}", counted(self.patients, "patient"))
     }

@@ -2,12 +2,14 @@
 //! execution.
 
 use super::kind::Purpose;
+use super::time::check_time;
 use super::{
     Content, Descriptor, DeviceKind, Execution, ImageUse, Kind, Predictions, Recomputed, Record, RecordClass,
     Role, Run, ScoreSource, Software, Spec, Subset, Travels, Weights,
 };
-use crate::digits::counted;
+use crate::digits::{counted, thousands};
 use crate::hash::Hash;
+use crate::limits;
 
 impl Record for Software {
     const KIND: Kind = Kind::Software;
@@ -192,6 +194,17 @@ impl Record for Execution {
         content: Content::Document,
         is_listed: false,
     };
+
+    fn check(&self) -> Result<(), String> {
+        check_time("started", &self.started)?;
+        let most = limits::EXECUTION.as_secs();
+        match (0.0..=most as f64).contains(&self.seconds) {
+            true => Ok(()),
+            false => {
+                Err(format!("its `seconds` are {:e}, but must be 0 to {}", self.seconds, thousands(most)))
+            }
+        }
+    }
 
     fn summary(&self) -> String {
         format!("{} on {}, {:.1} s", self.started, self.host, self.seconds)

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Assignment, Blob, Dataset, DeviceKind, File, Model, Numerics, Packed, Software, Split, Subset};
+use crate::digits::{counted, thousands};
 use crate::hash::{Hash, Id};
 
 /// Everything that determines the result of a training, defaults included.
@@ -268,11 +269,19 @@ impl Predictions {
     pub(crate) fn check_scores(&self, scores: &Scores, dataset: &Dataset) -> Result<(), String> {
         let (columns, labels) = (scores.labels as usize, self.labels.len());
         if columns != labels {
-            return Err(format!("{columns} columns, but the predictions are of {labels} labels"));
+            return Err(format!(
+                "{}, but the predictions are of {}",
+                counted(columns as u64, "column"),
+                counted(labels as u64, "label")
+            ));
         }
         let rows = scores.rows.len() as u64;
         if rows != self.images {
-            return Err(format!("{rows} rows, but the predictions are of {} images", self.images));
+            return Err(format!(
+                "{}, but the predictions are of {}",
+                counted(rows, "row"),
+                counted(self.images, "image")
+            ));
         }
         dataset.check_scores(scores)
     }
@@ -371,8 +380,13 @@ impl Packed for Scores {
             return Err("it has no columns".into());
         }
         if self.rows.len().checked_mul(self.labels as usize) != Some(self.scores.len()) {
-            let (scores, rows, labels) = (self.scores.len(), self.rows.len(), self.labels);
-            return Err(format!("{scores} scores for {rows} rows of {labels}"));
+            let (scores, rows) = (self.scores.len() as u64, self.rows.len() as u64);
+            return Err(format!(
+                "{} for {} of {}",
+                counted(scores, "score"),
+                counted(rows, "row"),
+                thousands(self.labels.into())
+            ));
         }
         if self.rows.windows(2).any(|pair| pair[0] >= pair[1]) {
             return Err("its rows are not ascending".into());
@@ -408,9 +422,9 @@ pub struct Weights {
 pub struct Execution {
     /// The run or the predictions that it produced.
     pub made: Hash,
-    /// Start time in UTC.
+    /// Start time in UTC, such as `2026-11-05T08:30:00Z`.
     pub started: String,
-    /// Wall-clock seconds.
+    /// Wall-clock seconds: 0 to 100 years of 365 days.
     pub seconds: f64,
     /// Name of the machine.
     pub host: String,

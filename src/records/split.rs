@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Dataset, File, Packed};
-use crate::digits::thousands;
+use crate::digits::{counted, thousands};
 use crate::hash::Id;
 
 /// A division of a data set into training, validation and test images, one or more times.
@@ -171,7 +171,11 @@ impl Split {
     pub(crate) fn check_assignment(&self, assignment: &Assignment, dataset: &Dataset) -> Result<(), String> {
         let (own, theirs) = (self.folds.len(), assignment.folds.len());
         if own != theirs {
-            return Err(format!("{theirs} divisions, but the split has {own}"));
+            return Err(format!(
+                "{}, but the split has {}",
+                counted(theirs as u64, "division"),
+                thousands(own as u64)
+            ));
         }
         assignment.folds.iter().try_for_each(|codes| dataset.check_rows(codes.len()))
     }

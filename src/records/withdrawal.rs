@@ -6,6 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::time::check_time;
 use super::{Content, Descriptor, ImageUse, Kind, PatientId, Record, RecordClass, Role, Travels};
 use crate::hash::{Hash, Id, Mention, Sha256};
 
@@ -19,7 +20,7 @@ pub struct Withdrawal {
     pub number: u64,
     /// The reason in free text.
     pub reason: String,
-    /// Time in UTC.
+    /// Time in UTC, such as `2026-11-05T08:30:00Z`.
     pub time: String,
     /// Name of the machine.
     pub host: String,
@@ -66,6 +67,10 @@ impl Record for Withdrawal {
         content: Content::Withdrawal,
         is_listed: false,
     };
+
+    fn check(&self) -> Result<(), String> {
+        check_time("time", &self.time)
+    }
 
     fn summary(&self) -> String {
         let verb = match (self.revokes, self.purge) {

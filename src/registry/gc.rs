@@ -207,7 +207,7 @@ impl Registry {
             match recorded.contains(&spec) {
                 true if self.is_locked(&spec) => {}
                 true => finished.push(spec),
-                // It fails again, from the beginning: nothing is lost with it.
+                // The training would start from the beginning and fail again: nothing is lost.
                 false if self.has_failed(&spec) && !self.is_locked(&spec) => finished.push(spec),
                 false => roots.extend(self.store.contains(&spec).then_some(spec)),
             }
@@ -215,21 +215,21 @@ impl Registry {
         Ok((roots, finished))
     }
 
-    /// Whether a process trains by a spec.
+    /// Whether a process trains a spec.
     pub(super) fn is_locked(&self, spec: &Hash) -> bool {
         let lock = self.root.open_file(self.training_folder(spec).join("lock"));
         lock.is_ok_and(|(lock, _)| lock.try_lock().is_err())
     }
 
-    /// Whether the last training by a spec ended in an error and left nothing from which it could go on: after a full
-    /// disk, the state is what the user frees space for.
+    /// Whether the last training of a spec ended in an error and left no checkpoint to resume from. After a full disk
+    /// there is one, for which the user frees space.
     fn has_failed(&self, spec: &Hash) -> bool {
         let has = |name: &str| self.root.stat(self.training_folder(spec).join(name)).is_ok();
         has("error.txt") && !has("state.safetensors")
     }
 
-    /// First the index forgets, then the objects go: records, what they name, what that names. Each round
-    /// is on the disk before the next, so that a crash leaves nothing that names what is gone.
+    /// Removes objects first from the index, then from the store: records, then the objects to which they refer, and so
+    /// on. Each round is on the disk before the next, so that a crash leaves no reference to a removed object.
     fn sweep(&self, survey: &Survey, swept: &Swept) -> Result<(), RegistryError> {
         for spec in &swept.finished {
             let live = self.training_folder(spec);

@@ -4,12 +4,12 @@
 //! no object it found is removed before the new record refers to it. The system releases the locks however a
 //! process ends.
 //!
-//! Those who add come and go all the time, so one who waits until there are none would wait for ever.
-//! Everybody therefore takes a turn first, those who add together, and keeps it until it has the lock:
-//! while one who removes waits, nobody new comes in.
+//! Processes that add objects come and go all the time, so a process that waits until there are none could wait
+//! forever. Therefore every process first locks a second file, `turn`, and holds it until it has the lock: while a
+//! process that removes objects waits, no other process can get the lock.
 //!
-//! A lock is held by whoever can open its file, for as long as he likes. So who may not write to the registry may not read
-//! these files either.
+//! Whoever can open the file of a lock can hold the lock for any time. So accounts that may not write to the registry
+//! may not read these files either.
 
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;

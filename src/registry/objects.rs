@@ -2,6 +2,7 @@
 
 use super::walk::runs_of;
 use super::{Registry, RegistryError};
+use crate::digits::counted;
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::{
@@ -56,7 +57,7 @@ impl dyn Objects + '_ {
         Ok(before)
     }
 
-    /// Reads a packed array that is not yet held to what it is about: for code that looks at nothing else.
+    /// Reads a packed array without checking it against the record that refers to it.
     pub fn packed_alone<T: Packed>(&self, id: Id<T>) -> Result<T, RegistryError> {
         codec::unpack(&self.bytes(&id.hash)?).map_err(|source| RegistryError::Codec { id: id.hash, source })
     }
@@ -94,11 +95,11 @@ impl dyn Objects + '_ {
         self.packed(predictions.scores, |scores| predictions.check_scores(scores, &dataset))
     }
 
-    /// Reads scores of images of a data set that no predictions name: what a probe says.
+    /// Reads scores of images of a data set that belong to no predictions, such as those of a probe.
     pub fn probe_scores(&self, id: Id<Scores>, dataset: &Dataset) -> Result<Scores, RegistryError> {
         self.packed(id, |scores| match scores.labels {
             1 => dataset.check_scores(scores),
-            more => Err(format!("{more} columns, but a probe has 1")),
+            more => Err(format!("{}, but a probe has 1", counted(more.into(), "column"))),
         })
     }
 
@@ -123,7 +124,8 @@ impl dyn Objects + '_ {
         match spec.fold as usize {
             fold if fold < assignment.folds.len() => Ok(assignment.rows(fold, subset)),
             fold => {
-                Err(lies(format!("{} divisions, but the spec names number {fold}", assignment.folds.len())))
+                let divisions = counted(assignment.folds.len() as u64, "division");
+                Err(lies(format!("{divisions}, but the spec names number {fold}")))
             }
         }
     }
@@ -202,7 +204,7 @@ impl Registry {
         (self as &dyn Objects).members(spec, subset)
     }
 
-    /// Reads a packed array that is not held to what it is about; see [`Objects`].
+    /// Reads a packed array without checking it against a record; see [`Objects`].
     pub fn packed_alone<T: Packed>(&self, id: Id<T>) -> Result<T, RegistryError> {
         (self as &dyn Objects).packed_alone(id)
     }

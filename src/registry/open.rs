@@ -1,4 +1,4 @@
-//! Finds, makes and opens registries, and keeps outputs out of them.
+//! Finds, creates and opens registries, and keeps outputs out of them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,14 +10,14 @@ use crate::index::{Index, IndexError};
 use crate::limits;
 use crate::store::{self, Store};
 
-/// How a key or certificate begins.
+/// First bytes of a key or certificate in PEM.
 const PEM: &[u8; 11] = b"-----BEGIN ";
 pub(super) const FORMAT_FILE: &str = "format";
 /// The registry's id: 32 random hex digits, the same in all its copies and backups.
 const ID_FILE: &str = "id";
 const ID_DIGITS: usize = 32;
 const INDEX: &str = "reg.redb";
-/// What lies in the folder of a registry, where none of it may be a link.
+/// Files and folders of a registry, which must not be links.
 const CONTENTS: &[&str] = &[
     FORMAT_FILE,
     ID_FILE,
@@ -35,13 +35,13 @@ const CONTENTS: &[&str] = &[
 ];
 
 impl Registry {
-    /// Makes a registry in `dir/.reg` and loads it.
+    /// Creates a registry in `dir/.reg` and loads it.
     pub fn init(dir: &Path) -> Result<Self, RegistryError> {
         Registry::init_shared(dir, None)
     }
 
-    /// The same for several accounts: what is made in it belongs to the group of `dir`. The caller has made the umask
-    /// leave the bits of [`Sharing::mode`] alone.
+    /// The same for several accounts: new files belong to the group of `dir`. The caller has cleared the bits of
+    /// [`Sharing::mode`] in the umask.
     pub fn init_shared(dir: &Path, sharing: Option<Sharing>) -> Result<Self, RegistryError> {
         let path = dir.join(FOLDER);
         let root = Dir::make(&path).map_err(io("create", &path))?;
@@ -50,7 +50,7 @@ impl Registry {
         }
         refuse_links(&root)?;
         if sharing.is_some() {
-            // Folders that are made in it get its group and this bit.
+            // New folders in it inherit its group and this bit.
             root.set_group_bit().map_err(io("share", &path))?;
         }
         let registry = Registry::in_folder(root);
@@ -63,7 +63,7 @@ impl Registry {
             root.create_dir_all(name).map_err(io("create", &root.path_of(name)))?;
         }
         match registry.index.create() {
-            // What an `init` left that was killed.
+            // Left by a killed `init`.
             Err(IndexError::Damaged { .. }) => {
                 root.remove_file(INDEX).map_err(io("remove", registry.index.path()))?;
                 registry.index.create()?;
@@ -71,7 +71,7 @@ impl Registry {
             created => created?,
         }
         registry.renew_id()?;
-        // Written last: without it, the folder is no registry.
+        // Written last: without this file, the folder is not a registry.
         let scratch = registry.store.scratch()?;
         let write = || -> std::io::Result<()> {
             scratch.dir().write_new(FORMAT_FILE, format!("reg {FORMAT}\n").as_bytes(), PLAIN)?;
@@ -85,8 +85,8 @@ impl Registry {
         Ok(registry)
     }
 
-    /// Loads the registry in `dir`, which is a registry's folder or one that holds `.reg`. That folder may be a link;
-    /// nothing in it may.
+    /// Loads the registry in `dir`, which is a registry's folder or contains `.reg`. The registry's folder may be a
+    /// link; nothing in it may be.
     pub fn load(dir: &Path) -> Result<Self, RegistryError> {
         let registry = Registry::load_any(dir)?;
         refuse_links(&registry.root)?;
@@ -116,7 +116,7 @@ impl Registry {
         }
     }
 
-    /// The registry's id, which tells it from others at a remote; none if it is missing or not one.
+    /// The registry's id, which identifies it at a remote; none if the id is missing or invalid.
     pub fn id(&self) -> Option<String> {
         let bytes = self.root.read(ID_FILE, limits::SMALL_FILE).ok()?;
         let text = String::from_utf8(bytes).ok()?.strip_suffix('\n')?.to_owned();
@@ -124,7 +124,7 @@ impl Registry {
         (text.len() == ID_DIGITS && text.bytes().all(is_hex)).then_some(text)
     }
 
-    /// Gives the registry a new random id. Remotes then know it as another one than its copies and backups.
+    /// Gives the registry a new random id. Remotes then distinguish it from its copies and backups.
     pub fn renew_id(&self) -> Result<String, RegistryError> {
         let mut bytes = [0; ID_DIGITS / 2];
         let mut write = || -> std::io::Result<String> {
@@ -136,14 +136,14 @@ impl Registry {
         write().map_err(io("write", &self.root.path_of(ID_FILE)))
     }
 
-    /// The folder of the registry that a file lies, or would lie, in; none where it only lies beside one.
+    /// The folder of the registry that contains a path, existing or not; none if the path is only next to a registry.
     pub fn holding(path: &Path) -> Option<PathBuf> {
-        // The file itself may be a link to one that lies there, and folders above it may be yet to be made.
+        // The file may be a link into a registry, and its parent folders need not exist yet.
         let file = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let above = file.ancestors().skip(1);
         let above = above.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
         let folder = above.into_iter().find_map(|folder| fs::canonicalize(folder).ok())?;
-        // A folder that has a registry in it is loaded by its name, too.
+        // A registry can also be named by its parent folder.
         let is_one = |folder: &&Path| {
             Registry::load_any(folder)
                 .is_ok_and(|one| fs::canonicalize(one.root()).is_ok_and(|root| root == **folder))
@@ -151,7 +151,8 @@ impl Registry {
         folder.ancestors().find(is_one).map(Path::to_owned)
     }
 
-    /// Refuses an output in a registry, which it would damage or be taken for damage of, and one over a key.
+    /// Refuses an output inside a registry, where it would be damage or be taken for damage, and one that would replace
+    /// a key.
     pub fn refuse_output(path: &Path) -> Result<(), RegistryError> {
         let mut begin = [0; PEM.len()];
         let is_file = fs::metadata(path).is_ok_and(|there| there.is_file());
@@ -172,13 +173,13 @@ impl Registry {
     }
 }
 
-/// Whether a folder has the file in it that makes it a registry.
+/// Whether a folder contains the file that makes it a registry.
 pub(super) fn has_format(folder: &Path) -> bool {
     Dir::open(folder).is_ok_and(|root| root.stat(FORMAT_FILE).is_ok())
 }
 
-/// Refuses a registry with a link in the place of anything that is opened by its name: whoever made it could have it
-/// lead anywhere. It is not followed later either, but here all commands say so, and of all at once.
+/// Refuses a registry in which a file or folder is replaced by a link, which could lead anywhere. The link would not be
+/// followed later either, but this way every command reports it.
 fn refuse_links(root: &Dir) -> Result<(), RegistryError> {
     match CONTENTS.iter().find(|name| root.stat(name).is_ok_and(|there| there.is_link())) {
         None => Ok(()),

@@ -3,7 +3,7 @@
 use super::{Registry, RegistryError, io};
 use crate::limits;
 
-/// The file that says so; a registry without it is its owner's.
+/// The file with the kind of sharing; a registry without this file is its owner's.
 pub(super) const SHARED_FILE: &str = "shared";
 
 /// Who else may write to a registry, whatever their umask.
@@ -16,7 +16,7 @@ pub enum Sharing {
 }
 
 impl Sharing {
-    /// How it is written.
+    /// Its spelling.
     pub fn name(self) -> &'static str {
         match self {
             Sharing::Group => "group",

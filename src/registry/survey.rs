@@ -88,7 +88,7 @@ impl Survey {
         record.chain(self.packed.get(id).into_iter().flatten().copied())
     }
 
-    /// Every mention of an object: who is named, by whom, as what; as the index has them.
+    /// All references, as in the index: target, referrer, role.
     pub fn mentions(&self) -> impl Iterator<Item = (Hash, Hash, Roles)> + '_ {
         let records = self.records.iter().flat_map(|(from, (_, links))| walk::named(*from, links.clone()));
         let images = |(from, images): (&Hash, &Vec<Hash>)| walk::images(*from, images.clone());
@@ -139,7 +139,7 @@ impl Survey {
         (before.seq.checked_add(1) == Some(event.seq)).then_some(prev)
     }
 
-    /// How each event's chain goes back. Each event is visited once.
+    /// The chain of each event. Each event is visited once.
     fn chains(&self, head: Option<Hash>) -> HashMap<Hash, Chain> {
         let mut chains: HashMap<Hash, Chain> = HashMap::with_capacity(self.events.len());
         for end in self.events.keys() {
@@ -172,7 +172,7 @@ impl Survey {
     }
 }
 
-/// What one event continues.
+/// The chain that ends with an event.
 #[derive(Debug, Clone, Copy, Default)]
 struct Chain {
     /// Number of existing entries with consecutive numbers that end with the event.
@@ -305,7 +305,7 @@ pub fn breaks(log: &[(Hash, &Event)]) -> Vec<String> {
                 Some(to) => names.insert(&change.name, to),
                 None => names.remove(change.name.as_str()),
             };
-            // Behind entries that are lost, nobody knows what a name pointed to.
+            // After lost entries, the previous target of a name is unknown.
             if now != change.from && whole {
                 let short = |id: Option<Hash>| id.map_or("nothing".to_owned(), |id| id.short());
                 problems.push(format!(

@@ -74,7 +74,7 @@ fn a_record_that_names_what_is_not_there_is_refused() {
     let mut transaction = registry.transaction().unwrap();
     transaction.put(&software).unwrap();
     transaction.put_blob(b"nowhere").unwrap();
-    transaction.commit(&stamp("")).unwrap();
+    transaction.commit(&stamp("2026-11-01T00:00:00Z")).unwrap();
     assert_eq!(registry.view().unwrap().records().unwrap(), 1);
 }
 

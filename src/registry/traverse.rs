@@ -1,18 +1,18 @@
-//! Walks over whatever leads from one thing to others, breadth first and depth first, without recursion.
+//! Walks over a graph, breadth first and depth first, without recursion.
 //!
-//! A lineage is as long as strangers make it, so none of these calls itself, and none keeps what was read. What
-//! they hold is the set of what was reached, which is a hash and one byte for each place of a table that is
-//! between 7/16 and 7/8 full, so 38 to 76 bytes an object, and what is still to be looked at: of a chain, one link.
-//! A chain of 100,000 records is thus walked in 4.3 MB, whatever its records hold.
+//! A stranger can make a lineage of any length, so no walk is recursive and none keeps the objects that were read. A
+//! walk holds the set of the objects that it has reached (a hash and one byte for each slot of a hash table that is
+//! between 7/16 and 7/8 full, so 38 to 76 bytes an object) and the objects that it has not yet visited: for a chain,
+//! one. So a chain of 100,000 records is walked in 4.3 MB, whatever the size of its records.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash;
 
 use crate::hash::Hash;
 
-/// Objects of a breadth-first walk that were reached, and those whose neighbours were not looked at yet.
+/// A breadth-first walk: the objects that it has reached, and those whose neighbours it has not visited yet.
 ///
-/// `T` says how an object was reached. Whoever walks decides by [`Walk::reach`] which edges are followed.
+/// `T` says how an object was reached. The caller decides with [`Walk::reach`] which edges are followed.
 #[derive(Debug)]
 pub struct Walk<T> {
     seen: HashSet<Hash>,
@@ -21,7 +21,7 @@ pub struct Walk<T> {
 }
 
 impl<T> Walk<T> {
-    /// Begins at some objects, each once.
+    /// Starts from these objects, each once.
     pub fn from(roots: impl IntoIterator<Item = (Hash, T)>) -> Self {
         let mut walk = Walk { seen: HashSet::new(), frontier: VecDeque::new(), widest: 0 };
         for (id, how) in roots {
@@ -30,7 +30,7 @@ impl<T> Walk<T> {
         walk
     }
 
-    /// Follows an edge to an object; says whether it was not reached before.
+    /// Follows an edge to an object; returns whether the object is new.
     pub fn reach(&mut self, id: Hash, how: T) -> bool {
         let new = self.seen.insert(id);
         if new {
@@ -40,72 +40,72 @@ impl<T> Walk<T> {
         new
     }
 
-    /// Counts an object as reached that leads nowhere; says whether it was not reached before.
+    /// Marks an object without further edges as reached; returns whether the object is new.
     pub fn pass(&mut self, id: Hash) -> bool {
         self.seen.insert(id)
     }
 
-    /// Takes the next object.
+    /// Returns the next object.
     pub fn step(&mut self) -> Option<(Hash, T)> {
         self.frontier.pop_front()
     }
 
-    /// Takes all objects that are as near as the next one, for a source that reads many at once.
+    /// Returns all objects at the same distance as the next one, for a source that reads many at once.
     pub fn wave(&mut self) -> Vec<(Hash, T)> {
         self.frontier.drain(..).collect()
     }
 
-    /// Lets an object be reached again: this time it was not followed.
+    /// Forgets that an object was reached: its edges were not followed this time.
     pub fn forget(&mut self, id: &Hash) {
         self.seen.remove(id);
     }
 
-    /// How many objects were reached: so many hashes are held.
+    /// Number of objects that were reached, whose hashes are held.
     pub fn reached(&self) -> usize {
         self.seen.len()
     }
 
-    /// The most objects that waited at one time to be looked at.
+    /// Largest number of objects that waited at one time.
     pub fn widest(&self) -> usize {
         self.widest
     }
 }
 
-/// What a depth-first walk does next.
+/// The next step of a depth-first walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WalkEvent<K, T> {
-    /// It comes to something for the first time; [`DepthFirst::descend`] says what that leads to.
+    /// Enters an object for the first time; [`DepthFirst::descend`] takes its neighbours.
     Enter(K, T),
-    /// It has been to everything that this leads to, but for what it is inside of.
+    /// Leaves an object after all of its neighbours, except for those that the walk is still inside of.
     Leave(K),
 }
 
-/// A depth-first walk: everything that one neighbour leads to comes before the next neighbour.
+/// A depth-first walk: everything below one neighbour comes before the next neighbour.
 ///
-/// `K` is what is visited, once each, `T` how it was come by.
+/// `K` identifies an object, which is visited once; `T` says how it was reached.
 #[derive(Debug)]
 pub struct DepthFirst<K, T> {
     seen: HashSet<K>,
-    /// What is left to do, the next one last.
+    /// The remaining steps, the next one last.
     open: Vec<WalkEvent<K, T>>,
 }
 
 impl<K: Copy + Eq + hash::Hash, T> DepthFirst<K, T> {
-    /// Begins at some, each once, in their order.
+    /// Starts from these objects, each once, in this order.
     pub fn from(roots: impl IntoIterator<Item = (K, T)>) -> Self {
         let mut walk = DepthFirst { seen: HashSet::new(), open: Vec::new() };
         walk.descend(roots);
         walk
     }
 
-    /// Goes on from what was entered last, in the order of these.
+    /// Adds the neighbours of the object that was entered last, in this order.
     pub fn descend(&mut self, to: impl IntoIterator<Item = (K, T)>) {
         let begin = self.open.len();
         self.open.extend(to.into_iter().map(|(key, how)| WalkEvent::Enter(key, how)));
         self.open[begin..].reverse();
     }
 
-    /// Enters or leaves the next one.
+    /// Enters or leaves the next object.
     pub fn step(&mut self) -> Option<WalkEvent<K, T>> {
         while let Some(visit) = self.open.pop() {
             match visit {

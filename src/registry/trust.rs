@@ -1,9 +1,10 @@
-//! Whose registry is used without being named.
+//! Which registries are used without being named.
 //!
 //! A `.reg` that is found by going up from the working directory may have been put there by anybody who can write to a
-//! folder on the way. So the search ends at the home folder, at the root of a file system and at a folder that others can
-//! write to, and a registry of another owner is refused, unless the user trusts it or it is shared with a group of the
-//! user. A registry that is named, with `--registry` or REG_REGISTRY, needs no trust. git's `safe.directory` is the model.
+//! folder on the way. So the search ends at the home folder, at the root of a file system and at a folder that others
+//! can write to, and a registry of another owner is refused, unless the user trusts it or it is shared with a group of
+//! the user. A registry that is named, with `--registry` or REG_REGISTRY, needs no trust. git's `safe.directory` is the
+//! model.
 
 use std::fs;
 use std::io;
@@ -42,7 +43,7 @@ impl TrustList {
         }
     }
 
-    /// Adds a registry to the list or takes it away; says whether that changes the list.
+    /// Adds a registry to the list or removes it; returns whether the list changed.
     pub fn set(&self, root: &Path, trusted: bool) -> io::Result<bool> {
         let mut roots = self.read()?;
         let was = roots.iter().any(|other| other == root);
@@ -63,7 +64,7 @@ impl TrustList {
     }
 }
 
-/// Where a search begins, and whom the user trusts.
+/// Start of a search, and the list of trusted registries.
 #[derive(Debug, Clone)]
 pub struct Search<'a> {
     /// The working directory.
@@ -75,7 +76,7 @@ pub struct Search<'a> {
 }
 
 impl Registry {
-    /// Loads the nearest registry in a folder or one above it, if the user may be taken to mean it.
+    /// Loads the nearest registry in a folder or above it, if the user owns or trusts it.
     pub fn find(search: &Search<'_>) -> Result<Self, RegistryError> {
         let none = || RegistryError::NotFound(search.from.to_owned());
         let home = search.home.and_then(|home| fs::canonicalize(home).ok());
@@ -85,7 +86,7 @@ impl Registry {
             if has_format(&folder.join(FOLDER)) {
                 break folder;
             }
-            // A folder that may not be searched may hold one.
+            // A folder without search permission may contain a registry.
             let closed = |path: PathBuf| {
                 move |source: io::Error| match source.kind() {
                     io::ErrorKind::PermissionDenied => {
@@ -120,7 +121,7 @@ impl Registry {
         self.root.owner_id() == rustix::process::geteuid().as_raw()
     }
 
-    /// Whether it was made for a group, and the user is a member of the group.
+    /// Whether the registry is shared with a group of the user.
     fn is_shared_with_user(&self) -> bool {
         let groups = rustix::process::getgroups().unwrap_or_default();
         let member = groups.into_iter().chain([rustix::process::getegid()]);

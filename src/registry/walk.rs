@@ -1,10 +1,9 @@
-//! What the edges of lineage are: the one place that says who names whom, and as what.
+//! The edges of lineage: the only code that says which object refers to which, and in which role.
 //!
-//! An object names its inputs; that is an edge. Three more follow from other records: from weights to the runs whose
-//! checkpoint they are, whichever came first; from an execution to what it made, beside which it stands; from a
-//! manifest to its images. [`inputs`] and [`results`] give them, towards the inputs and towards the results, and
-//! [`images`] those of a manifest, of which there may be a hundred thousand; [`Walk`] follows them breadth first,
-//! [`DepthFirst`] depth first.
+//! An object refers to its inputs: each reference is an edge. Three kinds of edge follow from other records: from
+//! weights to the runs whose checkpoint they are, whichever came first; from an execution to its result; and from a
+//! manifest to its images. [`inputs`] and [`results`] return the edges towards the inputs and the results, [`images`]
+//! those of a manifest, possibly a hundred thousand; [`Walk`] follows edges breadth first, [`DepthFirst`] depth first.
 
 use std::collections::HashSet;
 
@@ -25,7 +24,7 @@ pub struct Edge {
     pub from: Hash,
     /// The target: an input of `from`.
     pub to: Hash,
-    /// The part that it plays.
+    /// The role of the target.
     pub role: Roles,
 }
 
@@ -34,7 +33,7 @@ impl Edge {
         Edge { from, to, role: role.into() }
     }
 
-    /// As the index lists it: what is named, by whom, as what.
+    /// As in the index: target, referrer, role.
     pub fn into_mention(self) -> (Hash, Hash, Roles) {
         (self.to, self.from, self.role)
     }
@@ -44,12 +43,12 @@ impl Edge {
         if self.from == *id { self.to } else { self.from }
     }
 
-    /// Whether it leads from an execution to what that made.
+    /// Whether it leads from an execution to its result.
     pub fn is_made(&self) -> bool {
         self.role.is_only(&Role::Made)
     }
 
-    /// Whether it leads from a manifest, or a data set that stands for it, to an image.
+    /// Whether it leads from a manifest, or from the data set that represents it, to an image.
     pub fn is_image(&self) -> bool {
         self.role.is_only(&Role::Image)
     }
@@ -60,7 +59,7 @@ pub trait Lineage {
     /// The kind of a record; `None` for other objects.
     fn kind(&self, id: &Hash) -> Result<Option<Kind>, RegistryError>;
 
-    /// Who names an object, and as what.
+    /// The referrers of an object, with the roles.
     fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, Roles)>, RegistryError>;
 }
 
@@ -84,7 +83,7 @@ impl Lineage for IndexWriter<'_> {
     }
 }
 
-/// All edges from a record to what it names, in ascending order: one to each object, in all its roles.
+/// All edges from a record, in ascending order of targets: one to each target, with all its roles.
 pub fn named(from: Hash, mut links: Vec<Link>) -> Vec<Edge> {
     links.sort_unstable();
     links.dedup();
@@ -92,7 +91,7 @@ pub fn named(from: Hash, mut links: Vec<Link>) -> Vec<Edge> {
     links.chunk_by(|a, b| a.to == b.to).map(|same| Edge::new(from, same[0].to, roles(same))).collect()
 }
 
-/// The edges from a record towards its inputs, and from what stands beside it: at most one to each object.
+/// The edges from a record towards its inputs, and from its executions: at most one to each object.
 ///
 /// An execution is reached from its result, so only the edge to its software is followed, unless the execution
 /// `is_root`, the start of the walk.
@@ -131,7 +130,7 @@ pub fn made_by(kind: Kind, links: &[Link]) -> impl Iterator<Item = Hash> {
     links.iter().filter(move |link| is_beside && link.role == Role::Made).map(|link| link.to)
 }
 
-/// The checkpoint of a run; none of other kinds.
+/// The checkpoint of a run; none for other kinds.
 pub fn checkpoint_of(kind: Kind, links: &[Link]) -> Option<Hash> {
     links.iter().find(|link| kind == Kind::Run && link.role == Role::Checkpoint).map(|link| link.to)
 }
@@ -170,20 +169,20 @@ pub fn runs_of(lineage: &dyn Lineage, file: &Hash) -> Result<Vec<Hash>, Registry
     Ok(runs)
 }
 
-/// The edges from a manifest, or from the data set that stands for it, to images.
+/// The edges from a manifest, or from the data set that represents it, to images.
 pub fn images(holder: Hash, images: impl IntoIterator<Item = Hash>) -> impl Iterator<Item = Edge> {
     images.into_iter().map(move |image| Edge::new(holder, image, Role::Image))
 }
 
-/// The manifests that hold an object as an image.
+/// The manifests that refer to an object as an image.
 pub fn manifests_of(lineage: &dyn Lineage, id: &Hash) -> Result<Vec<Hash>, RegistryError> {
     let mut manifests = lineage.referrers(id)?;
     manifests.retain(|(_, roles)| roles.is_only(&Role::Image));
     Ok(manifests.into_iter().map(|(from, _)| from).collect())
 }
 
-/// Whether all that names an object names it as an image or as its picture. Nothing else can be removed for good: a
-/// withdrawal that somebody made up must not excuse that a checkpoint is missing.
+/// Whether an object is referred to only as an image or its picture. No other object can be purged: a forged withdrawal
+/// must not excuse a missing checkpoint.
 pub fn is_image_alone(lineage: &dyn Lineage, id: &Hash) -> Result<bool, RegistryError> {
     for (from, roles) in lineage.referrers(id)? {
         if !roles.are_images(lineage.kind(&from)?) {

@@ -1,4 +1,4 @@
-//! Where the other side is: a folder or an S3 bucket; a registry or a pack store.
+//! The address of a remote: a folder or an S3 bucket, with a registry or a pack store.
 
 use std::fmt;
 use std::fs;
@@ -11,16 +11,16 @@ use super::location::{FolderLocation, Location};
 use crate::limits;
 use crate::registry::{Registry, RegistryError};
 
-/// What a person names the other side by.
+/// The address of a remote, as a user gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
-    /// A folder, which may be mounted from elsewhere.
+    /// A folder, possibly on a mounted file system.
     Folder(PathBuf),
-    /// Keys of a bucket that begin with a prefix, or all of them.
+    /// The keys of a bucket that begin with a prefix.
     S3 {
         /// The bucket.
         bucket: String,
-        /// The beginning of the keys, without a slash at either end.
+        /// The prefix, without a slash at either end; empty for all keys.
         prefix: String,
     },
 }
@@ -41,7 +41,7 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, RemoteError> {
         let wrong = |reason| Err(RemoteError::Address { text: text.to_owned(), reason });
         let Some((scheme, rest)) = text.split_once("://") else {
-            // `host:folder`, as scp has it; a folder of such a name can be written `./host:folder`.
+            // `host:folder` is an address of scp; a folder of such a name can be written `./host:folder`.
             let host = text.split(':').next().unwrap_or_default();
             return match text {
                 "" => wrong("it is empty"),
@@ -90,10 +90,10 @@ fn unescape(text: &str) -> Option<PathBuf> {
     Some(std::ffi::OsString::from_vec(bytes).into())
 }
 
-/// What lies at an address.
+/// The kind of remote at an address.
 pub(super) enum Remote {
     Registry(Box<Registry>),
-    /// A pack store, or a place where one can be made.
+    /// A pack store, or a folder or prefix in which one can be created.
     PackStore {
         location: Box<dyn Location>,
         exists: bool,
@@ -101,7 +101,7 @@ pub(super) enum Remote {
 }
 
 impl Address {
-    /// Looks at what is there.
+    /// Opens the remote and finds out its kind.
     pub(super) fn open(&self, ours: &Registry) -> Result<Remote, RemoteError> {
         let location: Box<dyn Location> = match self {
             Address::Folder(path) => match Registry::load(path) {
@@ -121,7 +121,8 @@ impl Address {
         let mut format = read()?;
         let new = format.is_none() && location.is_empty()?;
         if format.is_none() && !new {
-            // The format is the first that a pack store gets: if another push has just made this one, it is there now.
+            // `format` is the first file of a pack store: if another push is creating the store right now, it exists
+            // already.
             format = read()?;
         }
         match format {

@@ -1,4 +1,4 @@
-//! The two documents of a pack store, as `schema/on-disk.md` has them: what lies in a pack, and what the names are.
+//! The two documents of a pack store, as specified in `schema/on-disk.md`: the index of a pack, and the list of names.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::hash::Hash;
 
-/// What lies in a pack, in order and without a gap. A file of `index/`, named by its hash.
+/// The objects of a pack, in order and without gaps. A file of `index/`, named by its hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PackIndex {
     pub(super) kind: PackKind,
     pub(super) objects: Vec<PackEntry>,
-    /// The pack, by the hash of all its bytes.
+    /// Hash of the pack.
     pub(super) pack: Hash,
     pub(super) version: u64,
 }
@@ -27,20 +27,20 @@ pub(super) struct PackEntry {
     pub(super) kind: String,
 }
 
-/// What everything is named behind a push. A file of `names/`, numbered.
+/// All names after a push. A numbered file of `names/`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NameList {
-    /// The command that made it.
+    /// The command of the push.
     pub(super) command: String,
     pub(super) kind: NamesKind,
     /// All names.
     pub(super) names: BTreeMap<String, Hash>,
-    /// The check of the list before; null for the first.
+    /// The hash of the previous list; null for the first.
     pub(super) prev: Option<Hash>,
     /// Number of the list, from 1.
     pub(super) seq: u64,
-    /// When, in UTC.
+    /// Time in UTC.
     pub(super) time: String,
     pub(super) version: u64,
 }
@@ -57,21 +57,21 @@ pub(super) enum NamesKind {
     Names,
 }
 
-/// The newest version of both.
+/// The newest version of both documents.
 pub(super) const VERSION: u64 = 1;
 
-/// Why bytes are no such document.
+/// Why bytes are not a valid document.
 pub(super) enum Unreadable {
     Newer(u64),
     Wrong(String),
 }
 
-/// The canonical bytes: the fields above stand in the order of their names.
+/// The canonical bytes: the fields of the types above are in alphabetical order.
 pub(super) fn encode(document: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(document).expect("its keys are texts and it holds no float")
 }
 
-/// Reads a document; only its canonical form will do.
+/// Reads a document, which must be in canonical form.
 pub(super) fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
     #[derive(Deserialize)]
     struct Version {
@@ -90,7 +90,7 @@ pub(super) fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T,
 }
 
 impl NameList {
-    /// The bytes of the file: the document, and in a second line its hash as a JSON text.
+    /// The bytes of the file: the document, and in a second line its hash as a JSON string.
     pub(super) fn file(&self) -> Vec<u8> {
         let mut bytes = encode(self);
         let check = Hash::of(&bytes);
@@ -98,7 +98,7 @@ impl NameList {
         bytes
     }
 
-    /// Reads a file of `names/`, and gives the hash of its document.
+    /// Reads a file of `names/`; returns the list and the hash of its document.
     pub(super) fn read(bytes: &[u8]) -> Result<(NameList, Hash), Unreadable> {
         let wrong = |reason: &str| Unreadable::Wrong(reason.to_owned());
         let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();

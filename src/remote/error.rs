@@ -1,8 +1,9 @@
-//! What can go wrong with an exchange.
+//! Errors of an exchange.
 
 use std::path::PathBuf;
 
 use super::format::FORMAT_NUMBER;
+use crate::digits::counted;
 use crate::disk::Refused;
 use crate::escape::shell;
 use crate::hash::Hash;
@@ -11,27 +12,27 @@ use crate::records::{CodecError, ObjectKind};
 use crate::registry::RegistryError;
 use crate::store::StoreError;
 
-/// An exchange that did not come to its end. What arrived before stays and need not travel again.
+/// Why an exchange failed. Objects that arrived before the error are kept and need not be copied again.
 #[derive(Debug, thiserror::Error)]
 pub enum RemoteError {
-    /// A text that is no address.
+    /// Text that is not an address.
     #[error("`{text}` is not a remote: {reason}")]
     Address {
-        /// What was given.
+        /// The text.
         text: String,
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// This reg was built without what the address needs.
+    /// This reg was built without S3.
     #[error("this reg was built without S3, which {0} needs")]
     NoS3(String),
-    /// It is the registry itself.
+    /// The remote is the registry itself.
     #[error("{} is this registry itself", .0.display())]
     Itself(PathBuf),
     /// There is nothing to pull from.
     #[error("there is nothing at {0}")]
     Nothing(String),
-    /// Something lies there that is neither a registry nor a pack store.
+    /// A folder or prefix with other files than those of a registry or pack store.
     #[error("{0} is neither a registry nor a remote, and not empty")]
     Stranger(String),
     /// Made by an older reg, before the format changed.
@@ -50,18 +51,18 @@ pub enum RemoteError {
         /// A format, a version or a kind.
         what: String,
     },
-    /// The store overwrites what must be new.
+    /// The store ignores the condition that a file must be new.
     #[error("{0} ignores conditional writes, so two concurrent pushes could lose names")]
     NoConditions(String),
-    /// Two pushes met again and again.
+    /// Other pushes won every attempt to write the names.
     #[error("other processes keep changing the names of {0}")]
     Contended(String),
-    /// Neither a name nor the beginning of an id.
+    /// Neither a name nor a prefix of an id.
     #[error("no record in {remote} is named `{text}` and no id starts with it")]
     Unknown {
         /// The remote.
         remote: String,
-        /// What was asked for.
+        /// The requested name or prefix.
         text: String,
     },
     /// A record that was removed on one side.
@@ -74,37 +75,37 @@ pub enum RemoteError {
         /// When, in UTC.
         time: String,
     },
-    /// An abbreviated id that fits several objects.
-    #[error("`{text}` matches {count} objects in {remote}")]
+    /// An abbreviated id that matches several objects.
+    #[error("`{text}` matches {} in {remote}", counted(*count as u64, "object"))]
     Ambiguous {
         /// The remote.
         remote: String,
-        /// What was asked for.
+        /// The prefix.
         text: String,
-        /// How many.
+        /// Number of these objects.
         count: usize,
     },
-    /// The source lacks what something in it names.
+    /// An object of the source refers to an object that the source does not have.
     #[error("object {id} is missing in {remote}, but {by} refers to it")]
     Missing {
-        /// The side that gives.
+        /// The source.
         remote: String,
         /// The object.
         id: Hash,
-        /// Who names it.
+        /// The referrer.
         by: String,
     },
-    /// Bytes of a remote that are not those that they are named by.
+    /// Bytes of a remote that do not match their name.
     #[error("object {id} is damaged in {location}: its bytes hash to {}…", found.short())]
     Damaged {
         /// The object.
         id: Hash,
         /// The pack or file, with the remote.
         location: String,
-        /// What the bytes hash to.
+        /// The hash of the bytes.
         found: Hash,
     },
-    /// A file of a remote that does not hold what the format says.
+    /// A file of a remote that violates the format.
     #[error("{location} is damaged: {reason}")]
     Garbled {
         /// The file, with the remote.
@@ -112,22 +113,22 @@ pub enum RemoteError {
         /// What is wrong.
         reason: String,
     },
-    /// An object whose bytes are right and not of the kind that the source says.
+    /// An object whose bytes are right but of another kind than the source says.
     #[error("object {id} of {remote} is a {found}, but its pack lists it as {claimed}")]
     Kind {
-        /// The side that gives.
+        /// The source.
         remote: String,
         /// The object.
         id: Hash,
-        /// What its bytes say.
+        /// The kind of its bytes.
         found: ObjectKind,
-        /// What was said of it.
+        /// The kind according to the source.
         claimed: ObjectKind,
     },
-    /// An object that does not mean what it should.
+    /// An object that cannot be decoded.
     #[error("object {id} of {remote}: {source}")]
     Codec {
-        /// The side that gives.
+        /// The source.
         remote: String,
         /// The object.
         id: Hash,
@@ -135,7 +136,7 @@ pub enum RemoteError {
         source: CodecError,
     },
     /// A file of a remote that cannot be read or written.
-    #[error("cannot {doing} {}: {source}", path.display())]
+    #[error("{}", crate::disk::failed(doing, path, source))]
     Io {
         /// The verb.
         doing: &'static str,
@@ -144,19 +145,19 @@ pub enum RemoteError {
         /// What the system says.
         source: std::io::Error,
     },
-    /// What an S3 store says.
+    /// An error of an S3 store.
     #[error("cannot {doing} {location}: {reason}")]
     S3 {
         /// The verb.
         doing: &'static str,
         /// The key, with the remote.
         location: String,
-        /// What it says.
+        /// The reason.
         reason: String,
-        /// What might help.
+        /// A hint.
         hint: Option<&'static str>,
     },
-    /// Somebody asked it to end.
+    /// The user interrupted the exchange.
     #[error("interrupted; copied objects are kept")]
     Interrupted,
     /// A registry.
@@ -165,7 +166,7 @@ pub enum RemoteError {
 }
 
 impl RemoteError {
-    /// What might help.
+    /// A hint.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             RemoteError::Address { .. } => {

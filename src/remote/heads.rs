@@ -1,7 +1,7 @@
-//! The head of a registry's history, left at a remote by each push: what only somebody else can tell.
+//! The head of a registry's history, which each push leaves at the remote.
 //!
-//! A backup that is complete and older fits together, so nothing within it says that it is old. `heads/<id>` at the remote
-//! holds the head of the registry with this id at its last push. It only goes forward.
+//! A complete older backup is consistent, so nothing in it shows that it is old. `heads/<id>` at the remote has the
+//! head of the registry with this id at its last push. A head is only replaced by a newer one.
 
 use super::address::Remote;
 use super::location::Location;
@@ -13,15 +13,15 @@ use crate::registry::Registry;
 /// The folder at a remote.
 pub(super) const HEADS: &str = "heads";
 
-/// What a remote says of the age of a registry.
+/// The age of a registry, according to a remote.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Age {
     /// The registry was never pushed there, or has no id.
     #[default]
     Unknown,
-    /// It has everything that its log had when it was pushed there: this many entries.
+    /// The registry has all log entries of its last push there: this many.
     Current(u64),
-    /// Its log had more entries when it was pushed there, or another one under the same number.
+    /// At its last push there, the log had more entries, or another entry with the same number.
     Older {
         /// Number of entries then.
         then: u64,
@@ -59,7 +59,7 @@ fn read(registry: &Registry, remote: &Remote, called: &Address) -> Result<Option
     bytes.map(|bytes| parse(&bytes).ok_or_else(garbled)).transpose()
 }
 
-/// Holds the log of a registry against the head that its last push has left.
+/// Compares the log of a registry with the head of its last push.
 fn compare(registry: &Registry, then: Head) -> Result<Age, RemoteError> {
     let Some((seq, event)) = then.event else { return Ok(Age::Current(0)) };
     let log = registry.view()?.log()?;
@@ -68,11 +68,11 @@ fn compare(registry: &Registry, then: Head) -> Result<Age, RemoteError> {
     Ok(if known == Some(&event) { Age::Current(seq) } else { Age::Older { then: seq, now } })
 }
 
-/// Leaves the head at a registry or pack store that was pushed to, and tells what was there. A head that this registry
-/// does not know stays: it is ahead of an older copy.
+/// Writes the head to the registry or pack store after a push, and returns the age according to the previous head. A
+/// head that this registry does not know stays: this registry is an older copy.
 pub(super) fn leave(registry: &Registry, remote: &Remote, called: &Address) -> Result<Age, RemoteError> {
     let (Some(id), Some(head)) = (registry.id(), registry.index().head()) else { return Ok(Age::Unknown) };
-    // One that cannot be read is replaced.
+    // A head that cannot be read is replaced.
     let age = match read(registry, remote, called) {
         Ok(Some(there)) => compare(registry, there)?,
         _ => Age::Unknown,

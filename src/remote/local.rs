@@ -1,4 +1,4 @@
-//! A registry on a disk as the side that gives.
+//! A registry on a disk, as the source of an exchange.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
@@ -12,17 +12,17 @@ use crate::records::{Kind, ObjectKind, PackedKind};
 use crate::registry::{Lease, Registry, is_name};
 use crate::store::StoreError;
 
-/// Bytes of a large object that are read at a time.
+/// Bytes of a large object that are read at once.
 const PIECE: u64 = 8 << 20;
 
-/// A registry as it was when it was opened. Nothing is removed from it meanwhile.
+/// A registry as it was when it was opened. No object is removed from it meanwhile.
 pub(super) struct Local<'r> {
     registry: &'r Registry,
     called: String,
     job: TransferJob<'r>,
     names: BTreeMap<String, Hash>,
     kinds: HashMap<Hash, Kind>,
-    /// None where the registry cannot be written to, not even a lock.
+    /// None if the registry is not writable, so that it cannot be locked.
     _lease: Option<Lease>,
 }
 
@@ -36,7 +36,7 @@ impl<'r> Local<'r> {
             registry,
             called: registry.root().display().to_string(),
             job,
-            // What an index says that somebody else has made would be refused by everybody who pulls.
+            // Every reader that pulls would refuse what a forged index says.
             names: view.names()?.into_iter().filter(|(name, _)| is_name(name)).collect(),
             kinds: kinds.collect(),
             _lease: lease,

@@ -1,13 +1,13 @@
-//! Exchange between registries: what one has and the other lacks, and the names of it.
+//! Exchange between registries: objects that one has and the other lacks, and their names.
 //!
-//! The other registry, folder or bucket is a registry, in a folder, or a *pack store*: a folder or an S3 bucket that
-//! holds objects in packs, so that a hundred thousand small ones are not as many requests. Both directions are the
-//! same walk: a plan says what the source has and what it names; what the target lacks travels, each object hashed
-//! where it arrives: first what names nothing, then records behind what they name, then names. So neither side ever
-//! has a record that names what is not there, however either of them ends, and what arrived needs not travel again.
+//! A remote is a registry in a folder, or a *pack store*: a folder or an S3 bucket with objects in packs, so that a
+//! hundred thousand small objects do not cost as many requests. Both directions work alike: a plan lists the objects of
+//! the source, and those that the target lacks are copied, each hashed on arrival: first objects without references,
+//! then records after the objects to which they refer, then names. So neither side ever has a record that refers to a
+//! missing object, however either process ends, and no object is copied twice.
 //!
-//! A log of name changes says what happened in one registry. It does not travel: what a pull changes is one
-//! entry of the log of the registry that pulled.
+//! The log of name changes belongs to one registry and is not copied: the changes of a pull are one log entry of the
+//! registry that pulled.
 
 mod address;
 mod documents;
@@ -40,26 +40,26 @@ use local::Local;
 use pack_store::PackStore;
 use plan::{TransferPlan, removals};
 
-/// What shall travel, and how.
+/// What to copy, and how.
 #[derive(Debug, Default)]
 pub struct TransferRequest {
-    /// Names, ids or beginnings of ids on the side that gives: these, all that they depend on, and the results
-    /// that hang on the runs among it. If there are none: all that has a name or is a result.
+    /// Names, ids or prefixes of ids at the source: these objects, everything that they depend on, and the results of
+    /// the runs among them. If empty: everything that has a name or is a result.
     pub ids: Vec<String>,
-    /// A name that names something else on the side that takes is moved.
+    /// Whether a name with another target at the receiving side is moved.
     pub move_names: bool,
-    /// Only say what would travel.
+    /// Whether only to report what would be copied.
     pub dry_run: bool,
 }
 
-/// What an exchange runs in.
+/// The context of an exchange.
 #[derive(Clone, Copy)]
 pub struct TransferJob<'a> {
-    /// When and by which command.
+    /// Time and command of the change.
     pub stamp: &'a Stamp,
-    /// Hears how far it is.
+    /// Receives the progress.
     pub progress: &'a dyn Progress,
-    /// Becomes true when it shall end early.
+    /// Becomes true when the exchange should end early.
     pub stop: &'a AtomicBool,
 }
 
@@ -69,26 +69,26 @@ impl TransferJob<'_> {
     }
 }
 
-/// What travelled, or would.
+/// What was copied, or would be.
 #[derive(Debug, Default)]
 pub struct Exchanged {
-    /// Objects that the target lacked.
+    /// Number of objects that the target lacked.
     pub objects: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Packs that were written, or read from.
+    /// Number of packs that were written or read.
     pub packs: u64,
-    /// Objects that the target had.
+    /// Number of objects that the target had.
     pub skipped: u64,
     /// Records that the target no longer has, because they were removed at the source.
     pub removed: u64,
-    /// Images that did not travel because they were removed for good on one side.
+    /// Number of images that were not copied because one side has purged them.
     pub purged: u64,
-    /// The objects that the target lacked and their bytes, by kind.
+    /// Number and bytes of the objects that the target lacked, by kind.
     pub kinds: BTreeMap<&'static str, (u64, u64)>,
-    /// What became of the names.
+    /// Changes of names.
     pub names: TransferredNames,
-    /// After a push, what the target knew of this registry.
+    /// After a push, the age of this registry according to the target.
     pub age: Age,
 }
 
@@ -101,31 +101,31 @@ impl Exchanged {
     }
 }
 
-/// What became of the names of what travelled.
+/// Changes of the names of the copied objects.
 #[derive(Debug, Default, Serialize)]
 pub struct TransferredNames {
-    /// Names that the target did not have.
+    /// Number of names that the target did not have.
     pub added: u64,
-    /// Names that name the same on both sides.
+    /// Number of names with the same target on both sides.
     pub unchanged: u64,
-    /// Names that named something else and were moved.
+    /// Names with another target that were moved.
     pub moved: u64,
-    /// Names that name something else and stay as they are.
+    /// Names with another target that were not moved.
     pub conflicts: Vec<Conflict>,
 }
 
-/// One name, two things.
+/// A name with different targets on the two sides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Conflict {
     /// The name.
     pub name: String,
-    /// What it names in this registry.
+    /// Its target in this registry.
     pub local: Hash,
-    /// What it names on the other side.
+    /// Its target on the other side.
     pub remote: Hash,
 }
 
-/// Which side is asked to take over names.
+/// The side whose names change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TransferDirection {
     Push,
@@ -133,7 +133,7 @@ enum TransferDirection {
 }
 
 impl TransferredNames {
-    /// Holds the names that travel against those of the target; `changes` are those to be given there.
+    /// Compares the names of copied objects with those of the target; `changes` are the names to set there.
     fn compare(
         wanted: &BTreeMap<String, Hash>,
         there: impl Fn(&str) -> Option<Hash>,
@@ -163,7 +163,7 @@ impl TransferDirection {
     }
 }
 
-/// Gives what the other side lacks.
+/// Copies objects that the other side lacks.
 pub fn push(
     registry: &Registry,
     to: &Address,
@@ -200,7 +200,7 @@ pub fn push(
     Ok(exchanged)
 }
 
-/// Takes what the other side has and this one lacks.
+/// Copies objects from the other side that this one lacks.
 pub fn pull(
     registry: &Registry,
     from: &Address,

@@ -1,10 +1,10 @@
-//! A pack store: objects in packs, in a folder or a bucket, with an inventory that costs one request a pack.
+//! A pack store: objects in packs, in a folder or a bucket, with an index of each pack.
 //!
-//! Everything but `format` and `names/` is named by the BLAKE3 hash of its own bytes, and nothing is ever
-//! changed. Objects of more than [`ALONE`] bytes are files of `objects/`, the others lie in `packs/`, and a file
-//! of `index/` says which lie where in one pack. It is written behind the pack, and only with it the objects
-//! count as there. Names are a list that each push writes anew under the next number, which is given only
-//! once: who finds it given reads that list and tries again with the number behind it.
+//! Every file except for `format` and those of `names/` is named by the BLAKE3 hash of its own bytes, and no file is
+//! ever changed. Objects of more than [`ALONE`] bytes are files of `objects/`; the others are in `packs/`, and a file
+//! of `index/` lists the objects of one pack. The index is written after the pack, and only then do the objects count
+//! as present. Each push writes the complete list of names under the next number, which must be free: if it is taken,
+//! the push reads that list and tries again with the number after it.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -30,18 +30,18 @@ const INDEX: &str = "index";
 const OBJECTS: &str = "objects";
 const NAMES: &str = "names";
 
-/// A pack is closed before it has more bytes than this, unless one object has.
+/// A pack has at most this many bytes, unless it has a single object.
 pub(super) const PACK: u64 = 16 << 20;
-/// Larger objects than this lie alone, but for records.
+/// Larger objects than this are files of their own, except for records.
 pub(super) const ALONE: u64 = 4 << 20;
-/// What lies between two wanted objects of a pack is read too if it is no more than this.
+/// Two objects of a pack that are this close or closer are read together.
 const GAP: u64 = 256 << 10;
-/// Bytes of a large object that are read at a time.
+/// Bytes of a large object that are read at once.
 const PIECE: u64 = 8 << 20;
-/// So often a push tries to write the names before it gives up.
+/// Number of attempts of a push to write the names.
 const TRIES: u32 = 100;
 
-/// Where an object lies.
+/// Location of an object.
 #[derive(Debug, Clone, Copy)]
 enum Where {
     Alone { bytes: u64 },
@@ -58,11 +58,11 @@ pub(super) struct PackStore<'j> {
     /// The newest list of names, and its check.
     newest: Option<(NameList, Hash)>,
     names: BTreeMap<String, Hash>,
-    /// Where objects are looked for first when they are read.
+    /// The location of each object.
     local: Option<Store>,
 }
 
-/// A range of a pack, and the objects in it: id, place in the pack, bytes.
+/// A range of a pack, and the objects in it: id, offset in the pack, bytes.
 struct Read {
     key: String,
     from: u64,
@@ -71,13 +71,13 @@ struct Read {
 }
 
 impl<'j> PackStore<'j> {
-    /// Makes an empty pack store.
+    /// Creates an empty pack store.
     pub(super) fn create(location: &dyn Location, called: &Address) -> Result<(), RemoteError> {
         location.put_new(FORMAT_FILE, FORMAT.to_vec())?;
         Self::check_conditions(location, called)
     }
 
-    /// Asserts that the store leaves alone what is there when something is to be written only if it is new.
+    /// Asserts that the store supports conditional writes: a write that must be new does not replace an existing file.
     pub(super) fn check_conditions(location: &dyn Location, called: &Address) -> Result<(), RemoteError> {
         match location.put_new(FORMAT_FILE, FORMAT.to_vec())? {
             false => Ok(()),
@@ -85,7 +85,7 @@ impl<'j> PackStore<'j> {
         }
     }
 
-    /// Reads the inventory, if there is one yet.
+    /// Reads the indices and names, if there is a pack store.
     pub(super) fn open(
         location: &'j dyn Location,
         called: &Address,
@@ -104,7 +104,7 @@ impl<'j> PackStore<'j> {
             local,
         };
         if exists {
-            // In this order: what is named is there before its name is.
+            // In this order: an object is there before its name is.
             pack_store.read_names()?;
             pack_store.take_stock()?;
         }
@@ -141,7 +141,7 @@ impl<'j> PackStore<'j> {
         Ok(())
     }
 
-    /// The objects of one pack; none if the pack is not there or not whole, so that a push heals it.
+    /// The objects of one pack; none if the pack is missing or incomplete, so that a push writes its objects again.
     fn read_index(&self, id: &Hash) -> Result<Vec<(Hash, Where)>, RemoteError> {
         let key = format!("{INDEX}/{id}");
         let Some(bytes) = self.whole(&key, limits::REMOTE_INDEX)? else { return Ok(Vec::new()) };
@@ -197,7 +197,7 @@ impl<'j> PackStore<'j> {
         Ok(())
     }
 
-    /// Reads a whole file of at most `most` bytes.
+    /// Reads a complete file of at most `most` bytes.
     fn whole(&self, key: &str, most: u64) -> Result<Option<Vec<u8>>, RemoteError> {
         match self.location.read(key, 0..most + 1)? {
             Some(bytes) if bytes.len() as u64 > most => {
@@ -223,7 +223,7 @@ impl<'j> PackStore<'j> {
         }
     }
 
-    /// Whether the object is there.
+    /// Whether the store has the object.
     pub(super) fn has(&self, id: &Hash) -> bool {
         self.found.contains_key(id)
     }
@@ -231,7 +231,7 @@ impl<'j> PackStore<'j> {
     /// Writes a pack and then its index.
     pub(super) fn put_pack(&self, bytes: Vec<u8>, objects: Vec<PackEntry>) -> Result<(), RemoteError> {
         let (pack, size) = (Hash::of(&bytes), bytes.len() as u64);
-        // A push that was killed may have left it without its index.
+        // A killed push may have left the pack without its index.
         if self.packs.get(&pack) != Some(&size) {
             self.location.put(&format!("{PACKS}/{pack}"), bytes)?;
         }
@@ -239,12 +239,12 @@ impl<'j> PackStore<'j> {
         self.location.put(&format!("{INDEX}/{}", Hash::of(&index)), index)
     }
 
-    /// Writes an object that lies alone.
+    /// Writes an object as a file of its own.
     pub(super) fn put_alone(&self, id: &Hash, next: &mut Pieces<'_>) -> Result<(), RemoteError> {
         self.location.put_pieces(&format!("{OBJECTS}/{id}"), next)
     }
 
-    /// Gives names, or with `dry` says what would become of them.
+    /// Sets names; with `dry`, only returns what would change.
     pub(super) fn put_names(
         &mut self,
         wanted: &BTreeMap<String, Hash>,
@@ -281,7 +281,7 @@ impl<'j> PackStore<'j> {
         Err(RemoteError::Contended(self.called.clone()))
     }
 
-    /// Hands out an object if its bytes are those that it is named by.
+    /// Passes an object on if its bytes hash to its id.
     fn checked(&self, key: &str, id: Hash, bytes: &[u8]) -> Result<(), RemoteError> {
         match Hash::of(bytes) {
             found if found == id => Ok(()),
@@ -289,17 +289,18 @@ impl<'j> PackStore<'j> {
         }
     }
 
-    /// Reads a range whole.
+    /// Reads a complete range.
     fn read(&self, key: &str, from: u64, to: u64) -> Result<Vec<u8>, RemoteError> {
         let bytes = self.location.read(key, from..to)?.unwrap_or_default();
         if bytes.len() as u64 == to - from {
             return Ok(bytes);
         }
-        let reason = format!("it ends after {} of {to} bytes", from + bytes.len() as u64);
+        let reason =
+            format!("it ends after {} of {} bytes", thousands(from + bytes.len() as u64), thousands(to));
         Err(RemoteError::Garbled { location: self.at(key), reason })
     }
 
-    /// What to read for these objects: neighbours in a pack together.
+    /// The ranges to read for these objects; neighbours in a pack are read together.
     fn reads(&self, ids: &[Hash]) -> Result<Vec<Read>, RemoteError> {
         let mut reads: Vec<Read> = Vec::new();
         let mut packed = Vec::new();
@@ -308,7 +309,7 @@ impl<'j> PackStore<'j> {
                 Some(Where::Packed { pack, at, bytes, .. }) => packed.push((*pack, *at, *bytes, *id)),
                 Some(Where::Alone { bytes }) => {
                     let key = format!("{OBJECTS}/{id}");
-                    // Read whole, as records and packed arrays are.
+                    // Read as a whole, as records and packed arrays are.
                     if *bytes > limits::ARRAY {
                         let reason = format!("it is longer than {} bytes", thousands(limits::ARRAY));
                         return Err(RemoteError::Garbled { location: self.at(&key), reason });

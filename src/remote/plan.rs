@@ -1,4 +1,4 @@
-//! What shall travel: the walk from what is asked for to all that it depends on, and the order of it.
+//! Which objects to copy, and in which order: those requested, and everything that they depend on.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Mutex;
@@ -10,18 +10,18 @@ use crate::records::{self, Kind, ObjectKind, PackedKind, Removal, Travels, Withd
 use crate::registry::{Removed, depends, walk};
 use crate::withdrawal::Withdrawn;
 
-/// Takes an object that was read and hashed. Called from several threads.
+/// Receives an object that was read and hashed. Called from several threads.
 pub(super) type Take<'t> = dyn Fn(Hash, &[u8]) -> Result<(), RemoteError> + Sync + 't;
 
-/// The side that gives, as it was when it was opened.
+/// The source of an exchange, as it was when it was opened.
 pub(super) trait TransferSource: Sync {
-    /// What messages call it.
+    /// Its name in messages.
     fn called(&self) -> &str;
 
     /// Its names.
     fn names(&self) -> &BTreeMap<String, Hash>;
 
-    /// What a name, an id or the beginning of one means there.
+    /// The object with a name, an id or a prefix of an id.
     fn resolve(&self, text: &str) -> Result<Hash, RemoteError>;
 
     /// Its runs, predictions, tables and executions.
@@ -33,50 +33,50 @@ pub(super) trait TransferSource: Sync {
     /// Its records of a kind that travel whatever is asked for: withdrawals or removals.
     fn of_kind(&self, kind: Kind) -> Vec<Hash>;
 
-    /// What an object is; none if it is not there.
+    /// The kind of an object; none if the source does not have it.
     fn kind(&self, id: &Hash) -> Result<Option<ObjectKind>, RemoteError>;
 
-    /// The bytes of an object that is no record; none if it is not there.
+    /// The size of an object that is not a record; none if the source does not have it.
     fn size(&self, id: &Hash) -> Result<Option<u64>, RemoteError>;
 
-    /// Reads objects whole, several at a time, each hashed; gives the number of packs that were read from.
+    /// Reads complete objects in parallel and hashes each; returns the number of packs that were read.
     fn read_each(&self, ids: &[Hash], take: &Take<'_>) -> Result<u64, RemoteError>;
 
-    /// Reads a large object piece by piece; behind the last, it is an error if they are not the object.
+    /// Reads a large object piece by piece; after the last piece, an error if the pieces do not hash to its id.
     fn pieces<'s>(&'s self, id: &Hash) -> Result<Box<Pieces<'s>>, RemoteError>;
 }
 
-/// Who names an object that was reached.
+/// How an object was reached.
 #[derive(Debug, Clone, Copy)]
 struct Referrer {
     by: Hash,
-    /// Whether as an image or the picture over one, and nothing else.
+    /// Whether it is referred to only as an image or as the picture over an image.
     as_image: bool,
 }
 
-/// An object that shall be on the other side.
+/// An object that the target should have.
 #[derive(Debug)]
 pub(super) struct Item {
     pub(super) id: Hash,
     pub(super) kind: ObjectKind,
-    /// It is named as an image or its picture, which may have been removed for good.
+    /// Whether it is referred to only as an image or its picture, which may have been purged.
     pub(super) picture: bool,
-    /// What it names, if it is a record or a manifest.
+    /// The objects to which it refers, if it is a record or a manifest.
     pub(super) links: Vec<Hash>,
 }
 
-/// All that shall be on the other side.
+/// All objects that the target should have.
 #[derive(Debug)]
 pub(super) struct TransferPlan {
-    /// What names others stands behind what it names.
+    /// In order: an object comes after the objects to which it refers.
     pub(super) items: Vec<Item>,
     pub(super) names: BTreeMap<String, Hash>,
-    /// Images that a withdrawal has removed for good: they do not travel, and need not be there.
+    /// Purged images, which are not copied and need not be present.
     pub(super) gone: HashSet<Hash>,
 }
 
 impl Item {
-    /// Whether it may leave the registry that wrote it.
+    /// Whether it may be copied to another registry.
     fn travels(&self) -> bool {
         self.kind.record().is_none_or(|kind| kind.descriptor().travels != Travels::Never)
     }
@@ -124,7 +124,7 @@ impl TransferPlan {
             walk.add_what_hangs()?;
         }
         walk.add_derived()?;
-        // An entry of the log belongs to the registry that wrote it, and so does a name of one.
+        // A log entry belongs to the registry that wrote it, and so does a name of it.
         let travels = |id: &Hash| walk.seen.get(id).is_some_and(Item::travels);
         let names = source.names().iter().filter(|(_, id)| travels(id));
         let names = names.map(|(name, id)| (name.clone(), *id)).collect();
@@ -134,7 +134,7 @@ impl TransferPlan {
 }
 
 impl Walk<'_> {
-    /// Adds objects and all that they depend on, wave by wave.
+    /// Adds objects and everything that they depend on, wave by wave.
     fn add(&mut self, roots: Vec<Hash>) -> Result<(), RemoteError> {
         let mut walk = walk::Walk::from(roots.into_iter().map(|id| (id, None::<Referrer>)));
         loop {
@@ -153,11 +153,11 @@ impl Walk<'_> {
                 let picture = referrer.is_some_and(|referrer| referrer.as_image);
                 if picture && self.gone.contains(&id) {
                     self.skipped.insert(id);
-                    // Something else may name it as what it must not lack.
+                    // Another object may refer to it in a role in which it must be present.
                     walk.forget(&id);
                     continue;
                 }
-                // What a manifest names is an image. Looking into a hundred thousand of them would take seconds.
+                // A manifest refers only to images. To look at a hundred thousand of them would take seconds.
                 let kind = match by_kind {
                     Some(ObjectKind::Packed(PackedKind::Manifest)) => ObjectKind::Blob,
                     Some(
@@ -206,7 +206,7 @@ impl Walk<'_> {
         Ok(roots)
     }
 
-    /// What records and manifests name, and whether as an image.
+    /// The references of records and manifests, and whether each is to an image.
     fn links(&self, ids: &[Hash]) -> Result<Vec<(Hash, Links)>, RemoteError> {
         let found = Mutex::new(Vec::new());
         self.source.read_each(ids, &|id, bytes| {
@@ -242,7 +242,7 @@ impl Walk<'_> {
         self.add(taken)
     }
 
-    /// Adds the results that were made of specs, runs, predictions and tables that are there, and of no others.
+    /// Adds the results of which all specs, runs, predictions and tables are included.
     fn add_what_hangs(&mut self) -> Result<(), RemoteError> {
         let carries = |item: &Item| item.kind.record().is_some_and(|kind| kind.descriptor().carries);
         let any = self.seen.values().any(carries);
@@ -285,8 +285,8 @@ impl Walk<'_> {
     }
 }
 
-/// What must not be on a side, by its withdrawals. Only what is named as an image or its picture counts: a
-/// withdrawal that somebody made up must not keep a checkpoint from travelling.
+/// The objects that a side has purged, by its withdrawals. Only objects that are referred to as images or their
+/// pictures count: a forged withdrawal must not keep a checkpoint from being copied.
 pub(super) fn gone(source: &dyn TransferSource, withdrawals: &[Hash]) -> Result<HashSet<Hash>, RemoteError> {
     let read = Mutex::new(Vec::new());
     source.read_each(withdrawals, &|id, bytes| {
@@ -311,10 +311,10 @@ pub(super) fn removals(source: &dyn TransferSource) -> Result<Vec<(Id<Removal>, 
     Ok(read.into_inner().expect("no thread panics while it holds this lock"))
 }
 
-/// What an object names, and whether as an image or the picture over one, and nothing else.
+/// The references of an object, and whether each is only to an image or to the picture over an image.
 type Links = Vec<(Hash, bool)>;
 
-/// What a record or packed array names, ascending.
+/// The objects to which a record or packed array refers, ascending.
 fn links(source: &dyn TransferSource, id: Hash, bytes: &[u8]) -> Result<Links, RemoteError> {
     let wrong = |e| RemoteError::Codec { remote: source.called().to_owned(), id, source: e };
     let link = |by: Option<Kind>| move |edge: walk::Edge| (edge.to, edge.role.are_images(by));
@@ -330,7 +330,8 @@ fn links(source: &dyn TransferSource, id: Hash, bytes: &[u8]) -> Result<Links, R
     Ok(links)
 }
 
-/// Blobs, packed arrays, then records: those first that name no other record, then those that name only such, …
+/// Blobs, packed arrays, then records: first those without references to records, then those that refer only to these,
+/// …
 fn in_order(items: Vec<Item>) -> Vec<Item> {
     let is_record = |item: &Item| item.kind.record().is_some();
     let records: HashMap<Hash, &Item> =
@@ -360,7 +361,7 @@ fn in_order(items: Vec<Item>) -> Vec<Item> {
         (ready, depth) = (next, depth + 1);
     }
     let mut items = items;
-    // No hash can name itself by way of others, so that every record has its depth.
+    // References by hash cannot form a cycle, so every record has a depth.
     let class = |kind: ObjectKind| match kind {
         ObjectKind::Blob => 0,
         ObjectKind::Packed(_) => 1,

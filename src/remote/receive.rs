@@ -1,4 +1,4 @@
-//! Into a registry, from another or from a pack store.
+//! Copies objects into a registry, from another registry or a pack store.
 
 use std::collections::HashSet;
 use std::sync::Mutex;
@@ -12,8 +12,8 @@ use crate::records::{ObjectKind, PackedKind};
 use crate::registry::{Registry, Transaction};
 use crate::withdrawal::Withdrawn;
 
-/// Takes what the registry lacks, in rounds: blobs, packed arrays, records; each is on the disk before the
-/// next begins. Then one transaction of the index makes records and names known.
+/// Copies missing objects in rounds: blobs, packed arrays, records. Each round is on the disk before the next begins.
+/// Then one transaction of the index adds records and names.
 pub(super) fn receive(
     registry: &Registry,
     source: &dyn TransferSource,
@@ -22,12 +22,12 @@ pub(super) fn receive(
     direction: TransferDirection,
     job: TransferJob<'_>,
 ) -> Result<Exchanged, RemoteError> {
-    // From here on nothing is removed, so what is found here will be here when it is named.
+    // From here on no object is removed, so an object that exists now still exists when a record refers to it.
     let mut transaction = registry.transaction()?;
     let here = registry.store().list()?.objects;
     let view = registry.view()?;
     let withdrawn = Withdrawn::known(registry, &view)?;
-    // What was removed here for good does not come back by another registry that still has it.
+    // Purged objects are not copied back from another registry that still has them.
     let purged = |item: &Item| item.picture && withdrawn.is_purged(&item.id);
     let lacks = |item: &&Item| here.binary_search(&item.id).is_err() && !purged(item);
     let kept_out = plan.items.iter().filter(|item| purged(item)).map(|item| item.id);
@@ -44,7 +44,7 @@ pub(super) fn receive(
     }
     let mut unknown = Vec::new();
     for item in plan.items.iter().filter(|item| item.kind.record().is_some()) {
-        // A pull that was killed may have left it without having made it known.
+        // A killed pull may have left the object without an entry in the index.
         if view.kind(&item.id)?.is_none() {
             unknown.push(item.id);
         }
@@ -73,7 +73,7 @@ pub(super) fn receive(
     };
     for packed in [false, true] {
         let arrived = import.take(round(packed));
-        // What came before something went wrong is whole, and the next try finds it.
+        // Objects that arrived before the error are complete, and the next attempt finds them.
         transaction.settle()?;
         done.packs += arrived?;
     }
@@ -100,7 +100,7 @@ pub(super) fn receive(
     let committed = transaction.commit(job.stamp)?;
     job.progress.end();
     done.removed = committed.removed.len() as u64;
-    // As they were in the transaction, where nobody else could change them.
+    // As they were in the transaction, during which no other process can change them.
     let moved = committed.names.iter().filter(|change| change.from.is_some()).count() as u64;
     let added = committed.names.len() as u64 - moved;
     let conflicts = committed.conflicts.iter().map(|of| direction.conflict(&of.name, of.wanted, of.current));
@@ -115,7 +115,7 @@ fn missing(source: &dyn TransferSource, item: &Item) -> RemoteError {
     RemoteError::Missing { remote: source.called().to_owned(), id: item.id, by }
 }
 
-/// Objects on their way into a registry.
+/// Objects that are being added to a registry.
 struct Import<'a, 'r> {
     source: &'a dyn TransferSource,
     transaction: &'a Transaction<'r>,
@@ -123,7 +123,7 @@ struct Import<'a, 'r> {
 }
 
 impl Import<'_, '_> {
-    /// Takes blobs or packed arrays; gives the number of packs that were read from.
+    /// Copies blobs or packed arrays; returns the number of packs that were read.
     fn take<'i>(&self, items: impl Iterator<Item = &'i Item>) -> Result<u64, RemoteError> {
         let (mut whole, mut large) = (Vec::new(), Vec::new());
         let mut kinds = std::collections::HashMap::new();
@@ -158,7 +158,7 @@ impl Import<'_, '_> {
         Ok(packs)
     }
 
-    /// Reads records, in the order in which they are named here.
+    /// Reads records, in this order.
     fn records(&self, items: &[&Item]) -> Result<(Vec<Vec<u8>>, u64), RemoteError> {
         let ids: Vec<Hash> = items.iter().map(|item| item.id).collect();
         let read: Mutex<std::collections::HashMap<Hash, Vec<u8>>> = Mutex::default();
@@ -177,7 +177,7 @@ impl Import<'_, '_> {
         Ok((records, packs))
     }
 
-    /// What an object is decides what it leads to, so a source must not call a record a blob.
+    /// The kind of an object decides which references are followed, so a source must not call a record a blob.
     fn check_kind(&self, id: Hash, found: ObjectKind, claimed: ObjectKind) -> Result<(), RemoteError> {
         if found == claimed {
             return Ok(());

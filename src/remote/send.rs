@@ -1,4 +1,4 @@
-//! From a registry to a pack store.
+//! Copies objects from a registry to a pack store.
 
 use std::collections::HashSet;
 
@@ -26,7 +26,8 @@ impl MissingObject {
     }
 }
 
-/// Sends what the pack store lacks: what is no record in any order, then records behind what they name, then names.
+/// Sends the objects that the pack store lacks: objects that are not records, then records after the objects to which
+/// they refer, then names.
 pub(super) fn send(
     mut pack_store: PackStore<'_>,
     local: &Local<'_>,
@@ -92,7 +93,7 @@ pub(super) fn send(
     Ok(done)
 }
 
-/// Packs of neighbours, each as full as it may be.
+/// Divides neighbours into packs, each as full as possible.
 fn cut(missing_objects: &[MissingObject]) -> Vec<&[MissingObject]> {
     let (mut packs, mut start, mut bytes) = (Vec::new(), 0, 0);
     for (at, missing_object) in missing_objects.iter().enumerate() {

@@ -1,5 +1,5 @@
-//! Several things at a time. Transfers wait for disks and networks more than they compute, so their number
-//! does not follow the number of cores.
+//! Parallel transfers. Transfers wait for disks and networks more than they compute, so their number does not depend on
+//! the number of cores.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -7,10 +7,10 @@ use std::thread;
 
 use super::{RemoteError, TransferJob};
 
-/// Transfers at a time. Each holds at most a pack in memory.
+/// Number of parallel transfers. Each holds at most one pack in memory.
 const AT_ONCE: usize = 8;
 
-/// Does something for each of many, in any order. Ends early with the first error, or when the job shall end.
+/// Runs a function for each item, in any order. Ends early with the first error, or when the exchange is interrupted.
 pub(super) fn each<T: Sync>(
     items: &[T],
     job: TransferJob<'_>,

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
+use crate::digits::counted;
 use crate::escape;
 use crate::hash::Hash;
 use crate::lineage::{Direction, Edge, Graph, Node, NodeKind};
@@ -54,7 +55,11 @@ impl<'g> Tree<'g> {
             let Some((edge, child)) = branch.children.next() else {
                 if branch.left_out > 0 {
                     let (indent, left_out) = (&branch.indent, branch.left_out);
-                    let _ = writeln!(self.out, "{indent}└─ … {left_out} more images (--all shows them)");
+                    let _ = writeln!(
+                        self.out,
+                        "{indent}└─ … {} (--all shows them)",
+                        counted(left_out as u64, "more image")
+                    );
                 }
                 open.pop();
                 continue;
@@ -148,7 +153,11 @@ pub fn dot(graph: &Graph, all: bool) -> String {
         }
     }
     for (from, count) in counts {
-        let _ = writeln!(out, "  \"images of {from}\" [label=\"{count} images\", shape=folder];");
+        let _ = writeln!(
+            out,
+            "  \"images of {from}\" [label=\"{}\", shape=folder];",
+            counted(count as u64, "image")
+        );
         let _ = writeln!(out, "  \"images of {from}\" -> \"{from}\";");
     }
     out + "}\n"

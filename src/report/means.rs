@@ -35,7 +35,7 @@ pub(super) fn covered(comparison: &Comparison) -> String {
             [one] => format!("{one} of {}", counted(all as u64, "label")),
             [first @ .., last] => {
                 let first: Vec<String> = first.iter().map(usize::to_string).collect();
-                format!("{} and {last} of {all} labels", first.join(", "))
+                format!("{} and {last} of {}", first.join(", "), counted(all as u64, "label"))
             }
         }
     };

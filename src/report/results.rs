@@ -457,7 +457,7 @@ fn notes(comparison: &Comparison) -> Vec<String> {
     let mut sources: Vec<(String, Vec<&str>)> = Vec::new();
     for model in comparison.published.iter().flat_map(|table| &table.models) {
         let over = match (model.mean_over, model.mean) {
-            (Some(n), _) => format!("; mean over {n} labels"),
+            (Some(n), _) => format!("; mean over {}", counted(n.into(), "label")),
             (None, Some(_)) => "; number of labels of the mean not given".to_owned(),
             (None, None) => String::new(),
         };

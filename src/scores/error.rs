@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::dataset::DatasetError;
-use crate::digits::thousands;
+use crate::digits::{counted, thousands};
 use crate::hash::Hash;
 use crate::records::FalseRecord;
 use crate::registry::RegistryError;
@@ -41,9 +41,10 @@ pub enum ScoreError {
     },
     /// A file of scores for other images.
     #[error(
-        "{} has no score of a usable image: {} images are not in data set {dataset}, {} not in the subset",
+        "{} has no score of a usable image: {} {} not in data set {dataset}, {} not in the subset",
         path.display(),
-        thousands(*unknown as u64),
+        counted(*unknown as u64, "image"),
+        if *unknown == 1 { "is" } else { "are" },
         thousands(*extra as u64)
     )]
     NothingScored {

@@ -11,6 +11,7 @@
 
 mod answer;
 mod browse;
+mod connections;
 mod images;
 mod record;
 mod route;

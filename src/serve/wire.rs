@@ -13,10 +13,10 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
 
 use super::ServeError;
 use super::answer::Answer;
+use super::connections::{ConnectionEntry, Connections};
 use super::route;
 use super::token::Token;
 use crate::limits;
@@ -39,9 +39,8 @@ pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     access: Arc<Access>,
     registry: Arc<Registry>,
 ) -> Result<(), ServeError> {
-    let free = Arc::new(Semaphore::new(limits::CONNECTIONS));
-    loop {
-        let permit = free.clone().acquire_owned().await.expect("nobody closes it");
+    let connections = Connections::new(limits::CONNECTIONS);
+    for id in 0.. {
         let stream = match next().await {
             Ok(stream) => stream,
             // An error of this connection, or too many open files: other connections continue.
@@ -50,9 +49,11 @@ pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
                 continue;
             }
         };
+        connections.make_room().await;
         let (registry, access) = (registry.clone(), access.clone());
-        tokio::spawn(async move {
-            let service = service_fn(|request| answer(request, access.clone(), registry.clone()));
+        let entry = connections.enter(id);
+        let task = tokio::spawn(async move {
+            let service = service_fn(|request| answer(request, &entry, access.clone(), registry.clone()));
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(limits::REQUEST_WAIT)
@@ -60,13 +61,16 @@ pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
                 .serve_connection(TokioIo::new(stream), service);
             // An aborted connection is not an error.
             let _ = connection.await;
-            drop(permit);
         });
+        // The task has not run yet: it begins when this one waits.
+        connections.serves(id, task.abort_handle());
     }
+    Ok(())
 }
 
 async fn answer(
     request: Request<Incoming>,
+    entry: &ConnectionEntry,
     access: Arc<Access>,
     registry: Arc<Registry>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
@@ -74,10 +78,14 @@ async fn answer(
     let answer = match access.admit(&request) {
         Err(refused) => refused,
         Ok(()) => {
+            entry.answering();
             let path = request.uri().path().to_owned();
             let query = request.uri().query().unwrap_or_default().to_owned();
             let answered = tokio::task::spawn_blocking(move || route::answer(&registry, &path, &query));
-            answered.await.unwrap_or_else(|_| Answer::text(500, "this page could not be rendered"))
+            let answer =
+                answered.await.unwrap_or_else(|_| Answer::text(500, "this page could not be rendered"));
+            entry.answered();
+            answer
         }
     };
     Ok(response(answer, head))

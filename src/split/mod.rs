@@ -25,7 +25,7 @@ pub use scheme::Scheme;
 
 use std::collections::HashMap;
 
-use crate::digits::thousands;
+use crate::digits::{counted, thousands};
 use crate::records::{ImageRow, PatientId, Subset};
 
 /// Why a data set cannot be divided as asked.
@@ -41,7 +41,7 @@ pub enum SplitError {
     #[error("a share of zero leaves no images for {}", .0.name())]
     ZeroRatio(Subset),
     /// No fold, or too many.
-    #[error("a split has between 1 and {} re-samplings, not {}", thousands(MAX_FOLDS.into()), .0)]
+    #[error("a split has between 1 and {} re-samplings, not {}", thousands(MAX_FOLDS.into()), thousands((*.0).into()))]
     Folds(u32),
     /// Not the parts of what a test fold leaves.
     #[error("`{0}` does not divide the images that a fold leaves into training and validation")]
@@ -55,10 +55,15 @@ pub enum SplitError {
         folds: u32,
     },
     /// No fold to train on, or too many.
-    #[error("k-fold has between 2 and {} folds, not {}", thousands(MAX_FOLDS.into()), .0)]
+    #[error("k-fold has between 2 and {} folds, not {}", thousands(MAX_FOLDS.into()), thousands((*.0).into()))]
     TestFolds(u32),
     /// A fold without patients.
-    #[error("{folds} divisions into three subsets need at least {} patients; the data set has {patients}", (*folds).max(3))]
+    #[error(
+        "{} into three subsets need at least {} patients; the data set has {}",
+        counted((*folds).into(), "division"),
+        thousands((*folds).max(3).into()),
+        thousands(*patients as u64)
+    )]
     FewerPatientsThanFolds {
         /// In the data set.
         patients: usize,
@@ -80,7 +85,7 @@ pub enum SplitError {
     #[error("`{0}` is listed both for training and for test")]
     InBothLists(String),
     /// A list of names that are not in the data set.
-    #[error("none of the {} images listed for {list} is in the data set", thousands(*listed as u64))]
+    #[error("the data set has none of the {} listed for {list}", counted(*listed as u64, "image"))]
     NoneFound {
         /// `training and validation` or `test`.
         list: &'static str,
@@ -101,7 +106,7 @@ pub enum SplitError {
         dataset: String,
     },
     /// The split has fewer folds.
-    #[error("split {split} has no division {fold}: it has {folds}, counted from 0")]
+    #[error("split {split} has no division {fold}: it has {}, counted from 0", thousands(*folds as u64))]
     NoSuchFold {
         /// The split.
         split: String,
@@ -111,7 +116,7 @@ pub enum SplitError {
         fold: u32,
     },
     /// A split with several folds, none of which was given.
-    #[error("split {split} has {folds} divisions: give the one that was scored")]
+    #[error("split {split} has {}: give the one that was scored", counted(*folds as u64, "division"))]
     WhichFold {
         /// The split.
         split: String,

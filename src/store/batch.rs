@@ -5,8 +5,8 @@
 //! or nothing. A few files are synced one by one; for more, one sync of the file system is cheaper. A
 //! folder that `objects/` does not have yet is moved as a whole.
 //!
-//! What is staged is moved whenever there is much of it, so that work which is killed has lost little: the
-//! next try finds those objects.
+//! Staged objects are moved whenever there are many of them, so that a killed process loses little: the next
+//! attempt finds the objects that were moved.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -25,7 +25,7 @@ use crate::hash::{Hash, Hasher};
 pub(super) const READ_ONLY: u32 = 0o444;
 /// Up to this many new objects are synced one by one.
 const FEW: usize = 16;
-/// What is staged is moved into place when it is this many objects, or bytes that were written.
+/// Staged objects are moved into place when they are this many, or have this many bytes.
 const MANY: usize = if cfg!(test) { 1 << 7 } else { 1 << 17 };
 const MUCH: u64 = 1 << 28;
 
@@ -34,26 +34,27 @@ const MUCH: u64 = 1 << 28;
 pub enum LinkMode {
     /// Its bytes are written again.
     Copy,
-    /// It shares its blocks with the object until one of them is written; else copied.
+    /// It shares its blocks with the object until one of the two is written; copied where the file system cannot share.
     Reflink,
-    /// It becomes the object: one file with two names. It loses the right to be written to, and gains none: who may not
-    /// read it may not read the object.
+    /// It becomes the object: one file with two names. The file becomes read-only and gains no permission: whoever may
+    /// not read the file may not read the object.
     Hardlink,
 }
 
-/// Objects on their way into a store. Dropped without [`Batch::persist`], what was not moved yet vanishes.
+/// Objects on their way into a store. If the batch is dropped without [`Batch::persist`], objects that were not moved
+/// yet are lost.
 pub struct Batch {
     store: Store,
     staging: Scratch,
-    /// Held shared while something is staged, and alone to begin a new stage.
+    /// Held shared while an object is staged, and exclusively to begin a new stage.
     stage: RwLock<Stage>,
-    /// All that this batch was given and the store did not have.
+    /// All objects of this batch that the store did not have.
     new: Mutex<HashSet<Hash>>,
     bytes: AtomicU64,
     linked: AtomicU64,
 }
 
-/// A folder of staged objects that will be moved together: one of those of the staging folder.
+/// A folder of staged objects that are moved together.
 struct Stage {
     number: u32,
     staged: Mutex<Vec<Staged>>,
@@ -63,18 +64,18 @@ struct Stage {
 #[derive(Clone, Copy)]
 struct Staged {
     id: Hash,
-    /// It is a file from outside with a second name, and not read-only yet.
+    /// Whether the object is a file from outside with a second name that is not read-only yet.
     linked: bool,
 }
 
 /// What a batch added.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Persisted {
-    /// Objects that were not there before.
+    /// Number of objects that the store did not have.
     pub objects: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Those of them that are files from outside, with a second name and read-only now.
+    /// Number of new objects that are hard links to files from outside, which are read-only now.
     pub linked: u64,
 }
 
@@ -99,8 +100,8 @@ impl Batch {
         Ok(id)
     }
 
-    /// Adds `bytes`, also in the place of an object with other bytes: one that was damaged is sound again. It
-    /// reads what is there, so it is for what is small.
+    /// Adds `bytes`, and replaces an object of this id that is damaged. The existing object is read for this check, so
+    /// use this only for small objects.
     pub fn put_sound(&self, bytes: &[u8]) -> Result<Hash, StoreError> {
         let id = Hash::of(bytes);
         let given = || lock(&self.new).contains(&id);
@@ -128,11 +129,11 @@ impl Batch {
         self.write(id, bytes)
     }
 
-    /// Adds an object of `size` bytes piece by piece, so that it is never whole in memory. `next` gives the
-    /// pieces, and none behind the last. Threads may add at the same time.
+    /// Adds an object of `size` bytes piece by piece, so that the whole object is never in memory. `next` gives the
+    /// pieces, and `None` after the last. Threads may add at the same time.
     ///
     /// # Errors
-    /// Among others, pieces that do not hash to `id` ([`StoreError::Damaged`]): nothing of them stays.
+    /// Among others, pieces that do not hash to `id` ([`StoreError::Damaged`]); no piece is kept.
     pub fn put_pieces<E: From<StoreError>>(
         &self,
         id: Hash,
@@ -160,7 +161,7 @@ impl Batch {
         });
         if let Err(e) = written {
             lock(&self.new).remove(&id);
-            // What cannot be removed now goes with the folder.
+            // A file that cannot be removed now is removed with the folder.
             let _ = staging.remove_file(&name);
             return Err(e);
         }
@@ -171,7 +172,7 @@ impl Batch {
         self.stage(id, bytes.len() as u64, false, |dir, path| dir.write_new(path, bytes, READ_ONLY))
     }
 
-    /// Adds the file `source`, which was in `state` when its bytes were read, and they hash to `id`.
+    /// Adds the file `source`, which was in `state` when its bytes were read and hashed to `id`.
     ///
     /// # Errors
     /// Among others, a file that has been written to since.
@@ -186,7 +187,7 @@ impl Batch {
         if !self.begin(id, bytes.len() as u64) {
             return Ok(());
         }
-        // Behind a link lies a file of somebody else, whose mode a hard link would change.
+        // A symbolic link leads to a file whose mode a hard link would change, possibly somebody else's.
         let how = if how == LinkMode::Hardlink && source.is_symlink() { LinkMode::Copy } else { how };
         let linked = how == LinkMode::Hardlink;
         let not_linked = |why| StoreError::NotLinked { path: source.to_owned(), why };
@@ -197,14 +198,14 @@ impl Batch {
         self.stage(id, bytes.len() as u64, linked, |dir, path| match how {
             LinkMode::Copy => dir.write_new(path, bytes, READ_ONLY),
             LinkMode::Hardlink => dir.link_from(source, path),
-            // Of a file that changes meanwhile, or is another one by now, the bytes that were hashed are written.
+            // If the file has changed or was replaced meanwhile, the bytes that were hashed are written.
             LinkMode::Reflink => match reflink(source, state, dir, path) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => dir.write_new(path, bytes, READ_ONLY),
                 linked => linked,
             },
         })
         .map_err(|e| match e {
-            // What the disk is short of, or a fault of a test, is no property of the file.
+            // A full disk, or a fault of a test, is no property of the file.
             StoreError::Io { source: ref e, .. } if linked && is_of_the_file(e) => {
                 not_linked(disk::why_not_linked(source, self.staging.path(), e))
             }
@@ -218,8 +219,8 @@ impl Batch {
         Ok(())
     }
 
-    /// Notes an object; false if it is in the store or was given to the batch already. One that is there with
-    /// another size is damaged, and is put in its place again.
+    /// Notes an object; false if the store has it or it was added to the batch already. An existing object of another
+    /// size is damaged, and is replaced.
     fn begin(&self, id: Hash, bytes: u64) -> bool {
         let there = self.store.stat(&id).is_ok_and(|stat| stat.is_file() && stat.len() == bytes);
         !there && lock(&self.new).insert(id)
@@ -256,12 +257,13 @@ impl Batch {
         if full { self.flush(Stage::is_full) } else { Ok(()) }
     }
 
-    /// Makes what was added so far durable and puts it under its names, before anything that names it is added.
+    /// Makes the objects that were added so far durable and moves them into place, before records that refer to them
+    /// are added.
     pub fn settle(&self) -> Result<(), StoreError> {
         self.flush(|stage| !lock(&stage.staged).is_empty())
     }
 
-    /// Makes all objects of the batch durable and puts them under their names.
+    /// Makes all objects of the batch durable and moves them into place.
     pub fn persist(self) -> Result<Persisted, StoreError> {
         self.settle()?;
         let objects = lock(&self.new).len() as u64;
@@ -269,7 +271,7 @@ impl Batch {
         Ok(Persisted { objects, bytes, linked })
     }
 
-    /// Moves what is staged so far, if `due` still says so, while others go on with a new stage.
+    /// Moves the staged objects, if `due` is still true, while other threads continue with a new stage.
     fn flush(&self, due: impl Fn(&Stage) -> bool) -> Result<(), StoreError> {
         let stage = {
             let mut stage = self.stage.write().expect("no thread panics while it holds this lock");
@@ -280,7 +282,7 @@ impl Batch {
             std::mem::replace(&mut *stage, next)
         };
         let mut staged = std::mem::take(&mut *lock(&stage.staged));
-        // Each folder is filled in one go.
+        // Each folder is filled at once.
         staged.sort_unstable_by_key(|staged| staged.id);
         let by_folder: Vec<&[Staged]> = staged.chunk_by(|a, b| a.id.0[0] == b.id.0[0]).collect();
         let few = staged.len() <= FEW;
@@ -306,7 +308,7 @@ impl Batch {
         objects.and_then(|objects| objects.sync_dir()).map_err(StoreError::io("sync", &self.store.objects))
     }
 
-    /// Moves the staged objects of one folder to where they belong.
+    /// Moves the staged objects of one folder into place.
     fn place(&self, stage: &Stage, entries: &[Staged], sync: bool) -> Result<(), StoreError> {
         let parent = |path: PathBuf| path.parent().expect("an object lies in a folder").to_owned();
         let (staging, root) = (self.staging.dir(), &self.store.root);
@@ -316,9 +318,9 @@ impl Batch {
         let mut there = None;
         if let Err(e) = staging.rename(&from, root, &to) {
             match e.kind() {
-                // There is such a folder, with objects in it.
+                // The folder exists and has objects in it.
                 io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {}
-                // Or something that is none: opening it says what.
+                // Or it is not a folder: opening it gives the reason.
                 io::ErrorKind::NotADirectory => {}
                 _ => return Err(create(e)),
             }
@@ -338,7 +340,7 @@ impl Batch {
     }
 }
 
-/// Makes a file with a second name outside read-only. It keeps what of its rights to be read it had, and gains none.
+/// Makes a file with a second name outside read-only. Its read permissions stay as they are.
 fn take_write_bits(dir: &Dir, path: &Path) -> io::Result<()> {
     let (_, metadata) = dir.open_file(path)?;
     match metadata.permissions().mode() & 0o7777 {
@@ -347,13 +349,13 @@ fn take_write_bits(dir: &Dir, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether an error of a hard link comes from the file: its owner, its disk, its names.
+/// Whether an error of a hard link is due to the file: its owner, its disk, its number of names.
 fn is_of_the_file(e: &io::Error) -> bool {
     use io::ErrorKind::{CrossesDevices, PermissionDenied, TooManyLinks, Unsupported};
     matches!(e.kind(), CrossesDevices | PermissionDenied | TooManyLinks | Unsupported)
 }
 
-/// Shares the blocks of a file from outside, if it is still as it was when it was read.
+/// Shares the blocks of a file from outside, if the file has not changed since it was read.
 fn reflink(source: &Path, state: &FileState, dir: &Dir, path: &Path) -> io::Result<()> {
     let file = File::open(source)?;
     let is_same = || Ok::<_, io::Error>(FileState::of_file(&file)?.has_content_of(state));
@@ -374,7 +376,7 @@ impl Stage {
         Stage { number, staged: Mutex::default(), bytes: AtomicU64::new(0) }
     }
 
-    /// Where an object is staged, from the staging folder.
+    /// Path of a staged object, relative to the staging folder.
     fn path(&self, id: &Hash) -> PathBuf {
         super::object_path(Path::new(&self.number.to_string()), id)
     }

@@ -1,4 +1,4 @@
-//! What can go wrong with objects.
+//! Errors of objects.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,17 +13,17 @@ pub enum StoreError {
     Missing {
         /// The object.
         id: Hash,
-        /// Where it should lie.
+        /// Where its file should be.
         path: PathBuf,
     },
-    /// The bytes are not those that the name promises.
+    /// The bytes do not match the name.
     #[error("object {id} is damaged: the bytes of {} hash to {}…", path.display(), found.short())]
     Damaged {
         /// The object.
         id: Hash,
-        /// Where it lies.
+        /// Its file.
         path: PathBuf,
-        /// The hash of what lies there.
+        /// The hash of the bytes in that file.
         found: Hash,
     },
     /// The bytes are right, but any program could change them in place.
@@ -31,12 +31,12 @@ pub enum StoreError {
     Exposed {
         /// The object.
         id: Hash,
-        /// Where it lies.
+        /// Its file.
         path: PathBuf,
-        /// What lies there: the second half of a sentence that begins with it.
+        /// What the file is: the second half of a sentence whose subject is the file.
         found: String,
     },
-    /// A file from outside was written to while it was taken in.
+    /// A file from outside changed while it was added.
     #[error("{} changed while it was being read", .0.display())]
     Changed(PathBuf),
     /// A file from outside cannot become an object by a hard link.
@@ -44,11 +44,11 @@ pub enum StoreError {
     NotLinked {
         /// The file.
         path: PathBuf,
-        /// What stands in the way.
+        /// Why not.
         why: String,
     },
-    /// The file system says no.
-    #[error("cannot {doing} {}: {source}", path.display())]
+    /// The file system returned an error.
+    #[error("{}", crate::disk::failed(doing, path, source))]
     Io {
         /// The verb.
         doing: &'static str,
@@ -60,7 +60,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Says what was being done to which file.
+    /// Adds the failed operation and the file to an error.
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError + use<> {
         let path = path.to_owned();
         move |source| StoreError::Io { doing, path, source }
@@ -73,7 +73,7 @@ impl StoreError {
         }
     }
 
-    /// The object that is damaged or missing, if it is that.
+    /// The object, if it is damaged or missing.
     pub fn bad_object(&self) -> Option<Hash> {
         match self {
             StoreError::Missing { id, .. }

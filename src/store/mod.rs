@@ -1,8 +1,8 @@
-//! Immutable objects on disk, each named by the BLAKE3 hash of its bytes. Knows no record.
+//! Immutable objects on disk, each named by the BLAKE3 hash of its bytes. This room knows nothing of records.
 //!
 //! `objects/ab/cdef…` is the object whose hash is `abcdef…`: a plain read-only file. Objects arrive
 //! through a [`Batch`], which makes many of them durable with few syncs; nothing is ever overwritten.
-//! Whatever is handed out has been hashed on the way and is what its name says.
+//! Every object that is read is hashed, so its bytes match its name.
 
 mod batch;
 mod error;
@@ -33,10 +33,10 @@ const STAGING: &str = "tmp";
 /// An object with more bytes is hashed before it is read into memory.
 const LARGE: u64 = 1 << 30;
 
-/// A folder of objects, and where new ones are staged.
+/// A folder of objects, and the folder in which new objects are staged.
 #[derive(Debug, Clone)]
 pub struct Store {
-    /// The folder in which both lie.
+    /// The folder that contains both.
     root: Dir,
     /// The name of the folder of objects in it.
     name: OsString,
@@ -44,8 +44,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// The store whose objects lie in `objects`; new ones are staged in a folder `tmp` beside it. The folder above
-    /// them must be there.
+    /// The store whose objects are in `objects`; new objects are staged in a folder `tmp` next to `objects`. The parent
+    /// folder must exist.
     pub fn open(objects: &Path) -> Result<Self, StoreError> {
         let root = objects.parent().unwrap_or(Path::new("."));
         let root = Dir::open(root).map_err(StoreError::io("open", root))?;
@@ -71,22 +71,22 @@ impl Store {
         &self.objects
     }
 
-    /// Where the object lies, whether it is there or not: for messages, and for programs that are not reg.
+    /// Path of the object, whether it exists or not: for messages and for other programs.
     pub fn path(&self, id: &Hash) -> PathBuf {
         self.root.path_of(self.place(id))
     }
 
-    /// Its path from the folder that is open.
+    /// Path of the object, relative to the open folder.
     fn place(&self, id: &Hash) -> PathBuf {
         object_path(Path::new(&self.name), id)
     }
 
-    /// Whether there is something of this name; says nothing of its bytes.
+    /// Whether the object exists; its bytes are not checked.
     pub fn contains(&self, id: &Hash) -> bool {
         self.root.stat(self.place(id)).is_ok()
     }
 
-    /// What the system says of an object's file.
+    /// Metadata of an object's file.
     pub fn stat(&self, id: &Hash) -> Result<FileStat, StoreError> {
         let stat = self.root.stat(self.place(id)).map_err(|e| self.not_opened(id, e))?;
         if stat.is_link() { Err(self.is_link(id)) } else { Ok(stat) }
@@ -97,10 +97,10 @@ impl Store {
         Ok(self.stat(id)?.len())
     }
 
-    /// Opens the file of an object for reading. Its bytes have not been looked at yet.
+    /// Opens the file of an object for reading. Its bytes are not checked.
     pub fn open_object(&self, id: &Hash) -> Result<(File, Metadata), StoreError> {
         self.root.open_file(self.place(id)).map_err(|e| match Refused::is_link(&e) {
-            // A link on the way there is another matter: of every object, and of the registry.
+            // A link in the place of a folder concerns all objects, and is an error of the registry.
             true if self.root.stat(self.place(id)).is_ok() => self.is_link(id),
             _ => self.not_opened(id, e),
         })
@@ -117,7 +117,7 @@ impl Store {
     /// Reads an object and checks its hash.
     pub fn read(&self, id: &Hash) -> Result<Vec<u8>, StoreError> {
         let (mut file, metadata) = self.open_object(id)?;
-        // A file with holes can claim any length, and is not what its name says.
+        // A sparse file can have any length; then its bytes do not match its name.
         if metadata.len() > LARGE {
             match self.verify(id, 0, &mut Vec::new()) {
                 // Its bytes are right.
@@ -138,12 +138,12 @@ impl Store {
         }
     }
 
-    /// Hashes an object and returns its size in bytes. What has at most `keep` bytes is left in
-    /// `buffer`, of what is larger nothing is.
+    /// Hashes an object and returns its size in bytes. The bytes of an object of at most `keep` bytes are left in
+    /// `buffer`; otherwise `buffer` is empty.
     ///
     /// # Errors
-    /// Also an object that is no read-only file of its own ([`StoreError::Exposed`]), which is looked at
-    /// last: its bytes are right.
+    /// Also an object that is not a read-only plain file ([`StoreError::Exposed`]). This is checked last, so its bytes
+    /// are right.
     pub fn verify(&self, id: &Hash, keep: u64, buffer: &mut Vec<u8>) -> Result<u64, StoreError> {
         let (mut file, metadata) = self.open_object(id)?;
         let path = || self.path(id);
@@ -169,7 +169,7 @@ impl Store {
         }
     }
 
-    /// The first bytes of an object, twelve or fewer, as they are.
+    /// The first twelve bytes of an object, or fewer; they are not checked.
     pub fn head(&self, id: &Hash) -> Result<Vec<u8>, StoreError> {
         let mut head = Vec::with_capacity(12);
         let read = self.open_object(id)?.0.take(12).read_to_end(&mut head);
@@ -182,7 +182,7 @@ impl Store {
         self.root.hard_link(self.place(id), dir, name)
     }
 
-    /// Removes an object for good, and returns its size in bytes. Nothing may name it any more.
+    /// Removes an object permanently, and returns its size in bytes. No record may refer to it any more.
     pub fn remove(&self, id: &Hash) -> Result<u64, StoreError> {
         let bytes = self.size(id)?;
         self.root.remove_file(self.place(id)).map_err(|e| StoreError::io("remove", &self.path(id))(e))?;
@@ -195,7 +195,7 @@ impl Store {
         synced.map_err(StoreError::io("sync", &self.objects))
     }
 
-    /// The objects, in order of their ids, and the files among them that are named like none.
+    /// The objects, sorted by id, and the files among them whose names are not ids.
     pub fn list(&self) -> Result<Listing, StoreError> {
         let objects = self.root.subdir(&self.name).map_err(StoreError::io("list", &self.objects))?;
         let folders = entries(&objects)?;
@@ -227,13 +227,13 @@ impl Store {
         Ok(found)
     }
 
-    /// Time of the last change of an object's file or of its name there, in seconds since 1970. That it came
-    /// in by a hard link is such a change.
+    /// Time of the last change of an object's file or of its names, in seconds since 1970. A hard link is such a
+    /// change.
     pub fn arrived(&self, id: &Hash) -> Result<i64, StoreError> {
         Ok(self.stat(id)?.changed())
     }
 
-    /// A folder on the same file system for files on their way; it vanishes when dropped.
+    /// A temporary folder on the same file system; it is removed when dropped.
     pub fn scratch(&self) -> Result<Scratch, StoreError> {
         Scratch::new(&self.root, STAGING)
     }
@@ -244,7 +244,7 @@ impl Store {
     }
 }
 
-/// How the names of files among the folders of objects begin that are none of them; a number of 20 digits follows.
+/// First part of the name of a head; a number of 20 digits follows.
 pub const HEAD: &str = "head-";
 
 /// Whether a name is that of a head.
@@ -253,7 +253,7 @@ pub fn is_head(name: &str) -> bool {
         .is_some_and(|digits| digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// Whether a name is that of a head on its way.
+/// Whether a name is that of a head that is being written.
 fn is_part_of_head(name: &str) -> bool {
     let head = name.strip_prefix('.').and_then(|rest| rest.split_once('.')).map(|(head, _)| head);
     head.is_some_and(|head| is_head(head) && disk::is_part_of(name.as_ref(), head))
@@ -264,7 +264,7 @@ fn is_part_of_head(name: &str) -> bool {
 pub struct Listing {
     /// Ids of the objects, ascending.
     pub objects: Vec<Hash>,
-    /// Files in the folder of objects that are named like none.
+    /// Files in the folder of objects whose names are not ids.
     pub strangers: Vec<PathBuf>,
 }
 
@@ -272,11 +272,11 @@ fn list_folder(objects: &Dir, (prefix, is_dir): (String, bool)) -> Result<Listin
     let mut listing = Listing::default();
     let path = objects.path_of(&prefix);
     let is_link = || objects.stat(&prefix).is_ok_and(|stat| stat.is_link());
-    // The head of the history lies there, so that whoever restores the objects restores it; see the room `index`.
+    // The head of the history is among the objects, so that a backup of the objects includes it; see the room `index`.
     if (is_head(&prefix) || is_part_of_head(&prefix)) && !is_dir && !is_link() {
         return Ok(listing);
     }
-    // One that is called like a folder of objects would hide all of them.
+    // A file named like a folder of objects would hide all of its objects.
     if !(is_dir || prefix.len() == 2 && is_link()) {
         listing.strangers.push(path);
         return Ok(listing);

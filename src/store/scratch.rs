@@ -1,10 +1,10 @@
 //! Folders under `tmp/` that vanish with the process that made them, even if it is killed.
 //!
-//! Each is locked by its process. What lies unlocked was left by a process that died; the next one
-//! removes it. Nothing under `tmp/` is ever part of the registry.
+//! Each folder is locked by its process. An unlocked folder was left by a process that died; the next process
+//! removes the folder. Nothing under `tmp/` is ever part of the registry.
 //!
-//! Whoever made the registry may have put anything there. So neither `tmp/` nor anything in it is followed, and only
-//! folders that bear a name of ours and belong to the registry's owner or group are removed.
+//! Whoever made the registry may have put anything there. So no link in `tmp/` is followed, nor one in the place of
+//! `tmp/`, and only folders with a name of reg's own pattern that belong to the registry's owner or group are removed.
 
 use std::io;
 use std::path::Path;
@@ -12,10 +12,10 @@ use std::path::Path;
 use super::StoreError;
 use crate::disk::{self, Dir};
 
-/// How the name of each begins; sixteen random hex digits follow.
+/// First part of the name of each folder; sixteen random hex digits follow.
 const PREFIX: &str = "scratch-";
 
-/// A folder for files on their way.
+/// A temporary folder.
 #[derive(Debug)]
 pub struct Scratch {
     staging: Dir,
@@ -25,7 +25,7 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Makes one in the folder `name` of `root`.
+    /// Creates a temporary folder in the folder `name` of `root`.
     pub(super) fn new(root: &Dir, name: &str) -> Result<Self, StoreError> {
         // A copy of a registry may lack its empty folders.
         let staging = root.folder(name).map_err(StoreError::io("open", &root.path_of(name)))?;
@@ -35,7 +35,7 @@ impl Scratch {
             let name = format!("{PREFIX}{random}");
             let io = |doing| StoreError::io(doing, &staging.path_of(&name));
             staging.create_dir(&name).map_err(io("create"))?;
-            // Between its making and its locking, another process may take it for abandoned.
+            // Before the new folder is locked, another process may have removed it as abandoned.
             let dir = match staging.subdir(&name) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
                 opened => opened.map_err(io("open"))?,
@@ -60,7 +60,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What cannot be removed now counts as abandoned from now on.
+        // A folder that cannot be removed now counts as abandoned from now on.
         let _ = self.staging.remove_dir_all(&self.name);
     }
 }

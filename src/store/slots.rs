@@ -1,9 +1,9 @@
 //! Derived bytes that are costly to make: one sparse file of numbered slots, each checked when it is read.
 //!
-//! A slot is its bytes and a BLAKE3 hash of them and of the id of what they were made from. One that was
-//! never filled, that a crash cut short, or that was damaged since does not match its hash and is made
-//! anew, so that nothing has to be synced, locked or written in an order: processes that fill the same
-//! slot write the same bytes. The file may be deleted at any time.
+//! A slot has its bytes and a BLAKE3 hash of the bytes and of the id of their source. A slot that was never
+//! filled, was cut short by a crash, or was damaged later does not match its hash and is computed anew. So
+//! nothing has to be synced, locked or written in order: processes that fill the same slot write the same
+//! bytes. The file may be deleted at any time.
 
 use std::fs::File;
 use std::io;
@@ -18,7 +18,7 @@ const HASH: usize = 32;
 /// A file of slots.
 pub struct Slots {
     file: File,
-    /// Where each slot begins; one more than there are slots.
+    /// Where each slot begins, and where the last one ends.
     starts: Vec<u64>,
 }
 
@@ -33,7 +33,7 @@ impl Slots {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             cache.create_dir_all(folder)?;
         }
-        // It is written in place, and a second name of it would not stay what it is.
+        // The file is written in place, so a hard link would change that other file too.
         if cache.stat(path).is_ok_and(|there| there.is_file() && there.names() > 1) {
             cache.remove_file(path)?;
         }
@@ -47,18 +47,18 @@ impl Slots {
         *self.starts.last().expect("it begins with one")
     }
 
-    /// Whether a slot looks filled. Only [`Slots::get`] tells for sure.
+    /// Whether a slot looks filled. Only [`Slots::get`] checks the hash.
     pub fn looks_filled(&self, slot: usize) -> bool {
         let mut hash = [0; HASH];
         let read = self.file.read_exact_at(&mut hash, self.starts[slot + 1] - HASH as u64);
         read.is_ok() && hash != [0; HASH]
     }
 
-    /// The bytes of a slot that were made from `source`; none if it does not hold them.
+    /// The bytes of a slot that were computed from `source`; none if the slot does not have them.
     pub fn get(&self, slot: usize, source: &Hash) -> Option<Vec<u8>> {
         let (start, end) = (self.starts[slot], self.starts[slot + 1]);
         let mut bytes = vec![0; (end - start) as usize];
-        // Whatever the reason is, it can be made anew.
+        // Whatever the reason is, the slot can be computed anew.
         self.file.read_exact_at(&mut bytes, start).ok()?;
         let hash: [u8; HASH] = bytes.split_off(bytes.len() - HASH).try_into().ok()?;
         (checksum(source, &bytes).0 == hash).then_some(bytes)

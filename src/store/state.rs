@@ -42,15 +42,15 @@ impl FileState {
         file.metadata().map(|metadata| FileState::of(&metadata))
     }
 
-    /// Reads a file into `buffer`, emptied before; of one longer than `limit` the first `limit + 1` bytes.
+    /// Reads a file into `buffer`, which is emptied first; at most `limit + 1` bytes are read.
     ///
     /// # Errors
-    /// Also a file that was written to meanwhile ([`io::ErrorKind::ResourceBusy`]).
+    /// Also a file that changed while it was read ([`io::ErrorKind::ResourceBusy`]).
     pub fn read(path: &Path, limit: u64, buffer: &mut Vec<u8>) -> io::Result<Self> {
         FileState::read_file(&mut File::open(path)?, limit, buffer)
     }
 
-    /// The same of an open file.
+    /// The same for an open file.
     pub fn read_file(mut file: &mut File, limit: u64, buffer: &mut Vec<u8>) -> io::Result<Self> {
         buffer.clear();
         let before = FileState::of(&file.metadata()?);
@@ -63,8 +63,8 @@ impl FileState {
         Ok(before)
     }
 
-    /// Whether size, place and time of the last write are the same. Unlike `==`, this also holds if the file got
-    /// another link or mode meanwhile, as each ingest by hard link gives it.
+    /// Whether size, inode and time of the last write are the same. Unlike `==`, this ignores a new hard link or mode,
+    /// which every ingest by hard link causes.
     pub fn has_content_of(&self, other: &FileState) -> bool {
         FileState { changed: other.changed, ..*self } == *other
     }
@@ -74,8 +74,8 @@ impl FileState {
         self.modified.0
     }
 
-    /// Whether the last change lies so far back, at `now` (seconds since 1970), that another one would
-    /// have got another time: file systems keep times in steps of up to two seconds.
+    /// Whether the last change lies so far before `now` (seconds since 1970) that a later change would have another
+    /// time: file systems keep times in steps of up to two seconds.
     pub fn is_settled(&self, now: i64) -> bool {
         self.modified.0 + 2 < now
     }

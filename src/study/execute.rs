@@ -20,6 +20,7 @@ use super::plan::{Planned, StudyPlan};
 use super::status::{State, of_spec};
 use crate::disk::Dir;
 use crate::hash::Id;
+use crate::limits;
 use crate::records::Spec;
 use crate::registry::Registry;
 use crate::training::unfinished::{self, UnfinishedTraining};
@@ -157,9 +158,6 @@ struct WorkerPool<'a> {
     outcomes: Vec<Option<RunOutcome>>,
 }
 
-/// Bytes of what a child may have said: its answer, and the errors of hours.
-const MAX_SAID: u64 = 64 << 20;
-
 /// A run and its process.
 struct Busy {
     index: usize,
@@ -176,7 +174,7 @@ impl WorkerPool<'_> {
 
     /// What a child said, as far as it is of use.
     fn said(&self, index: usize, which: &str) -> Vec<u8> {
-        self.scratch.read(format!("{index}.{which}"), MAX_SAID).unwrap_or_default()
+        self.scratch.read(format!("{index}.{which}"), limits::RUN_OUTPUT).unwrap_or_default()
     }
 
     /// Starts as many runs as the number of jobs allows.

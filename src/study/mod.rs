@@ -19,6 +19,7 @@ mod status;
 use std::path::PathBuf;
 
 use crate::compare::CompareError;
+use crate::digits::counted;
 use crate::escape::shell_os;
 use crate::index::IndexError;
 use crate::registry::RegistryError;
@@ -115,7 +116,7 @@ pub enum StudyError {
         name: String,
     },
     /// Stopped by a signal.
-    #[error("interrupted; {done} of {all} runs are done, checkpoints of the others are saved")]
+    #[error("interrupted; {done} of {} done, checkpoints of the others are saved", counted(*all as u64, "run"))]
     Interrupted {
         /// Number of finished runs.
         done: usize,

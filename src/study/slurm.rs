@@ -11,6 +11,7 @@ use super::batch::{Needs, device, due, flags, quoted, tag};
 use super::plan::StudyPlan;
 use crate::escape::shell_os;
 use crate::hash::Id;
+use crate::limits;
 use crate::records::{DeviceKind, Study};
 use crate::registry::Registry;
 use crate::training::RunError;
@@ -19,8 +20,6 @@ use crate::training::RunError;
 pub const TEMPLATE: &str = include_str!("slurm.sh");
 /// Seconds before the time limit at which a task saves a checkpoint.
 const NOTICE: u32 = 120;
-/// Bytes of the longest log of a task that is looked into.
-const MAX_LOG: u64 = 256 << 20;
 
 /// Options for Slurm.
 #[derive(Debug, Clone, Default)]
@@ -83,7 +82,7 @@ fn folder(tag: &str) -> PathBuf {
 /// The error of the last attempt at a task; `None` if it did not fail or there was no attempt.
 pub fn last_error(registry: &Registry, study: Id<Study>, task: usize) -> Option<String> {
     let log = folder(&study.hash.to_string()[..12]).join(format!("{task}.log"));
-    let text = String::from_utf8_lossy(&registry.dir().read(log, MAX_LOG).ok()?).into_owned();
+    let text = String::from_utf8_lossy(&registry.dir().read(log, limits::TASK_LOG).ok()?).into_owned();
     let answers = text.lines().rev().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let last = answers.into_iter().find(serde_json::Value::is_object)?;
     last.get("error")?.as_str().map(str::to_owned)

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use reg::disk::Dir;
 use reg::hash::Hash;
+use reg::limits;
 use reg::records::EpochLog;
 use reg::worker::files;
 use safetensors::SafeTensors;
@@ -220,7 +221,7 @@ impl CheckpointWriter {
         net: &Net,
         adam: &mut Adam,
     ) -> Result<Option<(TrainingProgress, Option<Best>)>> {
-        let Ok(file) = self.dir.read(FILE, u64::MAX) else {
+        let Ok(file) = self.dir.read(FILE, limits::TRAINING_STATE) else {
             return Ok(None);
         };
         let (Ok(stored), Some(note)) = (SafeTensors::deserialize(&file), note(&file)) else {
@@ -234,7 +235,7 @@ impl CheckpointWriter {
         };
         let best = match note.best {
             None => None,
-            Some(id) => match self.dir.read(best_file(&id), u64::MAX).map(Best::new) {
+            Some(id) => match self.dir.read(best_file(&id), limits::TRAINING_STATE).map(Best::new) {
                 Ok(best) if best.id == id => Some(best),
                 _ => return Ok(None),
             },

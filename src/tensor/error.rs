@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use reg::dataset::pixels::PixelError;
+use reg::digits::{counted, thousands};
 use reg::hash::Hash;
 use reg::records::{CodecError, Subset};
 use reg::store::StoreError;
@@ -160,7 +161,7 @@ pub(crate) enum TensorError {
         place: String,
     },
     /// A file in the job's folder cannot be written, or an image file cannot be read.
-    #[error("cannot {doing} {}: {source}", path.display())]
+    #[error("{}", reg::disk::failed(doing, path, source))]
     File {
         /// The verb.
         doing: &'static str,
@@ -170,7 +171,12 @@ pub(crate) enum TensorError {
         source: io::Error,
     },
     /// Stopped by a signal.
-    #[error("interrupted after {epochs} whole epochs and {batches} batches")]
+    #[error(
+        "interrupted after {} and {} {}",
+        counted((*epochs).into(), "whole epoch"),
+        thousands(*batches),
+        if *batches == 1 { "batch" } else { "batches" }
+    )]
     Interrupted {
         /// Number of saved whole epochs.
         epochs: u32,

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use reg::dataset::pixel_cache::ResizedPixels;
-use reg::digits::thousands;
+use reg::digits::{counted, thousands};
 use reg::hash::Id;
 use reg::limits;
 use reg::records::{Assignment, Manifest, Precision, Subset};
@@ -65,7 +65,8 @@ pub(crate) fn execute<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Result<
     let Job { labels, age, threads, .. } = job;
     if !(1..=limits::DATASET_LABELS as u32).contains(&labels) {
         return Err(TensorError::Settings(format!(
-            "{labels} labels; 1 to {} are possible",
+            "{}; 1 to {} are possible",
+            counted(labels.into(), "label"),
             limits::DATASET_LABELS
         )));
     }
@@ -73,7 +74,11 @@ pub(crate) fn execute<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Result<
     let dataset = |manifest: Id<Manifest>| -> Result<ImageDataset> {
         let images = paths.unpack::<Manifest>("manifest", manifest.hash)?;
         if images.labels != labels {
-            let reason = format!("the job has {labels} labels, but its manifest has {}", images.labels);
+            let reason = format!(
+                "the job has {}, but its manifest has {}",
+                counted(labels.into(), "label"),
+                images.labels
+            );
             return Err(TensorError::Job(reason));
         }
         Ok(ImageDataset::new(paths.store.clone(), manifest, images.rows))

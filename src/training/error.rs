@@ -75,7 +75,7 @@ pub enum RunError {
     #[error("another process is already training this run: {} is locked", .0.display())]
     Running(PathBuf),
     /// A file of a training.
-    #[error("cannot {doing} {}: {source}", path.display())]
+    #[error("{}", crate::disk::failed(doing, path, source))]
     Io {
         /// The verb.
         doing: &'static str,

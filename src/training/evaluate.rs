@@ -4,6 +4,7 @@ use super::inputs::{ExecutionStart, TrainInputs, execution};
 use super::process::Listener;
 use super::software::{OtherSources, put_software};
 use super::{Device, RunContext, RunError};
+use crate::digits::counted;
 use crate::disk::Dir;
 use crate::hash::Id;
 use crate::limits;
@@ -127,7 +128,8 @@ pub(crate) fn read_scores(dir: &Dir, labels: usize, rows: usize) -> Result<Score
     let scores = read_columns(dir, files::SCORES, rows)?;
     if scores.labels as usize != labels {
         let path = dir.path_of(files::SCORES);
-        return Err(RunError::BadScores { path, reason: format!("{} columns for {labels}", scores.labels) });
+        let reason = format!("{} for {labels}", counted(scores.labels.into(), "column"));
+        return Err(RunError::BadScores { path, reason });
     }
     Ok(scores)
 }

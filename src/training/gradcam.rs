@@ -12,6 +12,7 @@ use super::software::put_software;
 use super::{Device, RunContext, RunError};
 use crate::dataset::pixels::Gray;
 use crate::dataset::{overlay, pixels};
+use crate::digits::counted;
 use crate::hash::{Hash, Id};
 use crate::records::{
     Area, Blob, BoxRow, Computed, Heatmap, HeatmapInBox, ImageInput, Manifest, MetaFeatures, Model,
@@ -303,7 +304,11 @@ impl<'a> GradcamRunner<'a> {
         let scores = read_columns(out.dir(), outputs::SCORES, count)?;
         let cells = scores.labels as usize - 1;
         if scores.rows.len() != count || cells == 0 || cells.isqrt().pow(2) != cells {
-            let reason = format!("{} rows of {cells} cells for {count} images", scores.rows.len());
+            let reason = format!(
+                "{} of {cells} cells for {}",
+                counted(scores.rows.len() as u64, "row"),
+                counted(count as u64, "image")
+            );
             let path = out.path().join(outputs::SCORES);
             return Err(RunError::BadScores { path, reason });
         }

@@ -8,6 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::digits::thousands;
 use crate::disk::{Dir, Refused};
 use crate::limits;
 use crate::records::codec::printable;
@@ -94,7 +95,8 @@ pub enum WorkerError {
 }
 
 fn kept(epochs: u32, batches: u64) -> String {
-    let count = |n: u64, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+    let count =
+        |n: u64, one: &str, many: &str| format!("{} {}", thousands(n), if n == 1 { one } else { many });
     let epochs = count(epochs.into(), "epoch", "epochs");
     match batches {
         0 => epochs,

@@ -11,6 +11,7 @@ use super::{Device, Environment, RunContext, RunError, unfinished};
 use crate::digits::{counted, thousands};
 use crate::hash::{Hash, Id};
 use crate::index::View;
+use crate::limits;
 use crate::records::{
     Dataset, FoldSizes, Init, Model, Numerics, Run, Spec, Split, Subset, Training, Weights,
 };
@@ -18,9 +19,6 @@ use crate::registry::{Registry, RegistryError, is_name};
 use crate::store::{FileState, LinkMode};
 use crate::withdrawal::refuse;
 use crate::worker::{Job, PROTOCOL, Work, WorkerEvent, files};
-
-/// Bytes of the largest log of a training.
-const MAX_LOG: u64 = 1 << 30;
 
 /// What to train.
 #[derive(Debug, Clone)]
@@ -216,8 +214,9 @@ fn execute(
     let state = read.map_err(RunError::io("read", &checkpoint))?;
     let weights = Hash::of(&bytes);
     transaction.put_file(&checkpoint, &state, &bytes, weights, LinkMode::Reflink)?;
-    let log_bytes =
-        folder.read(files::LOG, MAX_LOG).map_err(RunError::io("read", &folder.path_of(files::LOG)))?;
+    let log_bytes = folder
+        .read(files::LOG, limits::TRAINING_LOG)
+        .map_err(RunError::io("read", &folder.path_of(files::LOG)))?;
     let record = Run {
         spec: spec_id,
         checkpoint: Id::new(weights),

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{Environment, RunError};
 use crate::disk::{self, Dir};
 use crate::hash::Id;
-use crate::records::Spec;
+use crate::limits;
+use crate::records::{Spec, is_time};
 use crate::registry::Registry;
 use crate::worker::{RunStatus, files};
 
@@ -16,8 +17,6 @@ const FILE: &str = "training.json";
 const ERROR: &str = "error.txt";
 /// File that is locked during a training.
 pub(super) const LOCK: &str = "lock";
-/// Bytes of the largest file that says how a training stands.
-const MAX_FILE: u64 = 64 << 20;
 
 /// The announcement of a training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -139,11 +138,14 @@ pub(crate) fn is_locked(registry: &Registry, spec: Id<Spec>) -> bool {
     lock.is_ok_and(|(file, _)| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
-/// What lies in a training's folder; none where it is not announced, or half written.
+/// What lies in a training's folder; none where it is not announced, half written, or not as reg writes it.
 fn read(root: &Dir, folder: &Path) -> Option<UnfinishedTraining> {
     let dir = root.subdir(folder).ok()?;
-    let file = |name: &str| dir.read(name, MAX_FILE).ok();
-    let announcement = serde_json::from_slice(&file(FILE)?).ok()?;
+    let file = |name: &str| dir.read(name, limits::TRAINING_STATUS).ok();
+    let announcement: Announcement = serde_json::from_slice(&file(FILE)?).ok()?;
+    if !is_time(&announcement.started) {
+        return None;
+    }
     let status = file(files::STATUS).and_then(|text| serde_json::from_slice(&text).ok());
     let pid = dir.open_file(LOCK).ok().and_then(|(lock, _)| disk::lock_holder(&lock));
     let error = file(ERROR).and_then(|text| String::from_utf8(text).ok()).filter(|_| pid.is_none());

@@ -11,7 +11,7 @@ pub enum UseError {
     #[error(transparent)]
     Registry(#[from] RegistryError),
     /// Withdrawn images.
-    #[error("{} of the images were withdrawn ({why})", thousands(*images))]
+    #[error("{} of the images {} withdrawn ({why})", thousands(*images), if *images == 1 { "was" } else { "were" })]
     Withdrawn {
         /// Number of these images.
         images: u64,
@@ -19,7 +19,11 @@ pub enum UseError {
         why: String,
     },
     /// Purged images.
-    #[error("cannot compute this: {} of the images were withdrawn and purged", thousands(*images))]
+    #[error(
+        "cannot compute this: {} of the images {} withdrawn and purged",
+        thousands(*images),
+        if *images == 1 { "was" } else { "were" }
+    )]
     Purged {
         /// Number of these images.
         images: u64,

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use serde::Serialize;
 
 use super::Withdrawn;
+use crate::digits::thousands;
 use crate::hash::{Hash, Id, Mention};
 use crate::index::{IndexError, View};
 use crate::records::{Dataset, ImageRow, Kind, RecordClass, Subject, Table, Withdrawal, WithdrawnImage};
@@ -31,7 +32,7 @@ pub enum WithdrawError {
     #[error("`{0}` is neither a patient nor an image")]
     NotAnImage(String),
     /// A reason that says nothing, or too much.
-    #[error("the reason must be one line of 1 to {MAX_REASON} bytes")]
+    #[error("the reason must be one line of 1 to {} bytes", thousands(MAX_REASON as u64))]
     BadReason,
     /// Files that are also somebody else's.
     #[error("the same bytes are also {}: a purge removes these too", .0.join(", "))]

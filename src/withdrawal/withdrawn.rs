@@ -202,7 +202,7 @@ mod tests {
             subject,
             number,
             reason: "r".to_owned(),
-            time: "t".to_owned(),
+            time: "2026-11-05T08:30:00Z".to_owned(),
             host: "h".to_owned(),
             command: "c".to_owned(),
             images: vec![image],

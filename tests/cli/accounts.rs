@@ -76,7 +76,7 @@ fn a_registry_of_another_account_is_used_only_when_it_is_named_or_trusted() {
     let annes = house.folder("anne", ANNE, ANNE, 0o755);
     assert_eq!(house.reg_as(ANNE, "022", &annes, "init .").code, 0);
     assert_eq!(house.reg_as(ANNE, "022", &annes, "list").code, 0);
-    // Planted above a folder of his.
+    // A registry that was planted above a folder of Bob's.
     let bobs = house.folder("anne/bob", BOB, BOB, 0o755);
     let refused = house.reg_as(BOB, "022", &bobs, "list");
     refused.says(1, &["belongs to user 2001, not to you", "hint: `reg trust", "--registry"]);
@@ -114,7 +114,7 @@ fn members_of_a_group_share_a_registry_whatever_their_umasks() {
         let answer = who(&command);
         assert_eq!(answer.code, 0, "{command}: {answer:?}");
     }
-    // Everything is the group's, and nothing is anybody else's.
+    // Everything belongs to the group, and others have no access.
     for entry in walkdir::WalkDir::new(lab.join(".reg")).into_iter().map(Result::unwrap) {
         let found = entry.metadata().unwrap();
         let (mode, path) = (found.mode() & 0o7777, entry.path());
@@ -130,7 +130,7 @@ fn members_of_a_group_share_a_registry_whatever_their_umasks() {
             assert_eq!(mode & 0o060, 0o060, "{}: {mode:o}", path.display());
         }
     }
-    // What he asks for besides stays his own.
+    // His own outputs stay private.
     let own = house.folder("home-2002", BOB, BOB, 0o700);
     let out = own.join("d.csv");
     assert_eq!(bob(&format!("export d -o {}", out.display())).code, 0);
@@ -167,6 +167,75 @@ fn another_account_sees_nothing_of_a_server() {
     command.args(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code} %{content_type}", &address]);
     let said = command.current_dir(house.dir.path()).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&said.stdout), "403 text/plain; charset=utf-8");
+}
+
+/// Without a shared file system, a task creates its registry in a folder where everybody can write, under a name that
+/// `squeue` shows to everybody.
+#[test]
+fn the_registry_of_a_task_is_never_one_that_another_account_has_put_there() {
+    let Some(house) = House::new() else { return };
+    let study = Study::divided();
+    let bin = house.folder("bin", 0, 0, 0o755);
+    for name in ["squeue", "sbatch"] {
+        fs::write(bin.join(name), "#!/bin/sh\nexit 0\n").unwrap();
+        open(&bin.join(name), 0o755);
+    }
+    let remote = house.path("remote");
+    let file = "name = \"two\"\ndataset = \"tiny\"\nthreads = 1\n[[section]]\nname = \"a\"\nsplit = \"s\"\n[[setup]]\nname = \"m\"\nsection = \"a\"\nmodel = \"mlp\"\n[settings]\nepochs = 3\n";
+    fs::write(study.path("two.toml"), file).unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let plan = format!("study run two.toml --slurm --push {} --plan", remote.display());
+    let planned = study.reg_with("PATH", &path, &plan);
+    assert_eq!(planned.code, 0, "{planned:?}");
+    let script = String::from_utf8(planned.stdout).unwrap();
+    study.ok(&format!("push {}", remote.display()));
+    assert!(Command::new("chmod").args(["-R", "a+rX"]).arg(&remote).status().unwrap().success());
+
+    let tag = script.split("--job-name=").nth(1).unwrap().lines().next().unwrap().to_owned();
+    let beginning = script.find("\nregistry=").unwrap()..script.find("\ntrain()").unwrap();
+    // The study itself was not pushed: its data set is pulled instead.
+    let (before, behind) = script[beginning].split_once(" pull ").unwrap();
+    let (address, behind) = behind.split_once(' ').unwrap();
+    let (_, behind) = behind.split_once(' ').unwrap();
+    let task = format!("{before} pull {address} tiny {behind}");
+    let task = task.replace(env!("CARGO_BIN_EXE_reg"), house.path("reg").to_str().unwrap());
+    fs::write(house.path("task"), task + "\necho \"$registry\" >&3\n").unwrap();
+
+    for planted in ["nothing", "a registry", "a link", "a registry that leads to his home"] {
+        let folders = ["node", "home-2002"].map(|name| house.path(name));
+        folders
+            .iter()
+            .filter(|folder| folder.exists())
+            .for_each(|folder| fs::remove_dir_all(folder).unwrap());
+        let node = house.folder("node", 0, 0, 0o1777);
+        let home = house.folder("home-2002", BOB, BOB, 0o700);
+        fs::create_dir(home.join("thesis")).unwrap();
+        fs::write(home.join("thesis/text"), b"precious").unwrap();
+        let foreseen = node.join(format!("{tag}-{BOB}"));
+        match planted {
+            "nothing" => {}
+            "a link" => std::os::unix::fs::symlink(&home, &foreseen).unwrap(),
+            planted => {
+                house.folder(&format!("node/{tag}-{BOB}"), ANNE, ANNE, 0o777);
+                assert_eq!(house.reg_as(ANNE, "000", &foreseen, "init .").code, 0);
+                if planted != "a registry" {
+                    fs::remove_dir(foreseen.join(".reg/tmp")).unwrap();
+                    std::os::unix::fs::symlink(&home, foreseen.join(".reg/tmp")).unwrap();
+                }
+            }
+        }
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=2002", "--regid=2002", "--clear-groups", "--inh-caps=-all", "bash", "-c"]);
+        command.arg(format!("bash {} 3>&1", house.path("task").display()));
+        command.current_dir(&node).env("HOME", &home).env("TMPDIR", &node).env("SLURM_ARRAY_TASK_ID", "0");
+        let said = command.output().unwrap();
+        assert!(said.status.success(), "{planted}: {said:?}");
+        let used = PathBuf::from(String::from_utf8(said.stdout).unwrap().trim());
+        let owner = fs::metadata(used.join(".reg/objects")).unwrap().uid();
+        assert_eq!((owner, used == foreseen), (BOB, planted == "nothing"), "{planted}: {}", used.display());
+        assert_eq!(fs::read(home.join("thesis/text")).unwrap(), b"precious", "{planted}");
+        assert_eq!(fs::read_dir(&home).unwrap().count(), 1, "{planted}: nothing is put there");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Signed statements of what a result was made of: `reg key`, `reg attest`.
+//! Signed statements about the lineage of a result: `reg key`, `reg attest`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 use crate::harness::{Study, files, id_of, overwrite};
 use crate::support;
 
-/// What an envelope says.
+/// The statement in an envelope.
 fn payload(study: &Study, name: &str) -> Value {
     let envelope: Value = serde_json::from_slice(&fs::read(study.path(name)).unwrap()).unwrap();
     serde_json::from_slice(&BASE64.decode(envelope["payload"].as_str().unwrap()).unwrap()).unwrap()
 }
 
-/// The check is run and says no.
+/// Asserts that the check runs and says no.
 fn says_no(study: &Study, arguments: &str, words: &[&str]) {
     let answer = study.reg(arguments);
     let text = String::from_utf8_lossy(&answer.stdout);
@@ -101,7 +101,7 @@ fn only_the_public_key_is_needed_to_check_it_and_files_are_held_against_it() {
     assert!(names[0].starts_with("table-") && names[1].starts_with("metadata-"), "{names:?}");
     fs::write(at("t.json"), "{}").unwrap();
     says_no(&study, &format!("{verify} {}", at("t.json")), &["the statement has no file"]);
-    // In a registry, everything that it names.
+    // In a registry, all objects of the statement are checked.
     let text = study.ok(&format!("{verify} --objects"));
     assert!(text.contains("match the statement"), "{text}");
     let statement = payload(&study, "s.json");
@@ -123,7 +123,7 @@ fn only_the_public_key_is_needed_to_check_it_and_files_are_held_against_it() {
 #[test]
 fn a_flipped_bit_anywhere_is_refused() {
     let study = signed();
-    // A smaller one: each of its bytes is tried.
+    // A smaller statement: each of its bytes is flipped.
     study.ok("attest tiny --key k -o d.json");
     let key = reg::attest::PublicKey::read(&study.path("k.pub")).unwrap();
     let path = study.path("d.json");
@@ -163,7 +163,7 @@ fn what_others_signed_or_signed_as_something_else_is_refused() {
     mine["payloadType"] = other["payloadType"].clone();
     fs::write(study.path("m.json"), mine.to_string()).unwrap();
     study.refused(3, "attest verify m.json --key k.pub", &["not signed with the key"]);
-    // Two signatures, one of which is the key's: believed, as DSSE has it.
+    // Two signatures, one by the key: valid, according to DSSE.
     let [mut both, _]: [Value; 2] = ["s.json", "o.json"]
         .map(|name| serde_json::from_slice(&fs::read(study.path(name)).unwrap()).unwrap());
     both["signatures"].as_array_mut().unwrap().push(other["signatures"][0].clone());
@@ -182,6 +182,17 @@ fn keys_are_their_owners_are_never_overwritten_and_never_in_a_registry() {
     assert_eq!((mode("k"), mode("k.pub")), (0o600, 0o644));
     let before = fs::read(study.path("k")).unwrap();
     study.refused(1, "key new -o k", &["k already exists", "never overwritten", "--output"]);
+    let public = fs::read(study.path("k.pub")).unwrap();
+    fs::remove_file(study.path("k.pub")).unwrap();
+    study.refused(
+        1,
+        "key new -o k",
+        &["k already exists, but not its public key k.pub", "`reg key public k`"],
+    );
+    assert_eq!(study.json("key public k"), made);
+    assert_eq!(fs::read(study.path("k.pub")).unwrap(), public);
+    study.refused(1, "key public k", &["k.pub already exists", "never overwritten"]);
+    study.refused(1, "key public none", &["cannot read none"]);
     fs::remove_file(study.path("k")).unwrap();
     study.refused(1, "key new -o k", &["k.pub already exists"]);
     assert!(!study.path("k").exists(), "both or neither");
@@ -192,7 +203,7 @@ fn keys_are_their_owners_are_never_overwritten_and_never_in_a_registry() {
     for place in [".reg/k", ".reg/objects/k"] {
         study.refused(1, &format!("key new -o {place}"), &["is inside the registry", "must not be"]);
     }
-    // Nor is one that was put there used, by whatever way it is named.
+    // A key that was put there is not used either, whatever path leads to it.
     fs::copy(study.path("k"), study.path(".reg/k")).unwrap();
     std::os::unix::fs::symlink(".reg/k", study.path("link")).unwrap();
     for key in [".reg/k", "link"] {
@@ -209,7 +220,7 @@ fn keys_are_their_owners_are_never_overwritten_and_never_in_a_registry() {
     study.refused(1, "attest verify s.json --key k", &["it is a private key"]);
     study.refused(1, "attest verify none.json --key k.pub", &["none.json"]);
     study.refused(2, "attest tiny -o s.json", &["--key"]);
-    // Nothing of it is in the registry.
+    // The registry contains neither keys nor statements.
     for file in files(&study.path(".reg")) {
         let bytes = fs::read(&file).unwrap();
         let text = String::from_utf8_lossy(&bytes);
@@ -289,9 +300,9 @@ fn outputs_replace_neither_keys_nor_what_is_in_a_registry() {
     }
     study.refused(1, "export mlflow .reg/cache/tracking", &["is inside the registry"]);
     study.is_sound();
-    // Beside it is not in it.
+    // Next to a registry is not inside it.
     study.ok("report table -o page.html");
-    // What is no record does not say what it was made of.
+    // An object that is not a record has no lineage.
     let run = study.json("show tiny-s-f0")["record"].clone();
     let image = id_of(&study.path("images/00000003_000.png"));
     for id in [run["checkpoint"].as_str().unwrap(), &image] {

@@ -60,7 +60,7 @@ fn program(study: &Study, bundle: &str) -> PathBuf {
     script
 }
 
-/// The exit code of the bundle's own program, and what it says.
+/// Exit code and output of the bundle's own program.
 pub(crate) fn python(study: &Study, bundle: &str) -> (i32, String) {
     let output = interpreter().arg(program(study, bundle)).arg(study.path(bundle)).output().unwrap();
     let said =
@@ -111,12 +111,12 @@ fn without_weights_checkpoints_are_named_and_not_included() {
     assert_eq!(study.json("audit verify b.zip")["ok"], true);
     let (code, said) = python(&study, "b.zip");
     assert!(code == 0 && said.contains("not included, so not checked: checkpoint"), "{said}");
-    // That one was left out is not a way to lose it.
+    // An object cannot be lost by claiming that it was left out.
     let mut inside = members(&study.path("a.zip"));
     let run = inside.iter().find(|(name, _)| name.starts_with("readable/run-")).unwrap().1;
     let run: Value = serde_json::from_slice(run).unwrap();
     let id = run["checkpoint"].as_str().unwrap();
-    // Nor is it one to hide a record.
+    // Nor can a record be hidden in this way.
     let mut hidden = members(&study.path("b.zip"));
     let mut listing: Value = serde_json::from_slice(&hidden["bundle.json"]).unwrap();
     let entry =
@@ -143,7 +143,7 @@ fn a_changed_byte_anywhere_is_noticed() {
         bytes[middle] ^= 1;
         pack(&study.path("changed.zip"), &changed);
         let answer = study.reg("--json audit verify changed.zip");
-        // A listing that is no JSON any more is no bundle.
+        // A bundle whose listing is not JSON is refused.
         assert!(answer.code == 3 || answer.code == 1 && name == "bundle.json", "{name}: {answer:?}");
         let (code, said) = python(&study, "changed.zip");
         assert!(code == 3 || code == 1 && name == "bundle.json", "{name}: {said}");
@@ -232,7 +232,7 @@ fn the_bundled_program_lets_no_table_pass_that_differs_in_one_place() {
     study.ok("compare tiny-s-f0 tiny-s-f1 mlp-s-f0 mlp-s-f1 --labels Effusion --name folds");
     study.ok("dataset stats tiny --name counts");
     let auc = study.json("eval tiny-s-f0")["table"].as_str().unwrap().to_owned();
-    // Whoever leaves these out has another honest table.
+    // Without these keys, the table is another honest table.
     let rich = ["without bootstrap", "without groups"];
     let other: [&str; 0] = [];
     for (table, allowed) in
@@ -262,14 +262,14 @@ fn the_bundled_program_knows_the_keys_of_every_kind_and_the_labels() {
     let output = command.args(["-c", ask]).arg(program(&study, "a.zip")).output().unwrap();
     let known: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(known[2], serde_json::json!(reg::dataset::labels::names()));
-    // Rules that were raised in one place only would make every honest bundle wrong, or unchecked.
+    // If a version of rules were raised in one program only, every honest bundle would be refused, or not checked.
     let rules = serde_json::json!({
         "dataset": rules::INGEST, "split": rules::SPLIT, "import": rules::IMPORT, "dataset table": rules::COUNTS,
         "auc table": rules::AUC, "comparison table": rules::COMPARISON, "probe table": rules::PROBE,
         "heat table": rules::HEAT, "pointing table": rules::POINTING,
     });
     assert_eq!(known[3], rules);
-    // Keys that must be there, and behind the bar those that may.
+    // Required keys, and after the bar the optional ones.
     let keys = |known: &Value| {
         let (required, optional) = known.as_str().unwrap().split_once('|').unwrap();
         [required, optional].map(|keys| keys.split_whitespace().map(str::to_owned).collect::<BTreeSet<_>>())
@@ -365,7 +365,7 @@ fn a_data_set_that_contradicts_its_metadata_and_a_split_that_leaks_are_caught() 
     caught(&study, &forged.to_string(), "s.zip", "patient 5 is in two subsets");
 }
 
-/// Both programs find what is wrong behind a forged record.
+/// Both programs find the problem behind a forged record.
 fn caught(study: &Study, id: &str, file: &str, words: &str) {
     study.ok(&format!("audit {id} -o {file}"));
     let answer = study.reg(&format!("audit verify {file}"));
@@ -443,7 +443,7 @@ fn the_bundle_of_a_heat_map_holds_no_picture_of_a_patient() {
     let png = |bytes: &Vec<u8>| bytes.starts_with(b"\x89PNG");
     assert!(!members(&study.path("a.zip")).values().any(png));
     assert_eq!(study.json("audit verify a.zip")["ok"], true);
-    // Nor does it need the picture that was removed for good.
+    // The purged picture is not needed either.
     study.ok("withdraw patient:5 --reason consent --purge");
     study.ok("audit heat -o b.zip");
     assert_eq!(study.json("audit verify b.zip")["ok"], true);
@@ -502,7 +502,7 @@ fn nothing_hides_in_the_archive_beside_its_members() {
     }
     zip.finish().unwrap();
     let (code, said) = verified("b.zip");
-    assert!(code == 3 && said.contains("1 folders do not belong to the bundle: it was repacked"), "{said}");
+    assert!(code == 3 && said.contains("1 folder does not belong to the bundle: it was repacked"), "{said}");
     assert_eq!(verified("a.zip").0, 0);
 }
 
@@ -538,7 +538,7 @@ fn a_bundle_says_that_its_result_contains_withdrawn_data_and_begins_at_any_recor
     let (code, said) = python(&study, "a.zip");
     assert!(code == 0 && said.contains("withdrawn: 2 images of patient 5"), "{said}");
 
-    // An execution names what it made.
+    // An execution refers to its result.
     let traced = study.json("trace table");
     let of_kind = |kind: &str| {
         let node = traced["nodes"].as_array().unwrap().iter().find(|node| node["kind"] == kind);

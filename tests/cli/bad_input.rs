@@ -1,10 +1,10 @@
-//! Input that cannot be right: refused with file, row or id, and nothing of it stays.
+//! Invalid input is refused with file, row or id, and leaves nothing in the registry.
 
 use std::fs;
 
 use crate::harness::{INGEST, Study};
 
-/// Ingests, is refused for the reasons given, and finds the registry as empty as before.
+/// Runs an ingest that must be refused for these reasons and leave the registry empty.
 fn refused(study: &Study, words: &[&str]) {
     refused_as(study, INGEST, words);
 }
@@ -14,7 +14,7 @@ fn refused_as(study: &Study, command: &str, words: &[&str]) {
     study.is_empty();
 }
 
-/// Of a patient whose images are trained on.
+/// An image of a patient in the training subset.
 const IMAGE: &str = "images/00000018_000.png";
 
 /// The position of the first chunk of a kind in a PNG.
@@ -55,7 +55,7 @@ fn pixels_that_do_not_decode_are_found_by_the_full_check() {
     bytes[kind + 4 + length..kind + 8 + length].copy_from_slice(&checksum.to_be_bytes());
     fs::write(study.path(IMAGE), bytes).unwrap();
     refused_as(&study, &format!("{INGEST} --check full"), &[IMAGE, "has damaged image data"]);
-    // The quick check lets it through; then the training that reads it names it.
+    // The quick check accepts the file; the training that reads it names the file.
     study.ok(INGEST);
     study.ok("split make tiny --folds 1 --name s");
     study.refused(

@@ -1,4 +1,4 @@
-//! A real browser: headless Chromium, driven over the WebDriver protocol by what it takes of HTTP and no crate.
+//! A real browser: headless Chromium, driven through the WebDriver protocol with a minimal HTTP client.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -19,7 +19,7 @@ pub(crate) struct Browser {
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 impl Browser {
-    /// Starts Chromium; none where it is not installed.
+    /// Starts Chromium; none if it is not installed.
     pub(crate) fn start() -> Option<Self> {
         if !support::programs(&["chromedriver", "chromium"]) {
             return None;
@@ -33,7 +33,7 @@ impl Browser {
                 line.unwrap().split_once("successfully on port ")?.1.trim_end_matches('.').parse().ok()
             })
             .expect("chromedriver says its port");
-        // What it goes on to say must not fill the pipe.
+        // Its further output must not fill the pipe.
         std::thread::spawn(move || lines.count());
         let profile = tempfile::tempdir().unwrap();
         let mut browser = Browser { driver, port, session: String::new(), _profile: profile };
@@ -58,7 +58,7 @@ impl Browser {
         self.ask("url", json!({ "url": url }));
     }
 
-    /// What the body of a function returns in the page.
+    /// The result of a function with this body, called in the page.
     pub(crate) fn script(&self, body: &str) -> Value {
         self.ask("execute/sync", json!({ "script": body, "args": [] }))
     }
@@ -91,7 +91,7 @@ impl Browser {
         self.devtools("Emulation.setDeviceMetricsOverride", metrics);
     }
 
-    /// What the console of the page said since it was last asked.
+    /// The messages of the page's console since the last call.
     pub(crate) fn console(&self) -> Vec<String> {
         let entries = self.ask("se/log", json!({ "type": "browser" }));
         entries.as_array().unwrap().iter().map(|entry| entry["message"].to_string()).collect()
@@ -123,12 +123,12 @@ impl Browser {
     }
 }
 
-/// Sends bytes to a port of this machine and reads what comes until the end.
+/// Sends bytes to a port of this machine and reads the answer to its end.
 pub(crate) fn http(port: u16, request: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    // Who refuses a request need not hear its end: a reset is an end too.
+    // A server that refuses a request need not read all of it: a reset ends the answer too.
     let _ = stream.write_all(request.as_bytes());
-    // The driver keeps the line open behind what it sent.
+    // The driver keeps the connection open after its answer.
     let mut reader = BufReader::new(stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap_or(0) > 0 {}
@@ -137,7 +137,7 @@ pub(crate) fn http(port: u16, request: &str) -> String {
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
     });
     let mut body = Vec::new();
-    // The answer to a HEAD is shorter than it says.
+    // The answer to a HEAD has no body.
     let _ = reader.take(length.unwrap_or(u64::MAX)).read_to_end(&mut body);
     head + &String::from_utf8_lossy(&body)
 }

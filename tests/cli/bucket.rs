@@ -1,5 +1,5 @@
-//! An S3 server on loopback, in the process of the tests: the protocol by s3s, the files by s3s-fs. What the
-//! latter lacks is added: writes only if new, and lists in pages.
+//! An S3 server on loopback, in the process of the tests: s3s implements the protocol, s3s-fs the files. Conditional
+//! writes and lists in pages, which s3s-fs lacks, are added.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -31,7 +31,7 @@ pub(crate) struct Bucket {
 
 type Log = Arc<Mutex<Vec<(&'static str, String)>>>;
 
-/// Requests to write a key with this text wait: the one end hears of them, the other lets them go on.
+/// Writes of keys with this text wait: one channel reports them, the other lets them continue.
 struct Hold {
     text: &'static str,
     reached: Sender<()>,
@@ -41,7 +41,7 @@ struct Hold {
 struct Server {
     files: FileSystem,
     conditions: bool,
-    /// Held while it is looked whether a key is there, and written.
+    /// Held between the check that a key is free and the write.
     one_at_a_time: tokio::sync::Mutex<()>,
     log: Log,
     holds: Arc<Mutex<Option<Hold>>>,
@@ -52,7 +52,7 @@ impl Bucket {
         Self::with_conditions(true)
     }
 
-    /// A server that overwrites what is to be written only if it is new, as some do.
+    /// A server that ignores the condition that a key must be new, as some do.
     pub(crate) fn without_conditions() -> Self {
         Self::with_conditions(false)
     }
@@ -88,7 +88,7 @@ impl Bucket {
         Bucket { dir, endpoint, log, holds, _runtime: runtime }
     }
 
-    /// What tells a program where the server is and who asks.
+    /// Sets address and credentials in a command's environment.
     pub(crate) fn tell<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         command.env("AWS_ENDPOINT_URL", &self.endpoint).env("AWS_ALLOW_HTTP", "true");
         command.env("AWS_REGION", "eu-central-1");
@@ -100,13 +100,12 @@ impl Bucket {
         self.dir.path().join(BUCKET).join(key)
     }
 
-    /// The requests since this was last asked for: what was asked, and the key.
+    /// The requests since the last call: operation and key.
     pub(crate) fn requests(&self) -> Vec<(&'static str, String)> {
         std::mem::take(&mut self.log.lock().unwrap())
     }
 
-    /// Lets requests wait that write a key with `text` in it. What is returned hears of the first, and lets all
-    /// go on when it is dropped.
+    /// Makes writes of keys with `text` wait. The receiver reports the first; all continue when the sender is dropped.
     pub(crate) fn hold(&self, text: &'static str) -> (Receiver<()>, Sender<()>) {
         let ((reached, hears), (lets_go, release)) = (channel(), channel());
         *self.holds.lock().unwrap() = Some(Hold { text, reached, release });

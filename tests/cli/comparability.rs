@@ -1,4 +1,4 @@
-//! `reg compare`: what it refuses, what it marks, and how sure it says its numbers are.
+//! `reg compare`: refusals, flags, and uncertainties.
 
 use std::fs;
 
@@ -16,7 +16,7 @@ fn in_every_form(study: &Study, command: &str) -> Vec<String> {
     forms.into_iter().chain([study.json(command).to_string()]).collect()
 }
 
-/// A CSV with scores of a subset of `mlp-s-f0`'s fold, the label's truth itself being the score.
+/// A CSV with scores for a subset of `mlp-s-f0`'s fold; the score is the label itself.
 pub(crate) fn theirs(study: &Study, labels: &[&str], subset: Subset) -> String {
     let test = study.json("show mlp-s-f0")["record"]["spec"].as_str().unwrap().to_owned();
     let split = study.json(&format!("show {test}"))["record"]["split"].as_str().unwrap().to_owned();
@@ -90,7 +90,7 @@ fn models_can_be_compared_on_the_images_that_all_scored() {
 #[test]
 fn a_model_that_has_seen_the_test_patients_is_found_through_its_lineage() {
     let study = Study::trained();
-    // Its own training images: every patient is known to it.
+    // Its own training images: the model has seen every patient.
     let train = study.json("eval mlp-s-f0 --subset train")["predictions"].as_str().unwrap().to_owned();
     let refused =
         study.refused(3, &format!("compare {train}"), &["was trained or selected on", "re-sampling 0"]);
@@ -98,10 +98,10 @@ fn a_model_that_has_seen_the_test_patients_is_found_through_its_lineage() {
     // Another model's scores of these images.
     let theirs = study.json("eval tiny-s-f0 --subset train")["predictions"].as_str().unwrap().to_owned();
     study.refused(3, &format!("compare {train} {theirs}"), &["mlp (re-sampling 0)", "patients"]);
-    // Validation images are those that models are selected on, for all models alike.
+    // Validation images are used for model selection by all models alike.
     let validated = study.json("eval mlp-s-f0 --subset val")["predictions"].as_str().unwrap().to_owned();
     study.ok(&format!("compare {validated}"));
-    // A model of other folds has learnt from the patients that this one is tested on.
+    // A model of other folds was trained on the test patients of this one.
     let across = study.json("compare tiny-s-f0 mlp-s-f1 --allow-different-images");
     let kinds: Vec<&str> = across["unfair"]
         .as_array()
@@ -298,7 +298,7 @@ fn thresholds_are_chosen_on_validation_images_or_not_at_all() {
         rows.filter(|row| !row["threshold"].is_null()).count()
     };
     assert!(chosen("mlp") > 0 && chosen("tiny") == 0);
-    // The table names what its thresholds were chosen on.
+    // The table names the subset that its thresholds were chosen on.
     let trace = study.json("trace judged");
     assert!(trace["nodes"].as_array().unwrap().iter().any(|node| node["id"] == validated), "{trace}");
     for row in with["metrics"].as_array().unwrap() {
@@ -320,7 +320,7 @@ fn another_tools_threshold_is_chosen_on_its_own_validation_scores() {
     }
     let answer = study.json("compare theirs-test --metrics");
     let rows = answer["metrics"].as_array().unwrap();
-    // A label that all validation images have, or none, has no threshold.
+    // A label that all validation images have, or none has, has no threshold.
     let judged: Vec<&Value> = rows.iter().filter(|row| !row["threshold"].is_null()).collect();
     assert!(!judged.is_empty(), "{rows:?}");
     for row in judged {

@@ -22,7 +22,7 @@ pub(crate) fn verify(study: &Study, arguments: &str) -> (i32, Value) {
     (answer.code, answer.json())
 }
 
-/// Objects of every sort: id, the kind that verify calls it, and its name.
+/// Objects of every kind: id, kind in the output of verify, and name.
 pub(crate) fn victims(study: &Study) -> Vec<(String, &'static str, Option<&'static str>)> {
     let link = |name: &str, key: &str| {
         let record = study.json(&format!("show {name}"))["record"].clone();
@@ -71,7 +71,7 @@ fn a_flipped_bit_in_any_object_is_named_with_the_table_that_it_taints() {
             out.contains(&id) && out.contains(kind) && out.contains(label) && out.contains("taints table"),
             "{out}"
         );
-        // Of the table alone it is as bad, whatever lies between.
+        // The table is tainted too, whatever is in between.
         let (code, of_table) = verify(&study, "table");
         assert_eq!(code, 3, "{kind}: {of_table}");
         assert_eq!(of_table["damaged"][0]["id"], json!(id), "{kind}");

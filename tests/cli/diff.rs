@@ -1,4 +1,4 @@
-//! What changed between two results, in the order in which it has its effect, and whether it can have mattered.
+//! The differences between two results, in the order of their effect, and whether each can have mattered.
 
 use serde_json::{Value, json};
 
@@ -81,7 +81,7 @@ fn tables_that_differ_in_what_cannot_matter_are_equal_and_it_is_said_why() {
     assert_eq!(found["equal"], json!(true), "{found}");
     assert!(why(&found).contains("no effect: the metadata files differ in bytes"), "{found}");
     assert_eq!(found["first"]["path"], json!("spec.dataset.metadata"));
-    // Another label of an image that no subset holds.
+    // Another label of an image that is in no subset.
     study.edit("data.csv", |text| text.replace("00000024_000.png,Mass", "00000024_000.png,Hernia"));
     study.ok(&INGEST.replace("--name tiny", "--name outside"));
     without_24(&study, "outside", "oo", "third");
@@ -113,7 +113,7 @@ fn a_relabelled_training_image_is_a_cause() {
     assert!(why(&found).contains("data: 1 image relabelled"), "{found}");
     assert_eq!(found["data"][0]["relabelled"][0]["lost"], json!(["Atelectasis", "Hernia"]));
     assert!(study.ok("diff first second").contains("00000001_000.png +Mass -Atelectasis -Hernia"));
-    // Comparisons of two folds each say of their data sets once what differs.
+    // For comparisons of two folds each, the differences of the data sets are shown once.
     for (dataset, split) in [("tiny", "two"), ("other", "others")] {
         study.ok(&format!("split make {dataset} --folds 2 --name {split}"));
         for fold in ["0", "1"] {
@@ -163,7 +163,7 @@ fn the_first_part_is_the_file_that_changed_and_an_image_only_where_it_did() {
     let paths: Vec<&str> =
         both["parts"].as_array().unwrap().iter().map(|at| at["path"].as_str().unwrap()).collect();
     assert_eq!(paths, ["manifest", "metadata"]);
-    // A split of it that is drawn with another seed parts at the seed.
+    // A split of it with another seed diverges at the seed.
     study.ok("split make tiny --seed 1 --folds 2 --name one");
     study.ok("split make tiny --seed 2 --folds 2 --name two");
     let found = study.json("diff one two");
@@ -193,12 +193,12 @@ fn comparisons_of_the_same_models_and_labels_in_another_order_are_equal() {
     let found = study.json("diff straight reversed");
     assert_eq!(found["equal"], json!(true), "{found}");
     assert!(why(&found).contains("the same labels in another order"), "{found}");
-    // One that says more says the rest alike.
+    // Scores of more labels are the same for the shared labels.
     study.ok(&format!("compare {tiny} {mlp} --name plain"));
     let found = study.json("diff plain one");
     assert_eq!(settings(&found, "numbers"), ["bootstrap", "groups", "metrics"]);
     assert!(why(&found).contains("the numbers of both sides are equal to the last digit"), "{found}");
-    // Another seed of the draws is not.
+    // Another seed of the bootstrap is not.
     study.ok(&format!("compare {mlp} {tiny} {asked} --seed 2 --name seeded"));
     let found = study.json("diff one seeded");
     assert_eq!(found["equal"], json!(false));
@@ -233,12 +233,12 @@ fn a_name_that_a_model_is_given_cannot_matter() {
         assert!(why(&found).contains(said), "{found}");
         assert_eq!(found["first"]["fields"], json!(["/model"]), "{found}");
     }
-    // Scores that came back from a file are those that went out.
+    // Scores that were exported and imported are the same.
     study.ok("compare tiny-s-f0 mlp-s-f0 --name own");
     let found = study.json("diff own with-ours");
     assert_eq!(found["equal"], json!(true), "{found}");
     assert!(why(&found).contains("possible cause without effect: settings: imported file"), "{found}");
-    // Nobody knows by what another tool's scores were made.
+    // The origin of another tool's scores is unknown.
     assert_eq!(settings(&found, "code"), ["numerics"]);
     assert!(found["code"][0]["a"].is_object() && found["code"][0]["b"].is_null(), "{found}");
     assert_eq!(settings(&found, "environment"), ["threads", "device"]);
@@ -264,7 +264,7 @@ fn a_name_that_a_model_is_given_cannot_matter() {
         .map(|change| change["b"].as_f64().unwrap())
         .collect();
     assert!(apart.iter().all(|apart| *apart < 1e-12), "{apart:?}");
-    // A model that one table alone has is one line, and the others are held against each other.
+    // A model of only one table is one line, and the other models are compared.
     study.ok("compare tiny-s-f0 tiny-s-f1 mlp-s-f0 mlp-s-f1 --name both");
     study.ok("compare tiny-s-f0 tiny-s-f1 --name alone");
     let found = study.json("diff alone both");
@@ -280,7 +280,7 @@ fn what_a_split_was_drawn_of_and_what_groups_look_at_can_matter_and_nothing_else
         ))
     };
     train("tiny", "s", "one");
-    // Ages only, which neither this network nor a table by gender looks at.
+    // Only ages differ, which neither this network nor a table by gender uses.
     study.edit("data.csv", |text| text.replace(",57,M,PA,", ",58,M,PA,"));
     study.ok("ingest images --metadata data.csv --boxes boxes.csv --name older");
     study.ok("split make older --folds 2 --name o");
@@ -296,7 +296,7 @@ fn what_a_split_was_drawn_of_and_what_groups_look_at_can_matter_and_nothing_else
     );
     assert!(!why(&found).contains("possible cause without effect: data"), "{found}");
     assert!(why(&study.json("diff one-by-age two-by-age")).contains("data: "));
-    // Two patients that are one now, and so are drawn as one.
+    // Two patients that are one now, and are resampled as one.
     study.edit("data.csv", |text| text.replace(",0,2,", ",0,3,"));
     study.ok("ingest images --metadata data.csv --boxes boxes.csv --name merged");
     study.ok("split make merged --folds 2 --name m");
@@ -345,7 +345,7 @@ fn results_of_other_things_are_never_the_same() {
         let text = std::fs::read_to_string(study.path(&format!("answers/{run}.json"))).unwrap();
         serde_json::from_str::<Value>(&text).unwrap()["table"].as_str().unwrap().to_owned()
     };
-    // An AUC table beside the comparison that its predictions are in.
+    // An AUC table and a comparison of the same predictions.
     let found = study.json(&format!("diff table {}", of_run("mlp-s-f0")));
     assert_eq!(found["equal"], json!(false));
     let parts = found["configuration"].as_array().unwrap().iter().filter(|change| change["what"] == "part");
@@ -367,7 +367,7 @@ fn results_of_other_things_are_never_the_same() {
         (&found["equal"], settings(&found, "configuration")),
         (&json!(false), vec!["labels".to_owned()])
     );
-    // Counts of other images.
+    // Counts of different images.
     let counts = |name: &str| table(&format!("dataset stats {name} --name {name}-counts"));
     let all = counts("tiny");
     study.edit("data.csv", |text| text.replace("00000001_000.png", "00000001_900.png"));

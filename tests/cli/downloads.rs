@@ -1,5 +1,5 @@
-//! Files as people download them: archives of every kind, JPEGs, folders behind links, names that differ a little, and
-//! what lies in the place of a file that did not arrive.
+//! Files as people download them: archives of every kind, JPEGs, links to folders, names that differ a little, and
+//! files that a failed download leaves.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -24,7 +24,7 @@ fn findings(answer: &Value) -> String {
     each.collect::<Vec<_>>().join("\n")
 }
 
-/// Saves an image as a JPEG of good quality, in the place of the PNG.
+/// Replaces a PNG by a JPEG of good quality.
 fn to_jpeg(png: &Path) {
     let image = image::open(png).unwrap().to_luma8();
     let mut bytes = Vec::new();
@@ -98,7 +98,7 @@ fn jpegs_are_registered_as_they_are_and_used_like_pngs() {
     let shown = server.get(&format!("/xray/{}/0", study.id("tiny")));
     assert_eq!((shown.status, shown.heads["content-type"].as_str()), (200, "image/jpeg"));
     drop(server);
-    // A width is that of the upright image.
+    // The width is that of the upright image.
     let turned = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/jpeg/gray-exif-6.jpg");
     fs::copy(turned, study.path("images/00000001_000.jpg")).unwrap();
     study.ok("ingest images --metadata data.csv --name turned");
@@ -136,17 +136,17 @@ fn a_name_that_differs_in_case_form_or_ending_is_matched_where_nothing_else_is_m
     assert_eq!(answer["images"], json!(30));
     let said = "1 image has another ending than in the metadata, used: 00000002_000.jpg for 00000002_000.png";
     assert!(findings(&answer).contains(said), "{answer}");
-    // Two that could be meant: neither is taken.
+    // Two possible matches: neither is used.
     fs::copy(at("00000002_000.jpg"), at("00000002_000.jpeg")).unwrap();
     study.refused(1, INGEST, &["no image for 1 row of data.csv: 00000002_000.png"]);
     let answer = study.json(&format!("{INGEST} --allow-missing"));
     let said = "2 images have no row in the metadata, ignored: 00000002_000.jpeg; 00000002_000.jpg";
     assert!(findings(&answer).contains(said), "{answer}");
-    // And an exact name wins.
+    // An exact name wins.
     fs::copy(at("00000003_000.png"), at("00000003_000.PNG")).unwrap();
     let answer = study.json(&format!("{INGEST} --allow-missing"));
     assert!(findings(&answer).contains("ignored: 00000002_000.jpeg; 00000002_000.jpg; 00000003_000.PNG"));
-    // A file of the other format is what it is.
+    // The contents of a file decide its format, not its name.
     fs::copy(at("00000002_000.jpg"), at("00000002_000.png")).unwrap();
     let answer = study.json(&format!("{INGEST} --allow-missing"));
     assert!(findings(&answer).contains("1 image is of another format than its name says"), "{answer}");
@@ -170,7 +170,7 @@ fn the_images_of_a_folder_behind_a_link_are_taken_and_what_is_left_out_is_named(
             "1 link to a folder was followed: nih/images_002 -> ../disk2/images_002"
         );
     }
-    // The disk is gone: with and without --allow-missing, a word.
+    // The disk is gone: an error with and without --allow-missing.
     sh(&study, "mv disk2 unmounted && touch nih/scan.dcm nih/images_003.zip");
     let words =
         ["1 link leads nowhere: nih/images_002 -> ../disk2/images_002", "nih/scan.dcm", "nih/images_003.zip"];
@@ -229,7 +229,7 @@ fn a_hard_link_that_cannot_be_made_says_why() {
         return;
     }
     let study = Study::new();
-    // A file system of its own, which /dev/shm is.
+    // /dev/shm is another file system.
     let other = tempfile::tempdir_in("/dev/shm").unwrap();
     for image in images(&study) {
         fs::copy(&image, other.path().join(image.file_name().unwrap())).unwrap();

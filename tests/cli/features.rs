@@ -1,4 +1,4 @@
-//! What features know, and where networks look: `reg probe` and `reg gradcam`.
+//! Probes of features and heat maps: `reg probe` and `reg gradcam`.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ fn ids(study: &Study, kind: &str) -> Vec<String> {
     records.as_array().unwrap().iter().map(|record| record["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// The share of pairs that scores put into the right order, counted.
+/// The share of pairs that the scores order correctly, by counting.
 fn auc_by_pairs(scores: &[f64], positive: &[bool]) -> f64 {
     let of = |class| scores.iter().zip(positive).filter(move |(_, p)| **p == class).map(|(score, _)| *score);
     let (mut won, mut pairs) = (0.0, 0.0);
@@ -120,7 +120,7 @@ fn a_target_that_never_changes_cannot_be_probed() {
     );
 }
 
-/// An image of fold 0's test subset, with a box, and the label of that.
+/// An image of fold 0's test subset with a box, and the label of the box.
 fn boxed(study: &Study) -> (String, String) {
     let game = study.json("gradcam tiny-s-f0 --boxes --subset train");
     let row = &game["boxes"][0];
@@ -153,7 +153,7 @@ fn a_picture_has_the_size_of_its_image_and_its_record_says_how_it_was_made() {
     assert_eq!(heatmap.len(), 64);
     assert_eq!(answer["boxes"].as_array().unwrap().len(), 1);
 
-    // The score is that of `reg predict`, and a file with the image's bytes is the image.
+    // The score is that of `reg predict`, and a file with the image's bytes counts as the image.
     let predicted = study.json(&format!("predict tiny-s-f0 images/{image}"));
     let [a, b] =
         [&predicted["images"][0]["scores"][&label], &answer["probability"]].map(|v| v.as_f64().unwrap());
@@ -308,7 +308,7 @@ fn a_file_is_its_bytes_and_not_its_name() {
         study.json("predict tiny-s-f0 stranger.png")["images"][0]["scores"]
     );
 
-    // What contradicts the data set, and what the network does not see, is refused.
+    // Values that contradict the data set, and values that the network does not see, are refused.
     study.refused(
         1,
         &format!("predict mlp-s-f0 copy.png {given}"),
@@ -350,7 +350,7 @@ fn a_heat_map_of_a_strange_file_records_the_age_gender_and_view_that_were_given(
     study.is_sound();
 }
 
-/// The published list on images of another size, and a list in pixels of the images.
+/// The published list for images of another size, and a list in pixels of the images.
 #[test]
 fn boxes_are_scaled_to_the_images_that_are_there() {
     let study = Study::new();

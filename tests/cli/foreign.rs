@@ -1,4 +1,4 @@
-//! Other people's models: `reg predictions import`, and its scores beside those of runs.
+//! Models of other tools: `reg predictions import`, and comparisons of imported scores with those of runs.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -25,7 +25,7 @@ fn id<T>(study: &Study, name: &str) -> Id<T> {
     Id::new(study.id(name).parse().unwrap())
 }
 
-/// A CSV of scores of these images, some of them tied.
+/// A CSV of scores for these images, with ties.
 fn scores(images: &[String], labels: &[&str]) -> String {
     let mut csv = format!("prob_{},Image Index\n", labels.join(",prob_"));
     for (i, image) in images.iter().enumerate() {
@@ -192,7 +192,7 @@ fn the_truth_beside_the_scores_is_never_taken_for_them() {
     table(&labels.map(str::to_owned), &|i, j| vec![score(i, j)]);
     let expected = study.json(import)["auc"].clone();
     assert_ne!(expected["Mass"], json!(1.0));
-    // Whatever the scores are called, and on whichever side they stand.
+    // Whatever the names of the score columns are, and wherever they are.
     for name in ["pred_{}", "{}_prob", "score_{}", "{} score", "y_pred_{}"] {
         let head = |label: &str| name.replace("{}", label);
         table(&labels.map(|label| [label.to_owned(), head(label)]).concat(), &|i, j| {
@@ -204,7 +204,7 @@ fn the_truth_beside_the_scores_is_never_taken_for_them() {
         });
         assert_eq!(study.json(import)["auc"], expected, "{name}");
     }
-    // Two that fit: a pattern decides, and is recorded, so that the table can be checked.
+    // Two columns match: a pattern decides, and is recorded, so that the table can be checked.
     let two = labels.map(|label| [format!("prob_{label}"), format!("pred_{label}")]).concat();
     table(&two, &|i, j| vec![score(i, j), score(j, i)]);
     study.refused(
@@ -228,7 +228,7 @@ fn the_truth_beside_the_scores_is_never_taken_for_them() {
     }
     table(&labels.map(|label| format!("true_{label}")), &|i, j| vec![score(i, j)]);
     study.refused(1, import, &["nothing says that those named \"true_{label}\" are scores"]);
-    // Decisions that are not all right are scores, and it is said what they are.
+    // Decisions of 0 and 1 that are not all right are accepted as scores, with a note.
     table(&labels.map(str::to_owned), &|i, j| vec![if i == 0 { "1".to_owned() } else { truth(i, j) }]);
     assert!(study.reg(import).stderr.contains("scores are all 0 or 1"));
     study.is_sound();
@@ -280,7 +280,7 @@ fn scores_come_from_a_pipe_as_from_a_file() {
     assert!(answer.stderr.contains("/dev/stdin is a Parquet file"), "{}", answer.stderr);
 }
 
-/// Scores that are constant for all but one label have no rank correlation there, and no mean is silent about it.
+/// Constant scores of a label have no rank correlation, and every mean says how many labels it covers.
 #[test]
 fn every_mean_says_how_many_labels_it_covers() {
     let study = Study::divided();

@@ -1,4 +1,4 @@
-//! Records that differ from what can be computed, in one place each.
+//! Records that differ from the recomputed ones, in one place each.
 
 use reg::hash::{Hash, Id};
 use reg::recompute::recompute;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::harness::Study;
 
-/// A registry in which one record is another.
+/// A registry in which one record is replaced.
 struct Overlay<'a> {
     registry: &'a Registry,
     id: Hash,
@@ -84,7 +84,7 @@ fn no_number_of_a_record_can_be_changed_and_no_row_left_out() {
             }
         }
     }
-    // On how many threads scores were computed, and by which version of the numbers, is told by nothing else that they name.
+    // Number of threads and version of the numbers of scores cannot be checked against another record.
     let told_alone = ["predictions /source/numerics/version", "predictions /source/threads"];
     assert_eq!(passed, told_alone, "changed, and nobody noticed");
 }

@@ -1,4 +1,4 @@
-//! What nothing needs can be removed, and nothing else ever is.
+//! Unneeded objects can be removed, and no others ever are.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -58,9 +58,9 @@ fn a_data_set_that_lost_its_name_goes_with_what_is_its_own_and_comes_back_the_sa
         })
         .collect();
     past_this_second();
-    // In the last month it came in.
+    // All objects are younger than a month.
     let young = study.json("gc");
-    // The data set is in the log of that time besides; split and assignment are only young.
+    // The data set is also in the log of that time; split and assignment are only young.
     assert_eq!((removed(&young), &young["young"]["objects"]), (BTreeSet::new(), &json!(2)));
 
     let before = objects(&study);
@@ -101,7 +101,7 @@ fn a_data_set_that_lost_its_name_goes_with_what_is_its_own_and_comes_back_the_sa
     assert_eq!(before[1]["records"].as_array().unwrap().len(), 1);
     study.refused(1, &format!("show {id}"), &["no id starts with it"]);
     assert_eq!(removed(&study.json(GC)), BTreeSet::new());
-    // One that keeps more finds nothing amiss in the log.
+    // A sweep that keeps more finds no problem in the log.
     assert_eq!(removed(&study.json("gc")), BTreeSet::new());
     study.ok("reindex");
     assert_eq!(answers(), before);
@@ -136,7 +136,7 @@ fn what_a_killed_or_failed_ingest_left_goes() {
     let files = [".reg/reg.redb", ".reg/commits"].map(|path| study.path(path));
     let old = files.clone().map(|path| fs::read(path).unwrap());
     let id = study.json(&ingest(&FIRST, "lost"))["id"].as_str().unwrap().to_owned();
-    // Killed in the moment before it was known.
+    // Killed just before the commit.
     for (path, bytes) in files.iter().zip(&old) {
         fs::write(path, bytes).unwrap();
     }
@@ -151,7 +151,7 @@ fn what_a_killed_or_failed_ingest_left_goes() {
     past_this_second();
     assert_eq!(removed(&study.json("gc")), BTreeSet::new(), "it may be on its way still");
     let swept = study.json(GC);
-    // The data set, its manifest, two images, the entry of the log that none leads to, and bytes.
+    // The data set, its manifest, two images, the log entry outside the log, and bytes.
     assert_eq!(swept["removed"]["objects"], json!(6), "{swept}");
     assert!(removed(&swept).contains(&id));
     assert_eq!(objects(&study), before);
@@ -183,7 +183,7 @@ fn an_interrupted_training_keeps_what_it_goes_on_with() {
     }
     drop(errors);
     study.is_sound();
-    // Given up: its folder is all that held it.
+    // Given up: only its folder kept the objects.
     let live = fs::read_dir(study.path(".reg/live")).unwrap().next().unwrap().unwrap().path();
     fs::remove_dir_all(live).unwrap();
     assert_eq!(study.json(GC)["kept"]["objects"], json!(0));
@@ -232,7 +232,7 @@ fn nothing_is_removed_while_something_that_stays_is_damaged_or_missing() {
         refused(&format!("{kind} missing"));
         heal(&path, &whole);
         let speaks = Header::read(&whole).is_ok() || ["manifest", "assignment", "scores"].contains(&kind);
-        // What names others must be right, wherever it is wrong; what names none need only be there.
+        // Objects with references must be intact; objects without need only exist.
         if speaks {
             flip(&path);
             refused(&format!("{kind} flipped in the middle"));
@@ -245,7 +245,7 @@ fn nothing_is_removed_while_something_that_stays_is_damaged_or_missing() {
         }
         overwrite(&path, &whole);
     }
-    // An image is not read for this; it stays whatever its bytes are.
+    // An image is not read for this; it is kept whatever its bytes are.
     let image = study.object(&id_of(&study.path("images/00000001_000.png")));
     let whole = flip(&image);
     assert_eq!(removed(&study.json(GC)), BTreeSet::from([garbage]));
@@ -257,7 +257,7 @@ fn nothing_is_removed_while_something_that_stays_is_damaged_or_missing() {
 fn what_is_about_to_be_named_is_never_removed_and_a_waiting_gc_keeps_nobody_out() {
     let study = Study::divided();
     let registry = study.registry();
-    // As a slow ingest is in the middle of its work.
+    // As during a slow ingest.
     let mut transaction = registry.transaction().unwrap();
     let found = id_of(&study.path("data.csv"));
     study.ok("tag tiny --delete");
@@ -269,7 +269,7 @@ fn what_is_about_to_be_named_is_never_removed_and_a_waiting_gc_keeps_nobody_out(
     assert!(removed(&study.json(&format!("{GC} --dry-run"))).contains(&found));
     std::thread::scope(|scope| {
         let gc = scope.spawn(|| study.reg(&format!("--json {GC}")));
-        // These come while it waits, or before; they wait for it no longer than they would for each other.
+        // These processes start while it waits, or before; they wait for it no longer than for each other.
         for n in 0..3 {
             study.ok(&format!("tag t{n} {found}"));
             study.ok(&format!("tag t{n} --delete"));

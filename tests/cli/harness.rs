@@ -1,4 +1,4 @@
-//! A study on disk, and `reg` run in it with nothing of the tester's environment but PATH.
+//! A study on disk, and `reg` in it with only PATH of the tester's environment.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -23,7 +23,7 @@ pub(crate) struct Study {
     dir: tempfile::TempDir,
 }
 
-/// What a command came to.
+/// The result of a command.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) code: i32,
@@ -37,7 +37,7 @@ impl Study {
         Study { dir: tempfile::tempdir().unwrap() }
     }
 
-    /// A registry beside the files of `fixtures/tiny`: `images/`, `data.csv`, `boxes.csv`,
+    /// A registry next to the files of `fixtures/tiny`: `images/`, `data.csv`, `boxes.csv`,
     /// `train_val.txt` and `test.txt`, all of them writable.
     pub(crate) fn new() -> Self {
         let study = Study::bare();
@@ -71,8 +71,8 @@ impl Study {
         study
     }
 
-    /// The whole main job: runs `tiny-s-f0`, `tiny-s-f1`, `mlp-s-f0`, `mlp-s-f1` and their comparison
-    /// `table`. `answers/` holds what the trainings said as JSON.
+    /// The whole main task: runs `tiny-s-f0`, `tiny-s-f1`, `mlp-s-f0`, `mlp-s-f1` and their comparison
+    /// `table`. `answers/` has the JSON output of the trainings.
     ///
     /// It is done once and copied with its times, which `reg reindex` orders records by.
     pub(crate) fn trained() -> Self {
@@ -111,7 +111,7 @@ impl Study {
         self.dir.path().join(relative)
     }
 
-    /// `reg` with arguments that are written as one text; no argument here holds a space.
+    /// `reg` with arguments in one text; no argument contains a space.
     pub(crate) fn command(&self, arguments: &str) -> Command {
         self.command_of(Path::new(env!("CARGO_BIN_EXE_reg")), arguments)
     }
@@ -196,7 +196,7 @@ impl Study {
         fs::write(&path, change(text)).unwrap();
     }
 
-    /// Asserts that the registry holds nothing and nothing is left on its way.
+    /// Asserts that the registry is empty and has no temporary files.
     pub(crate) fn is_empty(&self) {
         assert_eq!(self.json("list")["records"], serde_json::json!([]));
         assert_eq!(self.json("log")["events"], serde_json::json!([]));
@@ -204,7 +204,7 @@ impl Study {
         assert_eq!(files(&self.path(".reg/objects")), Vec::<PathBuf>::new());
     }
 
-    /// Asserts that no file is left on its way.
+    /// Asserts that no temporary file is left.
     pub(crate) fn nothing_staged(&self) {
         assert_eq!(fs::read_dir(self.path(".reg/tmp")).unwrap().count(), 0);
     }
@@ -237,12 +237,87 @@ impl Answer {
     }
 }
 
-/// What a process came to; none may panic.
+/// The result of a process, which must not have panicked. Also checks how its messages name paths and write counts.
 pub(crate) fn finish(output: std::io::Result<Output>, what: &str) -> Answer {
     let output = output.unwrap_or_else(|e| panic!("cannot run reg {what}: {e}"));
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!stderr.contains("panicked"), "reg {what} panicked:\n{stderr}");
+    if let Some(path) = stderr.lines().filter_map(named_twice).next() {
+        panic!("reg {what} names {path} twice:\n{stderr}");
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let shown = text.lines().filter(|line| !line.starts_with('{')).chain(stderr.lines());
+    if let Some((line, count)) = shown.filter_map(|line| Some((line, miscounted(line)?))).next() {
+        panic!("reg {what} says `{count}`:\n{line}");
+    }
     Answer { code: output.status.code().unwrap_or(-1), stdout: output.stdout, stderr }
+}
+
+/// A path that an error names twice, or together with a parent, because the outer message repeats the inner one.
+fn named_twice(line: &str) -> Option<&str> {
+    let message = line.strip_prefix("error: ")?;
+    let (outer, inner) = message.strip_prefix("cannot ")?.split_once(": ")?;
+    let outer = outer.split_once(' ')?.1;
+    let is_path = outer.contains('/') && !outer.contains(' ');
+    let again = inner.split_whitespace().map(|word| word.trim_matches(|c| ",;:`()".contains(c)));
+    let mut again = again.filter(|word| word.contains('/') && outer.starts_with(word));
+    if is_path { again.next().map(|_| outer) } else { None }
+}
+
+/// Nouns that are counted in messages.
+const COUNTED: &[&str] = &[
+    "batches",
+    "boxes",
+    "bytes",
+    "cells",
+    "changes",
+    "columns",
+    "entries",
+    "epochs",
+    "fields",
+    "files",
+    "folds",
+    "images",
+    "labels",
+    "links",
+    "members",
+    "names",
+    "objects",
+    "packs",
+    "parameters",
+    "patients",
+    "pixels",
+    "problems",
+    "records",
+    "rows",
+    "runs",
+    "scans",
+    "scores",
+    "sections",
+    "tables",
+    "tensors",
+    "words",
+];
+
+/// A miswritten count, such as `1 images` or `112120 images`.
+fn miscounted(line: &str) -> Option<String> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    words.windows(2).find_map(|pair| {
+        let number = pair[0].trim_start_matches(['(', '`']);
+        let noun = pair[1].trim_end_matches([',', ';', ':', '.', ')', '`']);
+        let wrong = number == "1" || number.len() > 3;
+        let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
+        (wrong && is_number && COUNTED.contains(&noun)).then(|| format!("{number} {noun}"))
+    })
+}
+
+#[test]
+fn what_is_miscounted_is_found() {
+    assert_eq!(miscounted("error: 1 images, 2 labels").unwrap(), "1 images");
+    assert_eq!(miscounted("sound: 2 objects, 1234 bytes").unwrap(), "1234 bytes");
+    assert_eq!(miscounted("1 image, 112,120 images, 14 labels, image 1, bytes 1234"), None);
+    assert_eq!(named_twice("error: cannot open /a/b: /a is a symbolic link").unwrap(), "/a/b");
+    assert_eq!(named_twice("error: cannot open /a/b: No such file or directory"), None);
 }
 
 /// The worker that was built beside `reg`.
@@ -257,7 +332,7 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = walkdir::WalkDir::new(folder)
         .into_iter()
         .map(Result::unwrap)
-        // The head of the history lies among the objects.
+        // The head of the history is among the objects.
         .filter(|entry| {
             entry.file_type().is_file() && !entry.file_name().to_string_lossy().starts_with("head-")
         })

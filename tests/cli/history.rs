@@ -1,4 +1,4 @@
-//! Who used an image, a patient, a row: what was done with them, not what depends on the data set that holds them.
+//! The use of an image, a patient, a row: what was done with them, not everything that depends on their data set.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{INGEST, Study, id_of};
 
-/// The subset of a patient's images in each fold, by the split itself.
+/// The subset of a patient's images in each fold, from the split itself.
 fn subsets(study: &Study, patient: u32) -> Vec<Subset> {
     let registry = study.registry();
     let view = registry.view().unwrap();
@@ -46,7 +46,7 @@ fn a_patient_is_traced_to_what_was_trained_selected_or_judged_on_him() {
                     assert_eq!(uses[other], json!(expected), "{run} and patient {patient}");
                 }
             }
-            // The run that tests on them stands in the fold, and says that it has not seen them.
+            // The run that is tested on these images is listed in the fold, and has not seen them.
             let place = &traced["datasets"][0]["splits"][0]["folds"][fold];
             assert_eq!(place[subset.name()], json!(images));
             assert_eq!(place["used_by"].as_array().unwrap().len(), 2, "{place}");
@@ -96,7 +96,7 @@ fn a_row_of_a_data_set_that_lacks_it_is_not_answered_for_others_in_silence() {
     let text = study.ok("trace --down less:16");
     assert!(text.starts_with("less does not hold data row 16 of its metadata. Elsewhere:\n"), "{text}");
     assert!(!study.reg("trace --down tiny:16").stderr.contains("does not hold"));
-    // Of several names it is the one that was typed.
+    // Of several names, the typed one is shown.
     study.ok("tag also tiny");
     study.ok("tag one tiny");
     assert!(study.ok("trace --down tiny:16").contains("data set tiny "));
@@ -121,7 +121,7 @@ fn each_version_of_a_data_set_is_told_apart_and_a_row_is_of_one_file() {
     let row = study.json("trace --down data.csv:16");
     assert_eq!(row["datasets"].as_array().unwrap().len(), 1);
     assert_eq!(row["datasets"][0]["name"], json!("second"));
-    // What cannot be read is said to be unknown, and keeps nothing else from being found.
+    // The use by an unreadable record is reported as unknown; everything else is still found.
     let registry = study.registry();
     let split = registry.view().unwrap().name("s").unwrap().unwrap();
     let assignment = registry.get::<Split>(Id::new(split)).unwrap().assignment;

@@ -1,4 +1,4 @@
-//! What makes a run the same: the version of its numbers, and not the sources that computed it.
+//! The identity of a run depends on the version of its numbers, and not on the sources that computed it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 
 use crate::harness::{Answer, MLP, Study, TINY, worker};
 
-/// The worker's own words on who it is.
+/// The worker's identity, as it prints it.
 fn identity() -> Value {
     serde_json::from_slice(&Command::new(worker()).arg("identity").output().unwrap().stdout).unwrap()
 }
 
-/// A worker that computes as ours does, and says otherwise who it is.
+/// A worker that computes as ours does, with another identity.
 fn worker_of(study: &Study, name: &str, change: impl FnOnce(&mut Value)) -> PathBuf {
     let mut identity = identity();
     change(&mut identity);
@@ -32,7 +32,7 @@ fn worker_of(study: &Study, name: &str, change: impl FnOnce(&mut Value)) -> Path
     path
 }
 
-/// Sources in which one comment of `src/tensor/train.rs` was mended and one file is new.
+/// Sources with a changed comment in `src/tensor/train.rs` and one new file.
 fn mended(identity: &mut Value) {
     let sources = identity["sources"].as_str().unwrap();
     let mut lines: Vec<String> = sources
@@ -83,11 +83,11 @@ fn other_sources_of_the_same_numerics_answer_and_say_so_and_other_numerics_train
     let answer = with(&study, &other, "eval mlp-s-f0");
     answer.says(0, &[&format!("scored {DIFFER}")]);
     assert_eq!(answer.json()["table"], first["table"]);
-    // What is new is recorded as made by these sources.
+    // New results are recorded as made by these sources.
     with(&study, &other, "eval mlp-s-f0 --subset val");
     assert_eq!((count(&study, "run"), count(&study, "spec"), count(&study, "software")), (1, 1, 2));
 
-    // The same bits come out, and what differs is named all the same.
+    // The bits are the same, and the differing sources are named anyway.
     let reproduced = with(&study, &other, "reproduce mlp-s-f0").json();
     assert_eq!((&reproduced["identical"], &reproduced["sources"]), (&json!(true), &json!(files)));
     assert!(reproduced["environment"].to_string().contains("the sources are not those that made it"));
@@ -101,7 +101,7 @@ fn other_sources_of_the_same_numerics_answer_and_say_so_and_other_numerics_train
     let found = study.json("diff mlp-s-f0 anew");
     let code: Vec<&Value> = found["code"].as_array().unwrap().iter().map(|change| &change["what"]).collect();
     assert!(code.contains(&&json!("numerics.version")), "{found}");
-    // Another libtorch and another target are told apart without a number.
+    // Another libtorch and another target are distinguished without a raised number.
     for (key, value) in [("libtorch", "9.9.9"), ("target", "riscv64-linux")] {
         let elsewhere = worker_of(&study, key, |identity| identity[key] = json!(value));
         assert_eq!(with(&study, &elsewhere, MLP).json()["cached"], json!(false), "{key}");
@@ -173,7 +173,7 @@ fn a_probe_and_a_heat_map_lead_to_the_program_that_computed() {
     let answer = with(&study, &other, "probe tiny-s-f0 tiny-s-f1 --target view");
     answer.says(0, &[&format!("fitted {DIFFER}")]);
     assert_eq!(answer.json()["table"], probed["table"]);
-    // And back: from the program to all that it made.
+    // And in the other direction: from the program to all of its results.
     let software = study.json("list software")["records"][0]["id"].as_str().unwrap().to_owned();
     let down = study.json(&format!("trace {software} --down"));
     let kinds: Vec<&Value> = down["nodes"].as_array().unwrap().iter().map(|node| &node["kind"]).collect();
@@ -207,7 +207,7 @@ fn what_other_rules_made_is_neither_false_nor_true() {
         rules::COMPARISON
     );
     study.refused(1, &format!("reproduce {made}"), &[said, "hint: it was made by a newer reg"]);
-    // Nobody signs what a newer reg may have made, or anybody by hand.
+    // Tables of a newer reg, or made by hand, are not signed.
     study.ok("key new -o k");
     study.refused(1, &format!("attest {made} --key k -o a.json"), &[said]);
     study.ok(&format!("audit {made} -o a.zip"));

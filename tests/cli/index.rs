@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::harness::{MLP, Study};
 
-/// What a registry answers that comes out of the index.
+/// Answers of a registry that come from the index.
 fn answers(study: &Study) -> Vec<serde_json::Value> {
     let commands =
         ["list", "list spec", "list predictions", "list execution", "log", "trace table", "show best"];
@@ -79,7 +79,7 @@ fn a_corrupt_index_is_an_error_with_a_hint_and_is_rebuilt() {
     for (case, bytes) in broken.iter().enumerate() {
         fs::write(&path, bytes).unwrap();
         for command in ["list", "log", "show best", "trace table"] {
-            // A page that nobody asks for does no harm.
+            // A page that is never read does no harm.
             let answer = study.reg(command);
             if answer.code != 0 {
                 answer.says(1, &["reg.redb", "hint: `reg reindex` rebuilds the index from the objects"]);

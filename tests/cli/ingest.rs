@@ -1,4 +1,4 @@
-//! What an ingest takes, and that the same data is the same data set.
+//! What an ingest accepts; the same data gives the same data set.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -27,7 +27,7 @@ fn the_same_files_give_the_same_id_and_nothing_new() {
     let first = study.json(INGEST);
     let second = study.json(INGEST);
     assert_eq!((&second["id"], &second["new_objects"]), (&first["id"], &json!(0)));
-    // In another registry, with more threads or fewer, by another way in, too.
+    // Also in another registry, with another number of threads, from another source.
     let other = Study::new();
     assert_eq!(other.json(&format!("{INGEST} --link copy --check full"))["id"], first["id"]);
     assert_eq!(study.json("list dataset")["records"].as_array().unwrap().len(), 1);
@@ -49,7 +49,7 @@ fn the_order_of_metadata_rows_changes_nothing_but_their_numbers() {
     assert_ne!(first, second, "a manifest says where each image stands in its own metadata file");
     first.rows.iter_mut().chain(&mut second.rows).for_each(|row| row.row = 0);
     assert_eq!(first, second);
-    // So the same patients fall into the same subsets.
+    // So the same patients are in the same subsets.
     study.ok("split make shuffled --folds 2 --name t");
     let assignment = |name: &str| study.json(&format!("show {name}"))["record"]["assignment"].clone();
     assert_eq!(assignment("s"), assignment("t"));
@@ -183,7 +183,7 @@ fn one_image_under_two_names_is_reported_by_bytes_and_by_pixels() {
     let answer = study.json(INGEST);
     let expected = "1 file is under several names: 00000001_000.png = 00000002_000.png";
     assert!(findings(&answer).contains(expected), "{answer}");
-    // The same picture in other bytes shows only when it is decoded.
+    // The same picture in other bytes is found only by decoding.
     let third = study.path("images/00000003_000.png");
     image::open(study.path("images/00000004_000.png")).unwrap().to_rgba8().save(&third).unwrap();
     assert!(!findings(&study.json(INGEST)).contains("picture"));
@@ -219,7 +219,7 @@ fn hard_linked_images_become_read_only_and_are_not_copied() {
     assert_eq!(source.ino(), object.ino());
     assert_eq!(source.permissions().mode() & 0o222, 0);
     study.is_sound();
-    // Copies leave their source alone.
+    // Copies leave their source unchanged.
     let other = Study::new();
     other.ok(INGEST);
     assert_ne!(fs::metadata(other.path("images/00000001_000.png")).unwrap().permissions().mode() & 0o200, 0);

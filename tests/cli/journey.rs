@@ -1,4 +1,4 @@
-//! The main job, end to end: ingest, split, train, compare, trace, verify, reproduce.
+//! The main task, end to end: ingest, split, train, compare, trace, verify, reproduce.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -110,7 +110,7 @@ fn tables_are_written_as_csv_markdown_and_latex() {
     let study = Study::trained();
     for command in ["compare tiny-s-f0 mlp-s-f0", "show table", "dataset stats tiny", "split show s", MLP] {
         let csv = study.ok(&format!("{command} --format csv"));
-        // Tables stand below each other, an empty line between them; fields are quoted where needed.
+        // Tables follow each other with an empty line between them; fields are quoted where needed.
         for table in csv.split("\n\n") {
             let rows: Result<Vec<_>, _> = csv::Reader::from_reader(table.as_bytes()).into_records().collect();
             assert!(rows.is_ok_and(|rows| !rows.is_empty()), "{csv}");
@@ -123,7 +123,7 @@ fn tables_are_written_as_csv_markdown_and_latex() {
         let latex = study.ok(&format!("{command} --format latex"));
         assert!(latex.contains("\\begin{tabular}") && latex.contains("\\bottomrule"), "{latex}");
     }
-    // Every digit that was recorded, not the rounded ones of the table for reading.
+    // Every recorded digit, not the rounded values of the text table.
     let recorded = study.json("compare tiny-s-f0 mlp-s-f0")["auc"]["tiny"]["mean"]["mean"].to_string();
     assert!(study.ok("compare tiny-s-f0 mlp-s-f0 --format csv").contains(&recorded));
 }
@@ -165,7 +165,7 @@ fn an_evaluation_judges_another_subset_once() {
     let second = study.json("eval tiny-s-f0 --subset val");
     assert_eq!((&second["cached"], &second["table"]), (&json!(true), &first["table"]));
     assert_eq!(first["auc"], second["auc"]);
-    // That of the test subset is the one that training made.
+    // The table of the test subset is the one from the training.
     let trained: Value =
         serde_json::from_slice(&fs::read(study.path("answers/tiny-s-f0.json")).unwrap()).unwrap();
     assert_eq!(study.json("eval tiny-s-f0")["table"], trained["table"]);
@@ -249,7 +249,7 @@ fn an_image_is_traced_down_to_every_table_that_it_touched() {
     for name in ["tiny", "s", "tiny-s-f0"] {
         assert!(nodes.iter().any(|node| node["name"] == json!(name)), "{name}");
     }
-    // It tests in the other fold: that run has not seen it, and only its scores have.
+    // The image is a test image of the other fold: its run has not seen the image, only scored it.
     let judging = nodes.iter().find(|node| node["name"] == json!("mlp-s-f1")).unwrap();
     assert_eq!((&judging["uses"]["trained"], &judging["uses"]["scored"]), (&json!(0), &json!(1)));
     let text = study.ok(&format!("trace --down {}", &image[..8]));

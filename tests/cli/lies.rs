@@ -1,8 +1,8 @@
-//! Registries with right hashes and lying contents, as a stranger can make them: nothing that reads one may panic.
+//! Registries with right hashes and false contents, as a stranger can forge them: no command may panic on one.
 //!
-//! One record or array of a trained registry is changed, everything that names it is written again with the new ids,
-//! and the index is rebuilt. So all hashes are right, and only what the objects say is wrong. `REG_LIES=N` tries N
-//! changes of records instead of eight; `REG_LIES_SEED` picks others.
+//! One record or array of a trained registry is changed, all records that refer to it are rewritten with the new ids,
+//! and the index is rebuilt. So all hashes are right, and only the contents are false. `REG_LIES=N` tries N changes of
+//! records instead of eight; `REG_LIES_SEED` selects others.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::harness::{Answer, Study};
 use crate::serve::{Server, links};
 
-/// What reads a registry, in the names of [`Study::trained`]. `{}` is a folder outside of it.
+/// Commands that read a registry, with the names of [`Study::trained`].
 const READING: &[&str] = &[
     "verify",
     "verify --recompute",
@@ -86,7 +86,7 @@ impl Honest {
         Honest { study, records, arrays }
     }
 
-    /// The registry in which an object is another, and whatever names it names the other.
+    /// The registry in which an object has other bytes, and all records that refer to it have its new id.
     fn with(&self, target: Hash, bytes: Vec<u8>) -> Study {
         let forged = Study::bare();
         forged.ok("init");
@@ -115,7 +115,7 @@ impl Honest {
         forged
     }
 
-    /// Writes a record again if something that it names is named otherwise now.
+    /// Rewrites a record if an object to which it refers has a new id.
     fn rewrite(
         &self,
         id: Hash,
@@ -154,14 +154,14 @@ fn ids(value: &Value) -> Vec<Hash> {
     }
 }
 
-/// Runs all that reads, each of which may succeed, refuse or find something, and returns what it answered.
+/// Runs all reading commands, each of which may succeed, refuse or find a problem, and returns the answers.
 fn read_all(forged: &Study, what: &str) -> Vec<(&'static str, Answer)> {
     let mut answers = Vec::new();
     // An index that cannot be rebuilt has nothing to read.
     let rebuilt = forged.reg("reindex");
     assert!([0, 1, 3].contains(&rebuilt.code), "{what}: reindex: {rebuilt:?}");
     for command in READING {
-        // A panic is caught where the answer is taken.
+        // `Study::reg` fails on a panic.
         let answer = forged.reg(command);
         assert!([0, 1, 2, 3].contains(&answer.code), "{what}: reg {command}: {answer:?}");
         answers.push((*command, answer));
@@ -171,7 +171,7 @@ fn read_all(forged: &Study, what: &str) -> Vec<(&'static str, Answer)> {
     let mut known: std::collections::HashSet<String> = pages.iter().cloned().collect();
     while let Some(page) = pages.pop() {
         let reply = server.get(&page);
-        // A page that cannot be rendered says why; one that panicked does not.
+        // A page that cannot be rendered gives the reason; a page that panicked does not.
         let panicked = reply.body.contains("this page could not be rendered");
         assert!(reply.status != 0 && !panicked, "{what}: {page}: {reply:?}");
         for link in links(&reply.body) {
@@ -183,7 +183,7 @@ fn read_all(forged: &Study, what: &str) -> Vec<(&'static str, Answer)> {
     answers
 }
 
-/// Asserts that some command finds a lie, and that verification of the bundle does.
+/// Asserts that a command has found the lie.
 fn found(answers: &[(&str, Answer)], command: &str, what: &str) {
     let (_, answer) = answers.iter().find(|(one, _)| *one == command).unwrap();
     assert_eq!(answer.code, 3, "{what}: reg {command} does not find it: {answer:?}");
@@ -262,7 +262,85 @@ fn arrays_that_lie_are_found_and_nothing_panics() {
     assert!(tried > 13, "{tried}");
 }
 
-/// Every place of a document, with what may stand there instead.
+/// Times and durations are sorted, added and shown, so a record with an impossible one is refused when it is read.
+#[test]
+fn executions_of_impossible_times_are_named_and_left_out() {
+    let honest = Honest::new();
+    let (id, execution) = honest.records.iter().find(|(_, value)| value["kind"] == "execution").unwrap();
+    let commands = [
+        "list",
+        "list execution",
+        "trace table",
+        "report table -o report.html",
+        "report tiny-s-f0 -o run.html",
+        "export tiny-s-f0 --format mlflow -o mlflow",
+        "study run two.toml --plan",
+    ];
+    for (field, lie, shown) in [
+        ("started", Value::from("9999-12-31T23:59:59Z"), "\"9999-12-31T23:59:59Z\""),
+        ("started", Value::from("2026-02-30T00:00:00Z"), "\"2026-02-30T00:00:00Z\""),
+        ("started", Value::from("soon"), "\"soon\""),
+        ("seconds", Value::from(-1.0), "-1e0"),
+        ("seconds", Value::from(1e300), "1e300"),
+    ] {
+        let mut lying = execution.clone();
+        lying[field] = lie;
+        let forged = honest.with(*id, codec::canonical(&lying));
+        let expected = format!("not a valid execution record: its `{field}`");
+        let rebuilt = forged.reg("reindex");
+        assert_eq!(rebuilt.code, 3, "{shown}: {rebuilt:?}");
+        let found = forged.reg("verify");
+        let said = String::from_utf8(found.stdout).unwrap() + &found.stderr;
+        assert!(found.code == 3 && said.contains(&expected) && said.contains(shown), "{shown}: {said}");
+        let lying = Hash::of(&codec::canonical(&lying)).to_string();
+        forged.refused(1, &format!("show {lying}"), &[&expected, shown]);
+        fs::write(
+            forged.path("two.toml"),
+            "name = \"two\"\ndataset = \"tiny\"\nthreads = 1\n[[section]]\nname = \"a\"\nsplit = \"s\"\n[[setup]]\nname = \"m\"\nsection = \"a\"\nmodel = \"mlp\"\n",
+        )
+        .unwrap();
+        for command in commands {
+            let answer = forged.reg(command);
+            assert_eq!(answer.code, 0, "{shown}: {command}: {answer:?}");
+            let told = String::from_utf8(answer.stdout).unwrap();
+            assert!(!told.contains(shown.trim_matches('"')), "{shown}: {command}: {told}");
+        }
+    }
+}
+
+/// The announcement of a training is a file of the registry, so a stranger may have written it.
+#[test]
+fn no_command_but_one_of_reg_is_offered_to_resume_a_training() {
+    let study = Study::divided();
+    let spec = "a".repeat(64);
+    let folder = study.path(".reg/live").join(&spec);
+    fs::create_dir_all(&folder).unwrap();
+    let announce = |started: &str, command: &str| {
+        let text = serde_json::json!({
+            "name": "theirs", "spec": spec, "started": started, "host": "h", "command": command
+        });
+        fs::write(folder.join("training.json"), text.to_string()).unwrap();
+        study.reg("show theirs")
+    };
+    let said = |answer: &Answer| String::from_utf8_lossy(&answer.stdout).into_owned();
+    let honest = announce("2026-11-05T08:30:00Z", "reg train --dataset tiny --name 'a b'");
+    let expected = "theirs was interrupted; to resume: `reg train --dataset tiny --name 'a b'`";
+    assert!(said(&honest).contains(expected), "{honest:?}");
+    for (command, offered) in [
+        ("rm -rf ~", ""),
+        ("reg list\nrm", ""),
+        ("regret", ""),
+        // Characters with a meaning in shells are quoted.
+        ("reg list; rm -rf ~", "; to resume: `reg 'list;' rm -rf '~'`"),
+        ("reg $(rm -rf ~)", "; to resume: `reg '$(rm' -rf '~)'`"),
+    ] {
+        let said = said(&announce("2026-11-05T08:30:00Z", command));
+        assert!(said.contains(&format!("theirs was interrupted{offered}\n")), "{command}: {said}");
+    }
+    assert_eq!(announce("9999-12-31T23:59:59Z", "reg list").code, 1);
+}
+
+/// Every place of a document, with other values for it.
 fn lies(value: &Value, at: &str, whole: &Value, others: &[Value], out: &mut Vec<(String, Value)>) {
     let mut with = |other: Value| {
         if other != *value {

@@ -1,11 +1,13 @@
-//! Files of strangers that are too long, never end or lie about their length: each reader stops at its limit.
+//! A stranger's files that are too long, never end or lie about their length: each reader stops at its limit.
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::harness::{Study, worker};
 
-/// A file that takes no room on the disk.
+/// A sparse file of this length.
 fn sparse(path: &std::path::Path, length: u64) {
     let _ = fs::remove_file(path);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -37,7 +39,7 @@ fn files_of_a_remote_are_read_up_to_their_limits() {
     let object = format!("objects/{}", "b".repeat(64));
     let said = pull("a huge object", &|remote| sparse(&remote.join(&object), 65 << 30));
     assert!(said.contains(&object) && said.contains("at most 68,719,476,736"), "{said}");
-    // A number behind which there is none.
+    // The last number, after which no list can follow.
     let said = pull("the last number", &|remote| {
         let names = remote.join("names");
         let text = fs::read_to_string(names.join("00000001")).unwrap();
@@ -67,6 +69,38 @@ fn what_never_ends_is_not_read_for_ever() {
     bytes.extend([0; 9]);
     fs::write(study.path("long.safetensors"), &bytes).unwrap();
     study.refused(1, "weights import long.safetensors", &["it has bytes after its last tensor"]);
+}
+
+#[test]
+fn a_pipe_without_end_is_read_up_to_the_limit_of_what_it_stands_for() {
+    let study = Study::divided();
+    study.ok("key new -o k");
+    study.ok("attest tiny --key k -o s.json");
+    let mkfifo = Command::new("mkfifo").arg(study.path("pipe")).status().unwrap();
+    assert!(mkfifo.success());
+    for command in [
+        "ingest images --metadata pipe --name x",
+        "ingest pipe --metadata data.csv --name x",
+        "ingest images --metadata data.csv --boxes pipe --name x",
+        "predictions import pipe --dataset tiny --name x",
+        "weights import pipe",
+        "study run pipe",
+        "train --dataset tiny --split s --model mlp --config pipe",
+        "attest verify pipe --key k.pub",
+        "attest verify s.json --key pipe",
+        "audit verify pipe",
+        "key public pipe",
+    ] {
+        // Ends when the reader closes the pipe, or is killed.
+        let mut endless =
+            Command::new("sh").args(["-c", "exec yes >pipe"]).current_dir(study.path(".")).spawn().unwrap();
+        let begun = Instant::now();
+        let answer = study.reg(command);
+        endless.kill().unwrap();
+        endless.wait().unwrap();
+        assert!([1, 3].contains(&answer.code) && answer.stderr.contains("pipe"), "{command}: {answer:?}");
+        assert!(begun.elapsed() < Duration::from_secs(30), "{command}: {:?}", begun.elapsed());
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! What somebody else put in the place of a file or folder of a registry, a remote or an output: a link, a pipe, a device.
-//! Nothing outside is read, written or removed, nothing is waited for, and the error names the path and what to do.
+//! A link, a pipe or a device in the place of a file or folder of a registry, a remote or an output. No file outside is
+//! read, written or removed, no command waits, and the error names the path and gives a hint.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -14,7 +14,7 @@ use crate::support;
 const COMMANDS: &[&str] =
     &["tag again tiny", "split make tiny --folds 2 --seed 9", "gc", "verify", "reindex", "list"];
 
-/// A folder outside with a file and a folder of somebody in it, called like what reg removes, and old.
+/// A folder outside of the registry with old files and folders whose names look like reg's temporary names.
 struct Home {
     dir: tempfile::TempDir,
     before: Vec<(PathBuf, Vec<u8>, u32, i64)>,
@@ -52,7 +52,7 @@ impl Home {
     }
 }
 
-/// Puts something in the place of a file or folder; what was there lies beside it.
+/// Replaces a file or folder; the original is renamed.
 fn put(path: &Path, how: &str, home: &Home) {
     if path.symlink_metadata().is_ok() {
         fs::rename(path, path.with_extension("away")).unwrap();
@@ -101,14 +101,16 @@ fn a_link_in_a_registry_is_named_and_not_followed() {
                     "move all of ",
                     ".reg and link that",
                 ];
-                study.refused(1, command, &words);
+                let answer = study.refused(1, command, &words);
+                let error = answer.json()["error"].as_str().unwrap().to_owned();
+                assert_eq!(error.matches(&format!(".reg/{name}")).count(), 1, "named once: {error}");
                 home.is_untouched(&format!("{name} is {how}: {command}"));
             }
             restore(&path);
         }
     }
     study.is_sound();
-    // The folder itself may be one.
+    // The registry's folder itself may be a link.
     fs::rename(study.path(".reg"), study.path("elsewhere")).unwrap();
     symlink("elsewhere", study.path(".reg")).unwrap();
     study.ok("tag again tiny");
@@ -141,7 +143,7 @@ fn a_folder_of_objects_that_is_a_link_is_named_and_nothing_is_put_behind_it() {
             let said = answer.stderr + &String::from_utf8(answer.stdout).unwrap();
             assert!(said.contains(&called), "{how}: {said}");
         }
-        // All objects anew, and so some of that folder.
+        // Adds all objects, some of them in that folder.
         let answer = study.reg("ingest images --metadata data.csv --boxes boxes.csv --name tiny --paranoid");
         answer.says(1, &[&called]);
         home.is_untouched(how);
@@ -162,7 +164,7 @@ fn pipes_and_devices_in_the_place_of_files_are_named_and_not_waited_for() {
         assert!(begun.elapsed() < Duration::from_secs(15), "{name}");
         restore(&path);
     }
-    // It is only the notice of an old index, and is written anew.
+    // `commits` only serves to notice an old index, and is written anew.
     put(&study.path(".reg/commits"), "a pipe", &home);
     study.ok("tag again tiny");
     fs::remove_file(study.path(".reg/commits.away")).unwrap();
@@ -174,7 +176,7 @@ fn pipes_and_devices_in_the_place_of_files_are_named_and_not_waited_for() {
 fn links_in_the_cache_and_beside_files_are_not_followed() {
     let study = Study::divided();
     let home = Home::new();
-    // What an ingest remembers, as a link; then the folder of it.
+    // The list of files seen by an ingest, as a link; then its folder.
     let seen = fs::read_dir(study.path(".reg/cache/seen")).unwrap().next().unwrap().unwrap().path();
     put(&seen, "a link to a file", &home);
     study.ok("ingest images --metadata data.csv --boxes boxes.csv --name tiny");
@@ -185,13 +187,13 @@ fn links_in_the_cache_and_beside_files_are_not_followed() {
         let path = study.path(".reg/cache").join(folder);
         put(&path, "a link to a folder", &home);
         let answer = study.reg(command);
-        // A cache that is of no use costs time, or the command says why.
+        // An unusable cache costs time, or the command gives the reason.
         if answer.code != 0 {
             answer.says(1, &[&format!("cache/{folder} is a symbolic link")]);
         }
         home.is_untouched(folder);
     }
-    // Temporary names that were foreseen once.
+    // Temporary names that were once predictable.
     for name in ["commits.new", "reg.new"] {
         symlink(home.dir.path().join("file"), study.path(".reg").join(name)).unwrap();
     }
@@ -209,7 +211,7 @@ fn links_in_the_folder_of_a_training_are_not_followed() {
     let train = "train --dataset tiny --split s --model mlp --set epochs=3 --threads 1 --fold 0";
     study.ok(train);
     let spec = study.json("show mlp-s-f0")["record"]["spec"].as_str().unwrap().to_owned();
-    // The same again, in a registry that has the spec's folder but not its run.
+    // The same training, in a registry that has the spec's folder but not its run.
     let other = || {
         let other = Study::divided();
         let folder = other.path(".reg/live").join(&spec);
@@ -225,7 +227,7 @@ fn links_in_the_folder_of_a_training_are_not_followed() {
         fresh.refused(1, train, &[&format!("{name} is a symbolic link")]);
         home.is_untouched(name);
     }
-    // What is replaced as a whole takes the place of a link, and leaves alone what it leads to.
+    // A file that is replaced as a whole replaces the link, and the target of the link stays.
     let (fresh, folder) = other();
     for name in ["training.json", "standing.json", "state.safetensors", "checkpoint.safetensors", "log.jsonl"]
     {
@@ -256,7 +258,7 @@ fn a_link_in_a_remote_is_named_and_not_followed() {
             put(&path, how, &home);
             study.ok(&format!("tag new-{name}-{} tiny", how.len()));
             study.refused(1, "push remote", &[&format!("remote/{name} is a symbolic link"), "hint: "]);
-            // Nothing is staged by whoever only takes.
+            // A pull stages nothing at the remote.
             if name != "tmp" {
                 pulled.refused(1, &pull, &[&format!("remote/{name} is a symbolic link"), "hint: "]);
             }
@@ -301,7 +303,7 @@ fn outputs_are_not_written_through_links_that_wait_for_them() {
         home.is_untouched(command);
         assert!(!study.path(output).is_symlink() && waiting.is_symlink(), "{command}");
     }
-    // What a killed one left goes with the next.
+    // The next command removes files that a killed one has left.
     let left = study.path(".out.html.fedcba9876543210.part");
     fs::write(&left, b"half").unwrap();
     study.ok("report table --output out.html");

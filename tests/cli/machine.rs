@@ -1,4 +1,4 @@
-//! A machine that does not play along: full disk, no permission, no registry, one of a newer format.
+//! Problems of the machine: full disk, no permission, no registry, a registry of a newer format.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -29,7 +29,7 @@ fn a_registry_is_made_once() {
         &["nowhere is not a registry", "hint: create one with `reg init DIR`"],
     );
     assert_eq!(study.reg_with("REG_REGISTRY", study.path("study"), "list").code, 0);
-    // An empty variable is none; an empty flag is a mistake.
+    // An empty variable counts as unset; an empty flag is an error.
     assert!(study.reg_with("REG_REGISTRY", "", "--registry study list").code == 0);
     study.reg_with("REG_REGISTRY", "", "list").says(1, &["no registry found in"]);
     study.refused(2, "--registry= list", &["--registry"]);
@@ -140,7 +140,7 @@ fn a_full_disk_registers_nothing_and_leaves_nothing_behind() {
     let Some(disk) = SmallDisk::mount(study.path("disk"), 2048) else { return };
     study.ok("init disk");
     let ingest = format!("--registry disk {INGEST}");
-    // The images need some 160 KiB, the index then a few more: the disk ends at each stage of the way.
+    // The images need about 160 KiB, then the index some more: the disk is full at every stage.
     for free in [0, 4, 8, 40, 80, 120, 160] {
         disk.fill(free);
         let answer = study.reg(&format!("--json {ingest}"));
@@ -150,8 +150,8 @@ fn a_full_disk_registers_nothing_and_leaves_nothing_behind() {
         let verified = study.json("--registry disk verify");
         assert_eq!(verified["damaged"], json!([]), "{free} KiB");
         assert_eq!(fs::read_dir(study.path("disk/.reg/tmp")).unwrap().count(), 0, "{free} KiB");
-        // Where only the index did not fit, objects stay that nobody names: another process may have
-        // begun to name them.
+        // If only the index did not fit, objects without references stay: another process may have
+        // started to refer to them.
         assert!(free > 120 || verified["checked"] == json!(0), "{free} KiB: {verified}");
     }
     study.ok(&ingest);
@@ -165,7 +165,7 @@ fn a_full_disk_registers_nothing_and_leaves_nothing_behind() {
     assert_eq!(study.json("--registry disk verify")["damaged"], json!([]));
 }
 
-/// Opens a folder and what is in it to everybody, for reading only.
+/// Makes a folder and its contents readable for everybody, and not writable.
 fn for_reading(path: &Path) {
     for entry in walkdir::WalkDir::new(path).contents_first(true) {
         let path = entry.unwrap().into_path();
@@ -178,7 +178,7 @@ fn for_reading(path: &Path) {
 fn a_read_only_registry_can_be_read_and_says_that_it_cannot_be_written() {
     let study = Study::trained();
     let outside = Study::bare();
-    // Root may write anywhere, so it looks at the registry as nobody, who may not see where the program was built.
+    // Root may write anywhere, so the test runs as nobody, who cannot read the folder of the build.
     let program = outside.path("reg");
     fs::copy(env!("CARGO_BIN_EXE_reg"), &program).unwrap();
     let nobody = |arguments: &str| {

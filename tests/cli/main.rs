@@ -1,13 +1,16 @@
-//! The promises of `reg`, held to the program itself: each test runs the binary in a folder of its own
-//! and looks at exit code, standard output and standard error.
+//! The promises of `reg`, tested on the program itself: each test runs the binary in a folder of its own and checks
+//! exit code, standard output and standard error.
 //!
-//! What computes needs the worker `reg-torch` beside `reg`: `cargo test --workspace` builds both.
+//! Trainings need the worker `reg-torch` next to `reg`: `cargo test --workspace` builds both.
 
 mod accounts;
+mod attacks;
 mod attest;
 mod audit;
 mod bad_input;
 mod bad_numbers;
+#[cfg(feature = "s3")]
+mod bad_store;
 mod browser;
 #[cfg(feature = "s3")]
 mod bucket;

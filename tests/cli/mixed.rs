@@ -1,4 +1,4 @@
-//! `reg compare` and `reg probe`: what may not be one column, and what is said of names and numbers unasked.
+//! `reg compare` and `reg probe`: results that must not share a column, and notes about names and numbers.
 
 use std::fs;
 
@@ -31,7 +31,7 @@ fn the_folds_of_a_column_are_of_one_experiment() {
     mixed("theirs mlp-s-f1", "source another tool on re-sampling 0, and a run on re-sampling 1");
     let validated = study.json("eval mlp-s-f1 --subset val")["predictions"].as_str().unwrap().to_owned();
     mixed(&format!("mlp-s-f0 {validated}"), "subset test on re-sampling 0, and val on re-sampling 1");
-    // The same images with another label, which is another truth.
+    // The same images with another label: another ground truth.
     study.edit("data.csv", |text| text.replacen(",No Finding,", ",Mass,", 1));
     study.ok(&INGEST.replace("--name tiny", "--name other"));
     study.ok("split make other --folds 2 --name o");
@@ -39,7 +39,7 @@ fn the_folds_of_a_column_are_of_one_experiment() {
     study.ok(&format!("{other} --name of-other"));
     mixed("mlp-s-f0 of-other", "do not belong to one experiment: data set ");
 
-    // Whoever insists gets it marked, also in lists, and without a test over such folds.
+    // With the override, the table is flagged, also in lists, and has no test over such folds.
     let allowed = "compare tiny-s-f0 tiny-s-f1 mlp-s-f0 short --allow-different-images --name odd";
     let answer = study.json(allowed);
     assert_eq!(answer["unfair"][0]["kind"], json!("mixed-folds"));

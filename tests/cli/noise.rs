@@ -1,7 +1,7 @@
-//! Whatever becomes of the bytes of the index: `reg verify` says so or nothing has changed, no command
-//! panics, crashes or hangs, and `reg reindex` brings all answers back.
+//! Random damage of the index: `reg verify` reports it or no answer has changed, no command panics, crashes or hangs,
+//! and `reg reindex` restores all answers.
 //!
-//! REG_SEED repeats the places of an earlier run, REG_PLACES says how many.
+//! REG_SEED repeats the places of an earlier run, REG_PLACES sets their number.
 
 use std::fs;
 use std::io::Write;
@@ -20,10 +20,10 @@ use reg::registry::{Registry, RegistryError};
 
 use crate::harness::{MLP, Study, finish};
 
-/// Far more than any of this takes on the slowest machine.
+/// Far longer than any command here takes on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// All that an index can be asked.
+/// All queries to an index.
 #[derive(Debug, PartialEq)]
 struct Said {
     names: Vec<(String, Hash)>,
@@ -52,7 +52,7 @@ fn number(variable: &str) -> Option<u64> {
 fn spoil(whole: &[u8], seed: u64, place: u64) -> (String, Vec<u8>) {
     let mut draw = Stream::new("reg noise in an index", seed, &[place]);
     let mut bytes = whole.to_vec();
-    // Most of the file is empty: every other place lies beside something.
+    // Most of the file is empty: every other place is next to data.
     let at = loop {
         let at = draw.below(whole.len() as u64) as usize;
         let beside = &whole[at.saturating_sub(8)..whole.len().min(at + 8)];
@@ -88,19 +88,19 @@ impl Saved {
         Saved { index: fs::read(&paths[0]).unwrap(), commits: fs::read(&paths[1]).unwrap(), paths }
     }
 
-    /// Puts other bytes in the place of the index, as if it were the newest: an old one is noticed anyway.
+    /// Replaces the index by other bytes, as if it were the newest: an old index would be noticed anyway.
     fn put(&self, index: &[u8]) {
         fs::write(&self.paths[0], index).unwrap();
         fs::write(&self.paths[1], &self.commits).unwrap();
     }
 }
 
-/// What came of one place: whether it was noticed.
+/// Tries one place and returns whether the damage was noticed.
 fn look(registry: &Registry, before: &Said, saved: &Saved, bytes: &[u8], place: &str) -> bool {
     saved.put(bytes);
     let verified = verify(registry, &Silent).unwrap_or_else(|e| panic!("{place}: verify: {e}"));
     assert!(verified.damaged.is_empty(), "{place}: {:?}", verified.damaged);
-    // As whoever comes first finds it: looking may have mended something.
+    // With the original damage: an earlier command may have repaired something.
     saved.put(bytes);
     let said = ask(registry);
     if verified.sound() {
@@ -121,7 +121,7 @@ fn noise_at_random_places_of_the_index_is_noticed_or_harmless_and_always_mended(
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().subsec_nanos().into()
     });
     let places = number("REG_PLACES").unwrap_or(1000);
-    // Not captured: it must be known even if the process is killed.
+    // Not captured: the seed must be known even if the process is killed.
     writeln!(std::io::stderr(), "noise in the index: REG_SEED={seed} REG_PLACES={places}").unwrap();
     let (tell, heard) = channel();
     const THREADS: u64 = 2;
@@ -235,7 +235,7 @@ fn pages_that_lead_in_circles_or_nowhere_are_noticed_and_hang_nobody() {
     let (mut cases, mut noticed) = (0, 0);
     for (number, page) in whole.chunks(PAGE).enumerate() {
         for at in pointers(page).into_iter().map(|at| number * PAGE + at) {
-            // To each page, itself and those above it among them, and behind the last.
+            // To each page, including itself and its parents, and beyond the last.
             for to in 0..=pages as u32 {
                 let mut bytes = whole.clone();
                 bytes[at..at + 2].copy_from_slice(&(to as u16).to_le_bytes());

@@ -1,4 +1,4 @@
-//! Notes: what people write about runs and what they were made of.
+//! Notes of people about runs, splits, data sets and tables.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
-//! Data sets of another kind than ChestX-ray14: labels of their own, some of them missing, patients and studies that
-//! are called by text. No reader makes one yet, so the library puts them into a registry.
+//! Data sets other than ChestX-ray14: other labels, some of them missing, and patients and studies that are identified
+//! by text. No reader creates such a data set yet, so the library adds them to a registry.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::audit::python;
 use crate::harness::{Study, files};
 
-/// Whether the image of a number has a label; some are missing.
+/// Whether an image, by number, has a label; some labels are missing.
 fn value(image: usize, label: usize) -> Option<bool> {
     match (image * 7 + label * 5) % 9 {
         0 | 4 if label % 3 != 1 || image % 3 == 1 => None,
@@ -121,7 +121,7 @@ fn by_hand(study: &Study, predictions: &Value, label: usize) -> (Option<f64>, [u
     (auc, [Some(true), Some(false), None].map(|wanted| of(wanted).count() as u64))
 }
 
-/// Asserts that a run's table is what its scores and the known labels give.
+/// Asserts that a run's table matches its scores and the known labels.
 fn holds(study: &Study, trained: &Value, labels: &[String]) {
     let registry = study.registry();
     let id = Id::<Table>::new(trained["table"].as_str().unwrap().parse().unwrap());
@@ -179,7 +179,7 @@ fn three_labels_some_of_them_missing_go_from_statistics_to_a_bundle_that_checks(
     let said = study.ok(compare);
     assert!(said.contains("An image whose label is missing is left out"), "{said}");
 
-    // Their own tool may spell a label otherwise; what it scores is matched to the data set's own labels.
+    // Another tool may spell a label differently; its columns are matched to the labels of the data set.
     let csv: String = (0..images).map(|image| format!("\"x,{image:02}.png\",0.{image:02},0.5\n")).collect();
     fs::write(study.path("theirs.csv"), format!("Image Index,\"prob_lung, LEFT\",prob_normal\n{csv}"))
         .unwrap();
@@ -253,7 +253,7 @@ fn compares(study: &Study, comparison: &Comparison, trained: &[&Value]) {
     }
 }
 
-/// Both programs check a bundle of this, and say that they did not read the metadata.
+/// Both programs check a bundle of such a data set, and say that they did not read the metadata.
 fn checks(study: &Study, name: &str) {
     let bundle = format!("{name}.zip");
     study.ok(&format!("audit {name} -o {bundle}"));
@@ -268,7 +268,7 @@ fn checks(study: &Study, name: &str) {
     assert!(said.contains("which are of another format: hospital"), "{said}");
 }
 
-/// A patient that is called by text is traced, and withdrawn from what is used from then on.
+/// A patient that is identified by text can be traced and withdrawn.
 fn patient_goes(study: &Study, images: usize) {
     let traced = study.json("trace --down patient:p3-α");
     assert_eq!(traced["images"].as_array().unwrap().len(), 2, "{traced}");

@@ -1,4 +1,4 @@
-//! What programs rely on: one JSON document, exit codes, quiet pipes.
+//! The contract with programs: one JSON document, exit codes, quiet pipes.
 
 use std::process::Stdio;
 
@@ -67,7 +67,7 @@ fn every_failure_is_one_document_too() {
         (1, "trace nothing"),
         (1, "verify nothing"),
         (1, "man nothing"),
-        // What the argument parser itself refuses.
+        // Errors of the argument parser itself.
         (2, "paint"),
         (2, "train"),
         (2, "tag x tiny --delete"),
@@ -82,7 +82,7 @@ fn every_failure_is_one_document_too() {
         let document = answer.json();
         assert!(document["error"].is_string() && document.get("hint").is_some(), "{command}: {document}");
     }
-    // Without --json, nothing but errors, and those on standard error.
+    // Without --json, only errors are printed, on standard error.
     for command in ["show nothing", "paint"] {
         assert_eq!(study.reg(command).stdout, b"");
     }
@@ -134,7 +134,7 @@ fn a_reader_that_has_read_enough_is_no_error() {
         let answer = finish(output, command);
         assert_eq!((answer.code, answer.stderr.as_str()), (0, ""), "{command}");
     }
-    // Nor may an error message that nobody reads make it panic.
+    // An error message that nobody reads must not cause a panic either.
     for command in ["show nothing", "--json show nothing", "--json paint", "paint", INGEST] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);

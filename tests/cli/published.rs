@@ -1,4 +1,4 @@
-//! The real files, where they are at hand: `shared/nih` beside the project or above it.
+//! The published files, if available: `shared/nih` in the project or above it.
 
 use serde_json::{Value, json};
 

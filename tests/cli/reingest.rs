@@ -1,4 +1,4 @@
-//! A second ingest reads what looks changed, finds what it should, and comes to the same data set.
+//! A second ingest reads the files that look changed, finds the changes, and gives the same data set.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -12,7 +12,7 @@ use crate::harness::{INGEST, Study, files, id_of, overwrite};
 
 const IMAGES: u64 = 30;
 
-/// Lets every file be of another day: what was changed a moment ago is read again anyway.
+/// Sets the time of every file to another day: recently changed files are read again anyway.
 fn aged(study: &Study) {
     for path in files(&study.path("images")) {
         set_time(&path, SystemTime::UNIX_EPOCH + Duration::from_secs(1_500_000_000));
@@ -64,7 +64,7 @@ fn a_changed_file_is_found_even_if_its_time_was_put_back() {
     let time = fs::metadata(&image).unwrap().modified().unwrap();
     retouch(&image);
     set_time(&image, time);
-    // Nobody can put the time back at which the file itself was last changed.
+    // No program can set back the time of the last change of the file (ctime).
     let found = study.json(INGEST);
     assert_ne!(found["id"], first["id"]);
     assert_eq!((&found["unchanged"], found["images"].as_u64()), (&json!(IMAGES - 1), Some(IMAGES)));
@@ -101,7 +101,7 @@ fn files_that_became_objects_by_a_link_are_not_read_again() {
     let first = study.json(&format!("{INGEST} --link hardlink"));
     let again = study.json(&format!("{INGEST} --link hardlink"));
     assert_eq!((&again["id"], &again["unchanged"]), (&first["id"], &json!(IMAGES)));
-    // Another link changes the file as far as anybody can tell, so its bytes are looked at again.
+    // Another link changes the ctime, so the bytes are read again.
     fs::hard_link(study.path("images/00000001_000.png"), study.path("other")).unwrap();
     let again = study.json(INGEST);
     assert_eq!((&again["id"], &again["unchanged"]), (&first["id"], &json!(IMAGES - 1)));
@@ -164,7 +164,7 @@ fn an_archive_is_not_read_again_either() {
     let again = study.json(ingest);
     assert_eq!((&again["id"], &again["new_objects"]), (&first["id"], &json!(0)));
     assert_eq!(again["unchanged"], json!(1), "one file");
-    // Rubbish of the same size and time of writing is not taken for it.
+    // Other bytes of the same size and modification time are not mistaken for the file.
     let length = fs::metadata(&archive).unwrap().len() as usize;
     File::options().write(true).open(&archive).unwrap().write_all(&vec![0; length]).unwrap();
     set_time(&archive, time);

@@ -1,5 +1,4 @@
-//! Registries exchange what the other lacks, through a folder or directly; whatever happens on the way, both
-//! sides stay sound.
+//! Registries exchange missing objects, through a folder or directly; both sides stay sound, whatever fails.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,7 +19,7 @@ pub(crate) fn fresh() -> Study {
     study
 }
 
-/// What a registry answers that comes out of the objects and names, but for orders of registration.
+/// Answers of a registry that come from objects and names, without orders of registration.
 pub(crate) fn answers(study: &Study) -> Vec<Value> {
     let commands = [
         "show table",
@@ -36,7 +35,7 @@ pub(crate) fn answers(study: &Study) -> Vec<Value> {
     commands.map(|command| sorted(study.json(command))).into()
 }
 
-/// Lists have an order only where it is that of the records' arrival.
+/// Sorts lists whose order is that of the records' registration.
 fn sorted(value: Value) -> Value {
     match value {
         Value::Object(map) => Value::Object(map.into_iter().map(|(key, item)| (key, sorted(item))).collect()),
@@ -49,18 +48,18 @@ fn sorted(value: Value) -> Value {
     }
 }
 
-/// What names what.
+/// Names and their targets.
 pub(crate) fn names(study: &Study) -> Vec<(String, Hash)> {
     study.registry().view().unwrap().names().unwrap()
 }
 
-/// The names of a pack store by its newest list.
+/// The names in the newest list of a pack store.
 fn listed(pack_store: &Path) -> Value {
     let newest = files(&pack_store.join("names")).pop().unwrap();
     serde_json::from_str(fs::read_to_string(newest).unwrap().lines().next().unwrap()).unwrap()
 }
 
-/// Asserts that a registry is sound for every check that there is.
+/// Asserts that a registry is sound according to every check.
 pub(crate) fn is_sound_throughout(study: &Study) {
     let verified = study.json("verify");
     for key in ["damaged", "names", "index", "unregistered", "strangers"] {
@@ -145,7 +144,7 @@ fn ids_travel_with_what_they_depend_on_and_with_what_hangs_on_runs() {
         assert_eq!(other.json("show mlp-s-f0"), study.json("show mlp-s-f0"));
         is_sound_throughout(&other);
         assert_eq!(other.json("reproduce mlp-s-f0")["identical"], json!(true));
-        // A table brings the runs that it compares, and a prefix does for a name.
+        // A table is pulled with the runs that it compares; a prefix of an id is as good as a name.
         let table = study.id("table");
         other.ok(&format!("pull {from} {}", &table[..12]));
         assert_eq!(names(&other).len(), 7);
@@ -205,7 +204,7 @@ fn a_name_that_names_something_else_is_a_conflict_and_stays_until_it_is_moved() 
             assert_eq!(answer.json()["names"]["conflicts"], conflict, "{command} {to}");
         }
     }
-    // Objects travelled, the name did not; other names did.
+    // The objects and the other names were copied, this name was not.
     assert_eq!((study.id("s"), other.id("s")), (ours.clone(), theirs.clone()));
     assert_eq!(study.id("new"), other.id("new"));
     for side in [&study, &other] {
@@ -230,7 +229,7 @@ fn a_flipped_byte_anywhere_in_a_pack_store_is_refused_and_nothing_of_it_enters()
     for file in files(&study.path("depot")) {
         let key = file.strip_prefix(&pack_store).unwrap().display().to_string();
         for harm in ["flipped", "cut", "gone"] {
-            // Without its names, a pack store is one to which nobody has given any yet. Heads only tell how old a registry is.
+            // Without lists of names, a pack store has no names yet. Heads only tell how old a registry is.
             if harm == "gone" && key.starts_with("names") || key.starts_with("heads") {
                 continue;
             }
@@ -244,7 +243,7 @@ fn a_flipped_byte_anywhere_in_a_pack_store_is_refused_and_nothing_of_it_enters()
             let answer = other.reg(&format!("--json pull {pack_store}"));
             assert_eq!((answer.code, answer.stdout.is_empty()), (1, false), "{key} {harm}: {answer:?}");
             let error = answer.json()["error"].as_str().unwrap().to_owned();
-            // Of a file that is gone, what lacks is named.
+            // If a file is missing, the missing object is named.
             let gone = harm == "gone" || harm == "cut" && key.starts_with("packs");
             assert!(gone || key == "format" || error.contains(&key), "{key} {harm}: {error}");
             if harm == "flipped" && key.starts_with("packs") {
@@ -269,7 +268,7 @@ fn a_flipped_byte_anywhere_in_a_pack_store_is_refused_and_nothing_of_it_enters()
             }
         }
     }
-    // A push heals what it finds missing.
+    // A push restores missing files.
     let pack = files(&study.path("depot/packs")).remove(0);
     fs::remove_file(&pack).unwrap();
     assert!(study.json("push depot")["objects"].as_u64().unwrap() > 0);
@@ -369,7 +368,7 @@ fn large_objects_lie_alone_and_are_read_piece_by_piece() {
     let other = fresh();
     other.refused(1, &format!("pull {pack_store}"), &["is damaged in", "objects/"]);
     other.is_empty();
-    // What the source itself has wrong does not travel.
+    // Damaged objects of the source are not copied.
     let object = study.object(&Hash::of(&bytes).to_string());
     overwrite(&object, &[&bytes[..10_000_000], b"x", &bytes[10_000_001..]].concat());
     study.refused(1, "push second", &["is damaged"]);

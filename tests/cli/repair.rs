@@ -1,4 +1,4 @@
-//! Whatever happens to an object is found, nobody is handed wrong bytes, and good bytes can be put back.
+//! All damage of objects is found, wrong bytes are never used, and good bytes can be restored.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::damage::{flip, verify, victims};
 use crate::harness::{Study, TINY, files, id_of, overwrite};
 
-/// What can happen to a file.
+/// Kinds of damage.
 const HARM: [&str; 10] = [
     "flipped",
     "cut short",
@@ -74,7 +74,7 @@ fn ids(found: &Value) -> Vec<String> {
     ids
 }
 
-/// What a registry answers that comes out of the objects.
+/// Answers of a registry that come from the objects.
 fn answers(study: &Study) -> Vec<Vec<u8>> {
     let commands = [
         "list",
@@ -96,7 +96,7 @@ fn every_harm_to_every_kind_of_object_is_named_and_taints_the_table() {
     for (n, (id, kind, name)) in victims(&study).into_iter().enumerate() {
         let path = study.object(&id);
         let whole = fs::read(&path).unwrap();
-        // Two of them for each: all of them come up with every kind of place in a study.
+        // Two kinds of damage for each object: over all objects, every kind occurs with every kind of object.
         for how in [HARM[n % HARM.len()], HARM[(n + 5) % HARM.len()]] {
             harm(&path, how, &study.path("elsewhere"));
             let (code, found) = verify(&study, "");
@@ -142,7 +142,7 @@ fn two_objects_that_changed_places_are_both_named() {
     study.is_sound();
 }
 
-/// A text without what stands in brackets.
+/// A text without its parts in brackets.
 fn without_sizes(text: &str) -> String {
     let parts = text.split('(').map(|part| part.split_once(')').map_or(part, |(_, rest)| rest));
     parts.collect()
@@ -181,7 +181,7 @@ fn nobody_is_handed_wrong_bytes() {
                 let what = format!("{kind} {how}: reg {command}: {now:?}");
                 let says_so = || String::from_utf8_lossy(&now.stdout).contains("damaged: its links");
                 if command.starts_with("trace") && now.code == 0 {
-                    // A lineage goes around what is damaged, and does not hash what names nothing.
+                    // A trace continues past damaged objects, and does not hash objects without references.
                     let plain = |bytes: &[u8]| without_sizes(&String::from_utf8_lossy(bytes));
                     assert!(says_so() || plain(&now.stdout) == plain(&before.stdout), "{what}");
                 } else if now.code == 0 {
@@ -190,7 +190,7 @@ fn nobody_is_handed_wrong_bytes() {
                     now.says(1, &["is damaged", "hint:"]);
                     assert_eq!(now.stdout, b"", "{what}");
                 }
-                // What prints the object itself always notices.
+                // Commands that print the object itself always notice the damage.
                 assert!(now.code == 1 || !command.starts_with("cat "), "{what}");
             }
             heal(&path, &whole);
@@ -203,7 +203,7 @@ fn nobody_is_handed_wrong_bytes() {
     }
 }
 
-/// Harms every victim, and an entry of the log, each in its own way.
+/// Damages every victim and a log entry, each in a different way.
 fn harm_all(study: &Study) -> Vec<String> {
     let mut harmed: Vec<String> = victims(study).into_iter().map(|(id, ..)| id).collect();
     harmed.push(study.json("log")["events"][2]["id"].as_str().unwrap().to_owned());
@@ -235,7 +235,7 @@ fn everything_is_mended_from_another_registry_and_gives_the_same_results() {
         study.nothing_staged();
     }
     good.is_sound();
-    // Of one result alone, too; and a sound registry stays as it is.
+    // Also for a single result; and a sound registry stays unchanged.
     let (id, ..) = victims(&study).swap_remove(7);
     harm(&study.object(&id), "emptied", Path::new(""));
     for repaired in [1, 0] {
@@ -269,7 +269,7 @@ fn images_are_mended_from_their_folder_whatever_they_are_called_there() {
     let (code, mended) = verify(&study, "--repair-from moved");
     assert_eq!((code, ids(&mended)), (3, vec![run.clone()]), "the rest is named: {mended}");
     assert_eq!(mended["repaired"].as_array().unwrap().len(), images.len());
-    // Several places together.
+    // Several sources together.
     flip(&study.object(&images[0]));
     let both = format!("--repair-from moved --repair-from {}", good.path("").display());
     let (code, mended) = verify(&study, &both);
@@ -310,7 +310,7 @@ fn a_place_that_is_not_there_is_an_error() {
     study.refused(1, "verify --repair-from nowhere", &["nowhere"]);
     flip(&study.object(&study.id("s")));
     study.refused(1, "verify --repair-from nowhere", &["nowhere"]);
-    // Also behind a place that mends all.
+    // Also after a source that repairs everything.
     let answer = study.reg("verify --repair-from images --repair-from nowhere");
     answer.says(1, &["nowhere"]);
 }

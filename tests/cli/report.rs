@@ -10,7 +10,7 @@ use crate::harness::Study;
 const RUNS: &str = "tiny-s-f0 tiny-s-f1 mlp-s-f0 mlp-s-f1";
 const ENTER: &str = "\u{e007}";
 
-/// What a column of a table shows, from top to bottom, every digit; nulls where it is undefined.
+/// The values of a column of a table, from top to bottom, with every digit; null if undefined.
 fn column(browser: &Browser, table: usize, column: usize) -> Vec<Option<f64>> {
     let values = browser.script(&format!(
         "return [...document.querySelectorAll('table')[{table}].tBodies[0].rows].map(row => row.cells[{column}].dataset.v ?? null)"
@@ -33,7 +33,7 @@ fn the_same_ids_make_the_same_page_and_nothing_but_a_page() {
         .collect();
     assert_eq!(outside, [""; 0], "it fetches nothing");
     assert!(!page.contains(" style=") && !page.contains(" onclick="), "its policy would forbid it");
-    // Every id that is mentioned leads to a place.
+    // Every id on the page has a target.
     for link in page.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap()) {
         assert_eq!(page.matches(&format!("id=\"{link}\"")).count(), 1, "{link}");
     }
@@ -109,7 +109,7 @@ fn a_study_is_reported_section_by_section_and_says_what_is_missing() {
 fn a_browser_shows_sorts_and_unfolds_it() {
     let study = Study::trained();
     let Some(browser) = Browser::start() else { return };
-    // Somebody else's scores under a name that is a script.
+    // Imported scores with a name that is a script.
     let evil = "<script>window.owned=1</script><img/src=x/onerror=window.owned=1>";
     let scores = study.json("show mlp-s-f0")["record"]["spec"].as_str().unwrap().to_owned();
     let split = study.json(&format!("show {scores}"))["record"]["split"].as_str().unwrap().to_owned();
@@ -145,7 +145,7 @@ fn a_browser_shows_sorts_and_unfolds_it() {
         browser.script("return [...document.images].map(i => i.naturalWidth > 0 && i.alt.includes('Mass'))");
     assert_eq!(pictures, json!([true, true]), "the heat map beside its image");
 
-    // Sorted by the mouse, downwards at first, and by the keyboard; the mean keeps its place.
+    // Sorted with the mouse, first descending, and with the keyboard; the mean keeps its place.
     let table = browser.script("return [...document.querySelectorAll('table')].findIndex(t => t.caption.textContent.includes('AUC by label'))");
     let table = table.as_u64().unwrap() as usize;
     let button =
@@ -155,7 +155,7 @@ fn a_browser_shows_sorts_and_unfolds_it() {
         || browser.script("return document.getElementById('sort').parentElement.getAttribute('aria-sort')");
     browser.click("#sort");
     let falling = column(&browser, table, 1);
-    // What is undefined is last whichever way: `None` is smaller than any number.
+    // Undefined values are last in both directions: `None` is smaller than any number.
     assert!(falling.len() == 15 && falling.windows(2).all(|pair| pair[0] >= pair[1]), "{falling:?}");
     assert_eq!(aria(), json!("descending"));
     browser.keys("#sort", ENTER);
@@ -191,7 +191,7 @@ fn a_browser_shows_sorts_and_unfolds_it() {
     assert_eq!(seen(inside), json!(true));
 
     accessible(&browser);
-    // Dark where the screen is, and no wider than a telephone.
+    // Dark if the system is, and no wider than a phone.
     let light = browser.script("return getComputedStyle(document.documentElement).backgroundColor");
     let dark = json!({ "features": [{ "name": "prefers-color-scheme", "value": "dark" }] });
     browser.devtools("Emulation.setEmulatedMedia", dark);
@@ -208,7 +208,7 @@ fn a_browser_shows_sorts_and_unfolds_it() {
             json!([false, width]),
             "tables scroll by themselves and not the page"
         );
-        // Nor do deep lineages, all of them unfolded.
+        // Deep lineages do not make the page wider either, when unfolded completely.
         browser.script("document.querySelectorAll('details').forEach(fold => fold.open = true)");
         assert_eq!(browser.script(page), json!([false, width]), "lineages scroll by themselves");
     }
@@ -216,7 +216,7 @@ fn a_browser_shows_sorts_and_unfolds_it() {
     assert_eq!(browser.console(), [""; 0]);
 }
 
-/// What a reader without a mouse or without sight relies on.
+/// Accessibility: readers without a mouse or without sight.
 fn accessible(browser: &Browser) {
     let wrong = browser.script(
         "const wrong = [];

@@ -1,4 +1,4 @@
-//! Exchange by way of an S3 server that speaks the real protocol, on loopback.
+//! Exchange through an S3 server with the real protocol, on loopback.
 
 use std::fs;
 use std::process::Stdio;
@@ -22,7 +22,7 @@ fn ok(study: &Study, bucket: &Bucket, arguments: &str) -> Value {
     answer.json()
 }
 
-/// Keys that were written and contain a text.
+/// Number of written keys that contain a text.
 fn written(requests: &[(&str, String)], text: &str) -> usize {
     requests.iter().filter(|(what, key)| what.starts_with("write") && key.contains(text)).count()
 }
@@ -45,13 +45,13 @@ fn what_was_pushed_to_a_bucket_is_the_same_in_the_registry_that_pulls_it() {
     assert_eq!(names(&other), names(&study));
     assert_eq!(answers(&other), answers(&study));
 
-    // Nothing is new, and nothing is sent but the look at what is there.
+    // Nothing is new, and only the inventory is read.
     assert_eq!(ok(&study, &bucket, "push s3://bucket/a/b")["objects"], json!(0));
     assert_eq!(written(&bucket.requests(), "/packs/"), 0);
     assert_eq!(ok(&other, &bucket, "pull s3://bucket/a/b")["objects"], json!(0));
     assert!(!bucket.requests().iter().any(|(what, key)| *what == "read" && key.contains("/packs/")));
 
-    // One more split: one pack, and of it nothing but what is new.
+    // One more split: one pack, with only the new objects.
     other.ok("split make tiny --folds 1 --seed 5 --name five");
     let more = ok(&other, &bucket, "push s3://bucket/a/b");
     assert_eq!(
@@ -60,7 +60,7 @@ fn what_was_pushed_to_a_bucket_is_the_same_in_the_registry_that_pulls_it() {
     );
     let requests = bucket.requests();
     assert_eq!((written(&requests, "/packs/"), written(&requests, "/names/")), (1, 1));
-    // A bucket that holds something else beside it.
+    // A bucket with another file next to the remote.
     fs::write(bucket.path("a/c"), "mine").unwrap();
     let answer = reg(&study, &bucket, "push s3://bucket/a");
     assert!(answer.code == 1 && answer.stderr.contains("neither a registry nor a remote"), "{answer:?}");
@@ -127,7 +127,7 @@ fn a_push_that_was_killed_or_interrupted_goes_on_where_it_stopped() {
         reached.recv().unwrap();
         kill_process(Pid::from_raw(child.id() as i32).unwrap(), signal).unwrap();
         if signal == Signal::KILL {
-            // It is gone before its request is answered.
+            // The process is dead before its request is answered.
             let answer = finish(child.wait_with_output(), "push");
             assert_eq!(answer.code, -1);
             drop(release);
@@ -137,7 +137,7 @@ fn a_push_that_was_killed_or_interrupted_goes_on_where_it_stopped() {
             assert_eq!(answer.code, 130, "{answer:?}");
             assert!(answer.stderr.contains("to resume: `reg push s3://bucket/p`"), "{answer:?}");
         }
-        // Whoever comes in between sees nothing by a name.
+        // A reader in between sees no names.
         let early = fresh();
         assert_eq!(reg(&early, &bucket, "pull s3://bucket/p").code, 0);
         is_sound_throughout(&early);

@@ -1,4 +1,4 @@
-//! What a model has seen, and on what it is evaluated: weights of another run, versions of a data set.
+//! The images that a model has seen, and those that it is evaluated on: weights of another run, versions of a data set.
 
 use std::fs;
 
@@ -21,7 +21,7 @@ fn weights_lead_to_the_run_that_they_are_of_and_that_cannot_be_forged() {
     let tune =
         "train --dataset tiny --split s --fold 0 --model tiny --weights begun --set epochs=1 --threads 1";
     study.ok(&format!("{tune} --name tuned"));
-    // What the first run saw, the second has seen.
+    // The second run has seen the images of the first.
     study.refused(
         3,
         "compare tuned mlp-s-f0",
@@ -53,7 +53,7 @@ fn weights_lead_to_the_run_that_they_are_of_and_that_cannot_be_forged() {
     study.reg("show marked").says(0, &["contains withdrawn data", "trained on"]);
     let down = study.ok(&format!("trace --down patient:{patient}"));
     assert!(down.contains("run marked"), "{down}");
-    // A run that the weights are not of.
+    // A run whose checkpoint the weights are not.
     let registry = study.registry();
     let weights = registry.get(Id::<Weights>::new(study.id("begun").parse().unwrap())).unwrap();
     let other = Id::<Run>::new(study.id("tiny-s-f0").parse().unwrap());
@@ -120,7 +120,7 @@ fn scores_on_two_versions_of_a_data_set_are_compared_by_the_images_that_both_hav
         let text = fs::read_to_string(study.path("data.csv")).unwrap();
         fs::write(study.path("data.csv"), text.replace('\n', "\r\n")).unwrap();
     }
-    // The same images, by whatever file they came.
+    // The same images, from whichever file.
     let same = study.json("compare first crlf --by run --name same");
     assert_eq!(same["unfair"], json!([]), "{same}");
     study.ok("withdraw 00000004_000.png --reason blurred");
@@ -141,18 +141,18 @@ fn scores_on_two_versions_of_a_data_set_are_compared_by_the_images_that_both_hav
         assert_eq!(code, 0, "{said}");
     }
     study.ok("verify --recompute");
-    // One that only the first version has is in no number of it, and one that both have is one image.
+    // An image of only the first version is not counted, and an image of both versions is counted once.
     study.ok("verify --recompute");
     assert_eq!(study.json("show shared")["withdrawn"], Value::Null);
     study.ok("withdraw 00000002_000.png --reason blurred");
     assert_eq!(study.json("show shared")["withdrawn"][0]["uses"]["scored"], json!(1));
     assert_eq!(study.json("show same")["withdrawn"][0]["uses"]["scored"], json!(2));
     study.ok("withdraw 00000002_000.png --revoke --reason mistake");
-    // In another order they are of another first data set, which is no difference.
+    // In another order, the first data set is another one, which makes no difference.
     study.ok(&shared.replace("first clean", "clean first").replace("--name shared", "--name turned"));
     let found = study.json("diff shared turned");
     assert_eq!((&found["equal"], &found["first"]["fields"]), (&json!(true), &json!(["/models"])), "{found}");
-    // Another truth is another image.
+    // An image with another label counts as another image.
     study.edit("data.csv", |text| text.replace("00000002_000.png,No Finding", "00000002_000.png,Mass"));
     study.ok("ingest images --metadata data.csv --name relabelled");
     trained("relabelled", "[4]");

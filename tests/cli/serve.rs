@@ -13,7 +13,7 @@ use crate::browser::{Browser, http};
 use crate::harness::{Study, files};
 use crate::training::signal;
 
-/// A server, which ends with the value.
+/// A server, which is killed when dropped.
 pub(crate) struct Server {
     child: Child,
     port: u16,
@@ -31,7 +31,7 @@ impl Server {
         Server { child, port: port.parse().unwrap(), token }
     }
 
-    /// Sends a request line and heads, and the cookie.
+    /// Sends a request line, headers, and the cookie.
     fn ask(&self, line: &str, heads: &[&str]) -> Reply {
         let cookie = format!("Cookie: reg-{}={}", self.port, self.token);
         self.bare(line, &[&[cookie.as_str()], heads].concat())
@@ -101,7 +101,7 @@ fn every_link_of_every_page_leads_to_a_page_and_nothing_is_written() {
         let kind = reply.heads["content-type"].clone();
         if kind.starts_with("text/html") {
             assert!(!reply.body.contains("<style") && !reply.body.contains("<script>"), "{path}: inline");
-            // Images of a data set are many and alike.
+            // The images of a data set are many and similar.
             let new = links(&reply.body).filter(|link| {
                 !link.starts_with("/image/") || link.ends_with("/0") || link.contains("heat=")
             });
@@ -117,7 +117,7 @@ fn every_link_of_every_page_leads_to_a_page_and_nothing_is_written() {
     }
     assert!(seen.len() > 60, "{}", seen.len());
     assert_eq!((files(&study.path(".reg/objects")), study.json("log")), before);
-    // So do the images of a patient, and one by name.
+    // The images of a patient, and one by name, too.
     for words in [name.to_string(), "patient:5".to_owned()] {
         let found = server.get(&format!("/?q={words}"));
         let place = links(&found.body).find(|link| link.starts_with("/images/")).unwrap();
@@ -167,7 +167,7 @@ fn only_a_reader_on_this_machine_gets_an_answer_and_only_from_the_registry() {
     assert!(policy.contains("script-src 'self'") && !policy.contains("unsafe"), "{policy}");
     assert!(!reply.heads.contains_key("access-control-allow-origin"));
 
-    // A name that somebody else lets point here, another port, none, two.
+    // Another name that resolves to this machine, another port, none, two.
     for heads in [
         &["Host: evil.example"][..],
         &[&format!("Host: evil.example:{port}")],
@@ -189,7 +189,7 @@ fn only_a_reader_on_this_machine_gets_an_answer_and_only_from_the_registry() {
     let head = server.ask("HEAD /page.css", &[&own]);
     assert!(head.status == 200 && head.body.is_empty() && head.heads["content-length"] != "0", "{head:?}");
 
-    // Nothing but ids, and of those only what is asked for.
+    // Only ids are accepted, and only of the right kind.
     let dataset = study.id("tiny");
     let manifest = study.json("show tiny")["record"]["manifest"].as_str().unwrap().to_owned();
     for path in [
@@ -213,14 +213,66 @@ fn only_a_reader_on_this_machine_gets_an_answer_and_only_from_the_registry() {
         assert!([400, 404].contains(&reply.status), "{path}: {} {}", reply.status, reply.body);
         assert!(!reply.body.contains("root:"), "{path}");
     }
-    // A head without an end, and one without measure.
+    // A head without an end, and one that is too long.
     assert_ne!(server.ask("GET /", &[&own, &format!("X: {}", "x".repeat(100_000))]).status, 200);
     study
         .reg(&format!("serve --port {port}"))
         .says(1, &["cannot listen", "hint: choose another port with --port N"]);
 }
 
-/// Every account of the machine reaches the port, and a browser keeps what it was not told to forget.
+/// Every account of the machine can connect to the port. A client that sends nothing, half a request or a byte now and
+/// then delays neither other readers nor the end of the server.
+#[test]
+fn connections_on_which_no_request_comes_keep_nobody_waiting() {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+    let study = Study::divided();
+    let mut server = Server::start(&study);
+    let port = server.port;
+    let connect = || TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let half = format!("GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nCookie: x");
+    let whole = format!("GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n");
+    let mut idle: Vec<TcpStream> = Vec::new();
+    for n in 0..3 * reg::limits::CONNECTIONS {
+        let mut stream = connect();
+        // The server may have closed the connection already.
+        let _ = stream.write_all([b"", half.as_bytes(), whole.as_bytes()][n % 3]);
+        idle.push(stream);
+    }
+    let begun = Instant::now();
+    for _ in 0..10 {
+        assert_eq!(server.get("/").status, 200);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+
+    // The whole head has one deadline, however slowly it arrives.
+    let (mut slow, begun) = (connect(), Instant::now());
+    slow.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let ended = |slow: &mut TcpStream| match slow.read(&mut [0; 64]) {
+        Ok(read) => read == 0,
+        Err(e) => e.kind() == std::io::ErrorKind::ConnectionReset,
+    };
+    let mut bytes = half.bytes().cycle();
+    while slow.write_all(&[bytes.next().unwrap()]).is_ok() && !ended(&mut slow) {
+        assert!(begun.elapsed() < reg::limits::REQUEST_WAIT + Duration::from_secs(5), "it is still open");
+    }
+    assert!(begun.elapsed() > Duration::from_secs(5), "{:?}", begun.elapsed());
+
+    // The server ends at once, and another server can use the port at once.
+    idle.extend((0..reg::limits::CONNECTIONS).map(|_| connect()));
+    let begun = Instant::now();
+    signal(&server.child, Signal::INT);
+    server.child.wait().unwrap();
+    let mut next = study.command(&format!("serve --port {port}")).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(next.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    next.kill().unwrap();
+    next.wait().unwrap();
+    assert!(line.contains(&format!("127.0.0.1:{port}")), "{line}");
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+}
+
+/// Every account of the machine can connect to the port, and browsers keep pages unless told not to.
 #[test]
 fn without_the_token_nothing_is_shown_and_nothing_is_kept() {
     let study = Study::divided();
@@ -321,7 +373,7 @@ fn who_writes_does_not_wait_for_who_reads() {
             scope.spawn(|| {
                 let mut read = 0;
                 while !over.load(std::sync::atomic::Ordering::Relaxed) {
-                    // Beside a writer it may say that somebody writes, and nothing else.
+                    // While another process writes, the only other answer is that the registry is busy.
                     assert!([200, 503].contains(&server.get("/").status));
                     read += 1;
                 }

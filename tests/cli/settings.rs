@@ -1,4 +1,4 @@
-//! Settings that make no sense are refused by name, before anything is computed.
+//! Invalid settings are refused by name, before anything is computed.
 
 use std::fs;
 
@@ -149,7 +149,7 @@ fn a_checkpoint_is_imported_and_trained_on() {
     assert_eq!(study.json("show tuned")["record"]["epochs"], json!(1));
     let graph = study.json("trace tuned");
     assert!(graph["nodes"].as_array().unwrap().iter().any(|node| node["name"] == json!("w")));
-    // A network that they do not fit.
+    // A network that these weights do not fit.
     study.refused(1, &train("--model mlp --weights w"), &["weights"]);
     study.is_sound();
 }

@@ -147,7 +147,7 @@ fn the_same_picture_under_two_patients_is_a_leak() {
     assert_eq!(pairs(&by_bytes), std::slice::from_ref(&bytes));
     let both = [bytes, (json!("pixels"), pair(&learnt[1], &tested[1]))];
     assert_eq!(pairs(&leaks(" --pixels")), both);
-    // What was computed is known from then on; so is what an ingest has decoded.
+    // Computed hashes of pixels are cached, also those of an ingest.
     let kept = leaks("");
     assert_eq!(pairs(&kept), both);
     assert_eq!(kept["compared"]["pixels"], json!(30));

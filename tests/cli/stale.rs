@@ -1,4 +1,4 @@
-//! An index that is put back to what it was is noticed, and what came since is not lost.
+//! A restored older index is noticed, and later changes are not lost.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::harness::Study;
 
-/// What a registry answers that comes out of the index.
+/// Answers of a registry that come from the index.
 fn answers(study: &Study) -> Vec<Value> {
     let commands = ["list", "list dataset", "list spec", "list execution", "log", "trace table"];
     commands.map(|command| study.json(command)).into()
@@ -50,7 +50,7 @@ fn an_old_index_is_refused_and_brought_up_to_date() {
         study.is_sound();
     }
     assert_eq!(study.id("late").len(), 64);
-    // Counting goes on behind it.
+    // The count continues from there.
     let old = fs::read(&index).unwrap();
     study.ok("tag best mlp-s-f0");
     fs::write(&index, &old).unwrap();
@@ -71,7 +71,7 @@ fn an_old_index_with_its_count_is_found_by_the_log() {
     };
     let one = study.json("log");
     put_back();
-    // What a crash between object and index leaves looks the same; a rebuild brings it back.
+    // A crash between object and index leaves the same state; a rebuild restores the name.
     study.is_sound();
     study.ok("reindex");
     assert_eq!(study.json("log"), one);
@@ -89,7 +89,7 @@ fn an_old_index_with_its_count_is_found_by_the_log() {
     study.is_sound();
 }
 
-/// Removes what is noted of the history beside the objects, as if it had never been written.
+/// Removes the heads of the history, as if they had never been written.
 pub(crate) fn forget_head(study: &Study) {
     for entry in fs::read_dir(study.path(".reg/objects")).unwrap().map(Result::unwrap) {
         if entry.file_name().to_string_lossy().starts_with("head-") {
@@ -98,7 +98,7 @@ pub(crate) fn forget_head(study: &Study) {
     }
 }
 
-/// A whole older backup, copied over what came since without removing anything.
+/// A complete older backup, copied over a newer registry without removing anything.
 #[test]
 fn a_backup_that_is_copied_over_newer_objects_loses_no_name() {
     let study = Study::trained();
@@ -150,7 +150,7 @@ fn an_old_index_with_its_count_is_refused_before_anything_is_lost() {
     study.is_sound();
 }
 
-/// A backup that is complete and older fits together: only what was left elsewhere tells.
+/// A complete older backup is consistent: only a remote can tell that it is old.
 #[test]
 fn a_remote_knows_a_complete_older_backup() {
     let study = Study::trained();
@@ -179,25 +179,25 @@ fn a_remote_knows_a_complete_older_backup() {
     let asked = backup.reg(&format!("doctor --remote {depot}"));
     let said = String::from_utf8_lossy(&asked.stdout).into_owned();
     assert!(asked.code == 3 && said.contains("an older copy") && said.contains(" pull "), "{said}");
-    // Its own push says so, too, and does not make the remote forget.
+    // Its own push says so, too, and does not change the head at the remote.
     let pushed = backup.reg(&format!("--json push {depot}"));
     let said = pushed.stderr.clone();
     assert!(pushed.code == 0 && said.contains("is an older copy"), "{said}");
     assert_eq!(pushed.json()["older"], json!(true));
     assert_eq!(backup.reg(&format!("doctor --remote {depot}")).code, 3);
-    // Whoever goes on from it says so once, as the hint has it.
+    // To continue from the backup, the user confirms once, as the hint says.
     let id = backup.json("reindex --new-id")["new_id"].as_str().unwrap().to_owned();
     assert_eq!(id.len(), 32);
     assert_eq!(backup.json(&format!("push {depot}"))["older"], json!(false));
     let asked = backup.json(&format!("doctor --remote {depot}"));
     assert!(asked.to_string().contains("not older than at the last push"), "{asked}");
-    // The id comes back where it is missing, and stays otherwise.
+    // A missing id is created anew; an existing one stays.
     fs::remove_file(backup.path(".reg/id")).unwrap();
     assert_eq!(backup.json("reindex")["new_id"].as_str().map(str::len), Some(32));
     assert_eq!(backup.json("reindex")["new_id"], Value::Null);
 }
 
-/// Writes a log entry into the store, as somebody else could.
+/// Writes a log entry into the store, as a stranger could.
 fn forge(study: &Study, seq: u64, prev: Hash, change: (&str, Option<Hash>, Option<Hash>)) -> Hash {
     let (name, from, to) = change;
     let event = Event {
@@ -250,7 +250,7 @@ fn a_second_history_and_a_false_previous_target_are_reported() {
     let tiny = study.id("tiny").parse::<Hash>().unwrap();
     let log = study.registry().view().unwrap().log().unwrap();
     let (last, number) = (*log.last().unwrap(), log.len() as u64);
-    // One entry beside the log is what a crash leaves; two that continue each other are not.
+    // A crash can leave one entry outside the log, but not two that continue each other.
     let one = forge(&study, number, log[log.len() - 2], ("x", None, Some(tiny)));
     study.is_sound();
     forge(&study, number + 1, one, ("y", None, Some(tiny)));

@@ -1,6 +1,6 @@
-//! Sixteen at once on one registry, among them those that remove, and some are killed.
+//! Sixteen processes on one registry, some of which remove objects, and some are killed.
 //!
-//! REG_STORM_SECONDS says for how long, REG_SEED repeats the draws (not their order in time).
+//! REG_STORM_SECONDS sets the duration, REG_SEED repeats the random draws (not their order in time).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -16,18 +16,18 @@ use serde_json::{Value, json};
 use crate::harness::{Answer, Study, finish};
 
 const PROCESSES: u64 = 16;
-/// Names that everybody moves.
+/// Names that all processes move.
 const SHARED: u64 = 2;
-/// What a name may name that a killed command was to give.
+/// Possible targets of a name that a killed command was setting.
 const ANYTHING: &str = "anything";
 
-/// What became of one command, over all processes.
+/// Results of one command, over all processes.
 #[derive(Debug, Default, Clone, Copy)]
 struct Count {
     done: u64,
     busy: u64,
     killed: u64,
-    /// Where nothing named what it worked on, and it was removed in the middle.
+    /// Number of times that its object had no name and was removed meanwhile.
     gone: u64,
     longest: Duration,
 }
@@ -35,41 +35,41 @@ struct Count {
 struct Storm<'s> {
     study: &'s Study,
     counts: Mutex<BTreeMap<&'static str, Count>>,
-    /// What each name may name at the end.
+    /// Possible targets of each name at the end.
     named: Mutex<BTreeMap<String, BTreeSet<String>>>,
-    /// What no command may come to.
+    /// Results that no command may have.
     surprises: Mutex<Vec<String>>,
     end: Instant,
 }
 
-/// One process after the other.
+/// A sequence of processes.
 struct Walk<'s> {
     storm: &'s Storm<'s>,
     number: u64,
     draw: Stream,
-    /// Data sets that this walk was told the ids of, whether they still have a name or not.
+    /// Data sets whose ids this sequence knows, whether they still have a name or not.
     datasets: Vec<String>,
 }
 
-/// What a command may come to, besides success and a busy registry.
+/// Results that a command may have, besides success and a busy registry.
 #[derive(Clone, Copy, PartialEq)]
 enum Grace {
     None,
-    /// What it works on has no name, and may be removed at any time.
+    /// Its object has no name, and may be removed at any time.
     Unnamed,
 }
 
 /// Why there is no answer.
 #[derive(PartialEq)]
 enum End {
-    /// It may have done all of its work, and nobody has heard of it.
+    /// It may have done all of its work without reporting it.
     Killed,
     /// It has done nothing.
     Refused,
 }
 
 impl Walk<'_> {
-    /// Runs a command to its end, or kills it on its way.
+    /// Runs a command to its end, or kills it.
     fn run(&mut self, arguments: &str, grace: Grace) -> Result<Value, End> {
         let kind = arguments.split(' ').next().unwrap();
         let kind = ["ingest", "tag", "split", "train", "list", "show", "trace", "verify", "gc", "reindex"]
@@ -121,7 +121,7 @@ impl Walk<'_> {
         Err(end)
     }
 
-    /// Runs a command that gives a name, and notes what the name may name then.
+    /// Runs a command that sets a name, and notes the possible targets.
     fn name(&mut self, name: &str, arguments: &str, key: &str, grace: Grace) -> Option<String> {
         let shared = name.starts_with("shared");
         let answer = self.run(arguments, grace);
@@ -129,7 +129,7 @@ impl Walk<'_> {
         let mut named = self.storm.named.lock().unwrap();
         let may = named.entry(name.to_owned()).or_default();
         match &answer {
-            // Nobody else moves it.
+            // No other process moves this name.
             Ok(id) if !shared => *may = BTreeSet::from([id.clone()]),
             Ok(id) => drop(may.insert(id.clone())),
             Err(End::Killed) => drop(may.insert(ANYTHING.to_owned())),
@@ -196,7 +196,7 @@ impl Walk<'_> {
                 self.name(&name, &train, "run", Grace::None);
             }
             9 => {
-                // Of what nothing names: the whole way may fall away at any step.
+                // The object has no name: it may be removed at any step.
                 let Some(dataset) = self.any_dataset() else { return };
                 let make = format!("split make {dataset} --folds 1 --ratios 34/33/33");
                 let Ok(split) = self.run(&make, Grace::Unnamed) else { return };
@@ -249,7 +249,7 @@ fn sixteen_at_once_with_gc_and_kills_lose_nothing_that_has_a_name() {
     }
     let surprises = storm.surprises.lock().unwrap().clone();
     assert!(surprises.is_empty(), "{} surprises:\n{}", surprises.len(), surprises.join("\n"));
-    // What is left of the killed goes with the next that adds; nobody mends anything by hand.
+    // The next process that adds objects removes the remains of killed ones; no repair by hand is needed.
     study.ok("tag behind tiny");
     study.nothing_staged();
     study.is_sound();
@@ -267,7 +267,7 @@ fn sixteen_at_once_with_gc_and_kills_lose_nothing_that_has_a_name() {
     let before = answers();
     assert_eq!(study.json("reindex")["breaks"], json!([]));
     assert_eq!(answers()[3], before[3]);
-    // Names moved, so there is something to remove, and no lock is left that would keep it.
+    // Names were moved, so there are objects to remove, and no lock is left that would keep them.
     study.ok("gc --keep-days 0");
     study.is_sound();
     study.nothing_staged();

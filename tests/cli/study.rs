@@ -1,4 +1,4 @@
-//! Many runs from one file: planned, run, stopped in every way, shared with trainings by hand, compared.
+//! Many runs from one file: planned, run, stopped in every way, combined with manual trainings, compared.
 
 use std::fs;
 use std::process::{Child, Stdio};
@@ -17,7 +17,7 @@ const HEAD: &str = "name = 'st'\ndataset = 'tiny'\nthreads = 1\ndevice = 'cpu'\n
     [[setup]]\nsection = 'table-4'\nname = 'small'\nmodel = 'tiny'\nset = { input = 32, widths = [8, 8] }\n\
     [[setup]]\nsection = 'table-4'\nname = 'meta'\nmodel = 'mlp'\n";
 
-/// What runs away, what lacks weights, and what lacks a list.
+/// A setup that diverges, one without weights, and one without a list.
 const TROUBLE: &str = "[[probe]]\nsetup = 'image'\ntargets = ['view']\n\
     [[probe]]\nsetup = 'tuned'\ntargets = ['age']\n[[section]]\nname = 'trouble'\nsplit = 'drawn'\nfolds = [1]\n\
     [[setup]]\nsection = 'trouble'\nname = 'wild'\nmodel = 'tiny'\nset = { lr = 1e30 }\n\
@@ -50,7 +50,7 @@ fn a_study_trains_what_is_missing_names_what_fails_and_shares_with_trainings_by_
         assert_eq!(study.json(&format!("list {kind}"))["records"], json!([]), "a plan writes nothing");
     }
 
-    // By hand, one of them.
+    // One of them is trained by hand.
     study.ok("split make tiny --folds 2 --ratios 70/10/20 --seed 1 --name drawn");
     let by_hand =
         study.json("train --dataset tiny --split drawn --fold 1 --model mlp --set epochs=2 --threads 1");
@@ -77,11 +77,11 @@ fn a_study_trains_what_is_missing_names_what_fails_and_shares_with_trainings_by_
     assert!(ran["runs"][8]["error"].as_str().unwrap().contains("nowhere.txt"), "{ran}");
 
     assert_eq!((&ran["probes"][0]["state"], &ran["probes"][1]["state"]), (&json!("done"), &json!("waiting")));
-    // Of a network that sees images; once.
+    // A network with image input; once.
     assert!(ran["heats"][0]["made"].as_u64().unwrap() > 0, "{ran}");
     assert_eq!(study.id("st-image-view"), ran["probes"][0]["table"].as_str().unwrap());
 
-    // The same again does only what failed, and says so in words.
+    // The same command repeats only the failed run, and says so.
     let again = study.reg("study run st");
     again.says(1, &["There", "2 earlier runs of this model"]);
     let text = String::from_utf8(again.stdout).unwrap();
@@ -108,7 +108,7 @@ fn a_study_trains_what_is_missing_names_what_fails_and_shares_with_trainings_by_
     assert_eq!(compared["probes"][0]["name"], "st-image-view");
     assert!(study.ok("study compare st --format markdown").contains("Networks: "));
 
-    // Weights that come in unblock what lacked them; an edited file is a new study with the same runs.
+    // Imported weights unblock the runs that needed them; an edited file is a new study with the same runs.
     let checkpoint = study.json("show st-image-f1")["record"]["checkpoint"].as_str().unwrap().to_owned();
     fs::copy(study.object(&checkpoint), study.path("w.safetensors")).unwrap();
     study.ok("weights import w.safetensors --name imagenet");
@@ -118,7 +118,7 @@ fn a_study_trains_what_is_missing_names_what_fails_and_shares_with_trainings_by_
     assert_ne!(mended["study"], ran["study"]);
     study.is_sound();
 
-    // A file that leaves the device to whoever runs it stands for what was run.
+    // A file without a device matches the runs on any device.
     study.edit("st.toml", |text| text.replace("device = 'cpu'", "device = 'cuda'").replace("'st'", "'dv'"));
     study.refused(1, "study run st.toml --devices cuda:7", &["unknown device `cuda:7`", "hint:"]);
     let elsewhere = study.json("study run st.toml --devices cpu,cpu");
@@ -129,7 +129,7 @@ fn a_study_trains_what_is_missing_names_what_fails_and_shares_with_trainings_by_
     assert!(page.contains("Heat map on the X-ray: "), "the study's heat maps are in its report");
     study.refused(1, "audit dv -o dv.zip", &["is a study", "study compare dv"]);
 
-    // What came of a study travels with it, and is verified with it.
+    // The results of a study are copied and verified with it.
     let other = Study::bare();
     other.ok("init");
     let there = other.path(".reg").display().to_string();
@@ -150,7 +150,7 @@ fn begin(study: &Study) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-/// Waits until a run of the study has learnt something.
+/// Waits until a run of the study has saved a checkpoint.
 fn wait_for_epochs(study: &Study) {
     let since = Instant::now();
     loop {
@@ -186,14 +186,14 @@ fn a_study_that_is_interrupted_or_killed_goes_on_and_trains_nothing_twice() {
     wait_for_epochs(&study);
     signal(&child, Signal::KILL);
     child.wait().unwrap();
-    // What it had started trains on, and whoever comes next waits for it.
+    // Its trainings continue, and the next process waits for them.
     let ended = study.json("study run st.toml --jobs 2");
     assert_eq!((&ended["done"], &ended["failed"]), (&json!(6), &json!(0)), "{ended}");
     let specs: Vec<&str> =
         ended["runs"].as_array().unwrap().iter().map(|r| r["spec"].as_str().unwrap()).collect();
     let runs = study.json("list run")["records"].as_array().unwrap().len();
     let executions = study.json("list execution")["records"].as_array().unwrap().len();
-    // Each run was trained once and its test images scored once; six specs of now and six of the first file.
+    // Each run was trained once and its test images scored once; six specs of this file and six of the first.
     assert_eq!((specs.len(), runs, executions), (6, 12, 24));
     study.is_sound();
     assert_eq!(fs::read_dir(study.path(".reg/live")).unwrap().count(), 0);
@@ -209,7 +209,7 @@ fn a_study_file_is_written_once_and_what_makes_no_sense_in_it_is_named() {
     let text = fs::read_to_string(study.path("paper.toml")).unwrap();
     fs::write(study.path("paper.toml"), text.replace("\"nih\"", "\"tiny\"")).unwrap();
     let paper = study.json("study run paper.toml --plan");
-    // Eight setups on five folds, and three whose lists are not there; without weights, four of eight wait.
+    // Eight setups on five folds, and three whose lists are missing; without weights, four of eight wait.
     assert_eq!((&paper["planned"], &paper["blocked"]), (&json!(43), &json!(23)));
 
     study.refused(1, "study run nowhere.toml", &["no study `nowhere.toml`", "hint:"]);
@@ -251,9 +251,9 @@ fn a_manifest_for_kubernetes_holds_to_its_schema() {
     let errors: Vec<String> =
         validator.iter_errors(&manifest).map(|e| format!("{}: {e}", e.instance_path())).collect();
     assert!(errors.is_empty(), "{errors:?}");
-    // What is printed for people is the same.
+    // The text output is the same.
     assert_eq!(serde_json::from_str::<Value>(&study.ok(command)).unwrap(), manifest);
-    // The schema refuses what is not of the kind.
+    // The schema refuses documents of another kind.
     for (place, wrong) in [("/spec/completion", json!(3)), ("/spec/completions", json!("3"))] {
         let mut other = manifest.clone();
         let (parent, key) = place.rsplit_once('/').unwrap();
@@ -261,7 +261,7 @@ fn a_manifest_for_kubernetes_holds_to_its_schema() {
         assert!(!validator.is_valid(&other), "{place}");
     }
 
-    // What the schema leaves open, and the server asks for.
+    // Fields that are optional in the schema but required by the server.
     assert_eq!((&manifest["apiVersion"], &manifest["kind"]), (&json!("batch/v1"), &json!("Job")));
     let spec = &manifest["spec"];
     assert_eq!(

@@ -8,7 +8,7 @@ use crate::harness::Study;
 use crate::support;
 
 const PAIR: &str = "compare tiny-s-f0 tiny-s-f1 mlp-s-f0 mlp-s-f1";
-/// What a line may run over the edge, in points: nobody sees it.
+/// Overfull boxes up to this many points are invisible.
 const TOLERANCE: f64 = 0.5;
 
 /// Commands that print tables in every format.
@@ -76,14 +76,14 @@ fn nothing_breaks_inside_a_number_or_a_name_in_a_terminal() {
             let text = in_terminal(&study, columns, "COLUMNS=", &command);
             let lines: Vec<&str> = text.lines().collect();
             for cell in whole.iter().flatten() {
-                // Sentences go on in another line, between two words.
+                // Sentences are broken between two words.
                 let is_there = |part: &str| lines.iter().any(|line| line.contains(part));
                 let is_word = |word: &&str| word.trim_end_matches(',').chars().all(char::is_alphabetic);
                 let words = cell.split(' ').filter(is_word).count();
                 let there = is_there(cell) || words > 2 && cell.split(' ').all(is_there);
                 assert!(there, "{command}: `{cell}` is broken at {columns} columns:\n{text}");
             }
-            // A command that can be copied stays in one piece, and so does a value beside its heading.
+            // A command that can be copied is not broken, nor is a value next to its heading.
             let is_value =
                 |line: &str| whole.iter().flatten().any(|cell| line.ends_with(&format!("   {cell}")));
             let may = |line: &str| line.contains('`') || columns == 40 && is_value(line);
@@ -103,19 +103,19 @@ fn columns_is_the_width_whatever_the_terminal_says() {
     let told = study.reg_with("COLUMNS", "60", &command);
     let told = String::from_utf8(told.stdout).unwrap();
     assert_ne!(told, study.ok(&command));
-    // Bold numbers of a terminal leave blanks at the end of a line.
+    // Bold numbers in a terminal leave blanks at the end of a line.
     let trimmed = |text: &str| text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
     assert_eq!(trimmed(&in_terminal(&study, 200, "COLUMNS=60", &command)), trimmed(&told));
     assert_eq!(trimmed(&in_terminal(&study, 60, "COLUMNS=", &command)), trimmed(&told));
 }
 
-/// Text without what a font sets otherwise: blanks, underscores, hyphens and minus signs.
+/// Text without the characters that a font prints differently: blanks, underscores, hyphens and minus signs.
 fn plain(text: &str) -> String {
     let kept = |c: &char| !c.is_whitespace() && *c != '_';
     text.chars().filter(kept).map(|c| if matches!(c, '−' | '–') { '-' } else { c }).collect()
 }
 
-/// What pdflatex makes of the tables, as lines of text. Text outside of the page is not among them.
+/// The text of the tables as printed by pdflatex, without text outside of the page.
 fn printed(study: &Study, latex: &str) -> Vec<String> {
     let packages: Vec<&str> = latex.lines().filter_map(|line| line.strip_prefix("% ")).collect();
     assert!(packages.iter().all(|line| line.starts_with("\\usepackage{booktabs")), "{packages:?}");
@@ -164,7 +164,7 @@ fn pdflatex_prints_every_row_of_every_table_on_the_page() {
         }
         for row in &whole {
             let key = plain(&row[0]);
-            // The page has the subsets of all repeats in one row, the terminal a table for each.
+            // The page shows the subsets of all repeats in one row, the terminal in a table for each.
             let of = match command.starts_with("split show") {
                 true => 1,
                 false => whole.iter().filter(|other| plain(&other[0]) == key).count(),

@@ -14,7 +14,7 @@ fn processes_that_ingest_name_and_list_at_once_all_succeed() {
         for n in 0..6 {
             let study = &study;
             scope.spawn(move || {
-                // Half of them take the same images, half only rows: the same objects arrive at once.
+                // Half of them ingest the same images, half only metadata: the same objects are added at the same time.
                 let how = if n % 2 == 0 { "images --boxes boxes.csv" } else { "--metadata-only" };
                 study.ok(&format!("ingest {how} --metadata data.csv --name d{n}"));
                 for m in 0..4 {

@@ -1,4 +1,4 @@
-//! Training through a worker that may be missing, wrong, killed, interrupted or busy.
+//! Training with a worker that may be missing, wrong, killed, interrupted or busy.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -19,7 +19,7 @@ fn script(study: &Study, text: &str) -> std::path::PathBuf {
     path
 }
 
-/// No run, no prediction, no table, and what is there is sound.
+/// Asserts that there is no run, no prediction and no table, and that the registry is sound.
 fn nothing_was_made(study: &Study) {
     for kind in ["run", "predictions", "table", "execution"] {
         assert_eq!(study.json(&format!("list {kind}"))["records"], json!([]));
@@ -55,7 +55,7 @@ fn a_worker_of_another_version_is_refused() {
         1,
         &["reg-torch.sh is version 9.9.9, but this reg is", "hint: build both from the same source"],
     );
-    // One of a protocol to come may say who it is in another form.
+    // A worker of a future protocol may print its identity in another form.
     let future = script(&study, r#"echo '{"worker":"10.0.0","protocol":99,"whoami":[]}'"#);
     study.reg_with("REG_TORCH", &future, TINY).says(1, &["is version 10.0.0", "hint:"]);
     nothing_was_made(&study);
@@ -131,7 +131,7 @@ fn a_worker_that_leaves_no_files_makes_no_run() {
 
 const LONG: &str = "train --dataset tiny --split s --model tiny --set epochs=40 --threads 1";
 
-/// A training that has done its first epochs.
+/// A training that has completed its first epochs.
 pub(crate) fn begun(study: &Study, command: &str) -> (Child, BufReader<std::process::ChildStderr>) {
     let mut child = study
         .command(command)
@@ -160,7 +160,7 @@ fn an_interrupted_or_killed_training_goes_on_and_ends_with_the_same_bits() {
 
     let study = Study::divided();
     let (mut child, mut errors) = begun(&study, LONG);
-    // As Ctrl-C does: to the worker too.
+    // As with Ctrl-C: to the worker too.
     kill_process_group(Pid::from_child(&child), Signal::INT).unwrap();
     let mut rest = String::new();
     errors.read_to_string(&mut rest).unwrap();
@@ -192,7 +192,7 @@ fn an_interrupted_or_killed_training_goes_on_and_ends_with_the_same_bits() {
     assert_eq!(fs::read_dir(study.path(".reg/live")).unwrap().count(), 0);
 }
 
-/// The same training, until it has gone on by an epoch.
+/// The same training, until it has completed another epoch.
 fn begun_again(study: &Study) -> (Child, BufReader<std::process::ChildStderr>) {
     let mut child = study.command(LONG).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut errors = BufReader::new(child.stderr.take().unwrap());
@@ -276,7 +276,7 @@ fn two_processes_do_not_train_the_same_run() {
     let command = "train --dataset tiny --split s --model tiny --set epochs=5000 --threads 1";
     let (child, errors) = begun(&study, command);
     study.refused(1, command, &["another process is already training", "lock"]);
-    // Another run is another matter.
+    // Another run is independent.
     assert_eq!(study.json(MLP)["cached"], json!(false));
     signal(&child, Signal::TERM);
     drop(errors);

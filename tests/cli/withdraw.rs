@@ -1,4 +1,4 @@
-//! Data that must not be used any more: left out of what comes, marked in what was, and gone for good if that is asked for.
+//! Withdrawn data: left out of new results, flagged in earlier ones, and purged on request.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,7 +20,7 @@ fn image(study: &Study, name: &str) -> String {
     id_of(&study.path(&format!("images/{name}")))
 }
 
-/// Names of the runs whose training or validation images hold the patient, worked out from the split itself.
+/// Names of the runs whose training or validation images include the patient, from the split itself.
 fn runs_that_saw(study: &Study) -> BTreeSet<String> {
     let registry = study.registry();
     let view = registry.view().unwrap();
@@ -69,7 +69,7 @@ fn what_leaves_the_registry_says_that_it_contains_withdrawn_data_and_images_stay
     });
     let said = "\"withdrawn\":{";
     assert!(!before.contains(said) && after.contains(said) && after.contains("\"images\":2"), "{after}");
-    // What is written to a file has no standard error beside it.
+    // An output file carries the flag itself, since it has no standard error.
     let said = "contains withdrawn data: 2 images";
     for format in ["text", "markdown", "latex", "csv"] {
         let text = study.ok(&format!("show table --format {format}"));
@@ -101,7 +101,7 @@ fn what_leaves_the_registry_says_that_it_contains_withdrawn_data_and_images_stay
     let graph = described["@graph"].as_array().unwrap();
     let root = graph.iter().find(|one| one["@id"] == "./").unwrap();
     assert!(root["description"].as_str().unwrap().contains(said), "{root}");
-    // Which machine it was is in neither.
+    // Neither contains the name of the machine.
     assert!(
         files(&study.path("crate"))
             .iter()
@@ -119,7 +119,7 @@ fn what_leaves_the_registry_says_that_it_contains_withdrawn_data_and_images_stay
         &["2 images", "patient 5: consent", "reg ingest"],
     );
     assert!(!study.path("shared").exists());
-    // What was removed for good is not missing.
+    // A purged object does not count as missing.
     let purged = study.ok(&format!("{WITHDRAW} --purge"));
     assert!(!purged.contains("from now on"), "it is marked already: {purged}");
     let doctor = study.reg("doctor");
@@ -129,7 +129,7 @@ fn what_leaves_the_registry_says_that_it_contains_withdrawn_data_and_images_stay
 #[test]
 fn scores_of_a_withdrawn_patient_are_marked_also_where_a_run_that_never_saw_him_is_asked_for() {
     let study = Study::trained();
-    // A patient that tests in the first fold.
+    // A patient in the test subset of the first fold.
     let run = "tiny-s-f0";
     let fold = |patient: &u32| {
         study.json(&format!("trace --down patient:{patient}"))["datasets"][0]["splits"][0]["folds"][0].clone()
@@ -170,7 +170,7 @@ fn a_patient_and_his_images_are_withdrawn_each_by_itself() {
     for name in IMAGES {
         assert_eq!(new(&study, name), json!(true));
     }
-    // All of his images are out of use, but not yet he himself, whose next image would be taken in.
+    // All of the patient's images are withdrawn, but not the patient: a new image would be accepted.
     assert_eq!(new(&study, "patient:5"), json!(true));
     for what in ["patient:5", IMAGES[0], IMAGES[1]] {
         assert_eq!(new(&study, what), json!(false), "{what}");
@@ -184,7 +184,7 @@ fn a_patient_and_his_images_are_withdrawn_each_by_itself() {
     let taken = study.ok("withdraw patient:5 --revoke --reason mistake");
     assert!(taken.contains("still withdrawn through: image 00000005_001.png (asked)"), "{taken}");
     assert_eq!(study.json(INGEST)["withdrawn"], json!(1));
-    // A data set of only one of them knows nothing of the other; the withdrawal of the patient does.
+    // A data set with only one of the images does not know the other; the withdrawal of the patient does.
     let small = Study::new();
     std::fs::remove_file(small.path(&format!("images/{}", IMAGES[1]))).unwrap();
     small.ok("ingest images --metadata data.csv --name tiny --allow-missing");
@@ -204,7 +204,7 @@ fn a_withdrawn_patient_leaves_the_next_data_set_and_marks_what_used_him_and_noth
         done["images"].as_array().unwrap().iter().map(|i| i["name"].as_str().unwrap()).collect();
     assert_eq!(names, IMAGES);
     assert_eq!(marked(&study, "run"), runs_that_saw(&study));
-    // Every fold has the patient somewhere, so each table is of a run that saw him or of scores of him.
+    // Every fold contains the patient, so each table is about a run that saw the patient or has scores of the patient.
     let tables = study.json("list table")["records"].as_array().unwrap().len();
     let of_tables = done["results"].as_array().unwrap().iter().filter(|one| one["kind"] == "table");
     assert_eq!(of_tables.count(), tables);
@@ -239,7 +239,7 @@ fn what_would_compute_with_withdrawn_images_is_refused_until_it_is_allowed() {
     let study = Study::trained();
     let old = study.id("tiny");
     study.ok(WITHDRAW);
-    // What is there is answered with, and marked.
+    // Existing results are returned, and flagged.
     assert!(!study.ok(WITHDRAW).contains("from now on"), "it is marked already");
     let known = study.reg(MLP);
     known.says(0, &[]);
@@ -308,7 +308,7 @@ fn a_list_reads_no_manifest_twice_and_trusts_no_note_that_does_not_fit() {
     let notes = files(&study.path(".reg/cache/withdrawn"));
     let [note] = notes.as_slice() else { panic!("{notes:?}") };
     let whole = fs::read_to_string(note).unwrap();
-    // A note is believed without its manifest, and one that was changed is not.
+    // An intact cache entry is used without reading the manifest; a changed one is not.
     let manifest = study.object(study.json("show tiny")["record"]["manifest"].as_str().unwrap());
     let elsewhere = study.path("manifest");
     fs::rename(&manifest, &elsewhere).unwrap();
@@ -317,7 +317,7 @@ fn a_list_reads_no_manifest_twice_and_trusts_no_note_that_does_not_fit() {
     fs::write(note, whole.rsplit_once(' ').unwrap().0).unwrap();
     marked_with(2);
     assert_eq!(fs::read_to_string(note).unwrap(), whole);
-    // Another withdrawal, and one that is taken back.
+    // Another withdrawal, and a revoked one.
     study.ok("withdraw 00000001_000.png --reason blurred");
     marked_with(3);
     study.ok("withdraw patient:5 --reason typo --revoke");
@@ -374,7 +374,7 @@ fn purged_bytes_are_gone_for_good_and_that_is_no_damage() {
     gone(&study);
     assert!(study.ok("verify table").contains("2 more were purged"));
     assert!(study.ok("verify").contains("purged 00000005_000.png"));
-    // The files that it was ingested from are there, and nothing takes them in again.
+    // The source files still exist, and no ingest takes them.
     assert_eq!(study.json(INGEST)["withdrawn"], json!(2));
     study.ok(&format!("{INGEST} --paranoid"));
     study.ok("verify --repair-from images");
@@ -390,7 +390,7 @@ fn purged_bytes_are_gone_for_good_and_that_is_no_damage() {
     study.ok("trace table");
     study.ok("trace --down patient:5");
 
-    // Somebody puts a byte string back.
+    // A purged file is put back by hand.
     fs::copy(study.path("images/00000005_000.png"), &objects[0]).unwrap();
     fs::set_permissions(&objects[0], fs::Permissions::from_mode(0o444)).unwrap();
     let found = study.reg("verify");
@@ -408,13 +408,13 @@ fn a_purge_travels_and_bytes_do_not_come_back_by_another_registry() {
     other.ok(&format!("pull {from}"));
     let objects = IMAGES.map(|name| image(&study, name));
     study.ok(&format!("{WITHDRAW} --purge"));
-    // The other one hears of it, marks what it has, and removes nothing by itself.
+    // The other registry receives the withdrawal, flags its results, and removes nothing by itself.
     let pulled = other.reg(&format!("pull {from}"));
     pulled.says(0, &["1 withdrawal arrived"]);
     assert_eq!(marked(&other, "run"), runs_that_saw(&study));
     assert!(objects.iter().all(|id| other.object(id).exists()));
     assert_eq!(other.reg("verify").code, 3, "what should be gone is here");
-    // It still has the bytes, and they do not come back from there.
+    // It still has the bytes, and they are not copied back.
     let back = study.json(&format!("pull {}", other.path("").display()));
     assert_eq!((&back["objects"], &back["purged"]), (&json!(0), &json!(2)));
     study.is_sound();
@@ -427,7 +427,7 @@ fn a_purge_travels_and_bytes_do_not_come_back_by_another_registry() {
     let pulled = other.reg(&format!("pull {from}"));
     pulled.says(0, &["a withdrawal was revoked: image 00000001_000.png"]);
     assert!(!pulled.stderr.contains("from now on"), "{pulled:?}");
-    // A third gets all but the purged images, from a registry and by way of a pack store.
+    // A third registry gets everything except for the purged images, from a registry and through a pack store.
     for by in [from.clone(), "depot".to_owned()] {
         if by == "depot" {
             study.ok("push depot");

@@ -1,4 +1,4 @@
-//! The commands that write, each with what lies there before.
+//! The commands that write, each with the state before it.
 
 use std::fs;
 use std::sync::OnceLock;
@@ -9,20 +9,20 @@ use crate::workspace::{Names, Workspace};
 const DATA: &str = "--metadata Data_Entry_2017_v2020.csv";
 const BOXES: &str = "--boxes BBox_List_2017.csv";
 
-/// A command that is struck.
+/// A command that is interrupted by faults.
 pub(crate) struct Case {
     pub(crate) what: &'static str,
     pub(crate) before: Workspace,
     pub(crate) command: String,
-    /// Names before and behind it.
+    /// Names before and after the command.
     pub(crate) names: [Names; 2],
-    /// It mends something, so that the registry need not be sound before it ends.
+    /// Whether the command repairs the registry, which need not be sound before.
     mends: bool,
-    /// It fills a remote in the folder `pack_store`, whose readers must never find half of it.
+    /// Whether the command fills a remote in the folder `depot`, of which readers must never see a part.
     fills: bool,
-    /// It removes bytes for good.
+    /// Whether the command removes bytes permanently.
     purges: bool,
-    /// How long it takes.
+    /// Duration of the command.
     pub(crate) took: Duration,
 }
 
@@ -45,7 +45,7 @@ impl Case {
         Case { fills: true, ..self }
     }
 
-    /// Asserts that whoever pulls what is in the pack store now finds nothing, or everything.
+    /// Asserts that a pull from the pack store now finds either nothing or everything.
     fn can_be_pulled(&self, workspace: &Workspace, what: &str) -> bool {
         let reader = registry();
         let answer = reader.reg(&format!("pull {}", workspace.path().join("depot").display()));
@@ -63,7 +63,7 @@ impl Case {
         Case { mends: true, ..self }
     }
 
-    /// Asserts what must hold however the command ended, and that it succeeds when it is given again.
+    /// Asserts what must hold however the command ended, and that the same command then succeeds.
     pub(crate) fn survives(&self, workspace: &Workspace, how: &str) {
         let what = format!("{}, {how}", self.what);
         if !self.mends {
@@ -75,7 +75,7 @@ impl Case {
             self.can_be_pulled(workspace, &what);
         }
         let again = workspace.reg(&self.command);
-        // What was done already and cannot be done twice says so.
+        // A command that cannot be done twice says that it is done.
         let done = ["already", "no record is named"].iter().any(|text| again.stderr.contains(text));
         assert!(again.status.success() || done, "{what}: {}", again.stderr);
         assert_eq!(workspace.names(), *after, "{what}");
@@ -106,7 +106,7 @@ fn divided() -> Workspace {
     workspace
 }
 
-/// With pixels of its images in the cache, as a training leaves them.
+/// A data set with pixels of its images in the cache, as a training leaves them.
 fn seen() -> Workspace {
     let workspace = divided();
     let registry = workspace.registry().unwrap();
@@ -119,11 +119,11 @@ fn seen() -> Workspace {
     workspace
 }
 
-/// All commands but trainings.
+/// All commands except for trainings.
 pub(crate) fn cases() -> &'static [Case] {
     static CASES: OnceLock<Vec<Case>> = OnceLock::new();
     CASES.get_or_init(|| {
-        // The name moves to a data set with boxes, and nothing needs the one without.
+        // The name moves to a data set with boxes, and nothing refers to the one without.
         let moved = ingested();
         moved.ok(&format!("ingest images {DATA} {BOXES} --name tiny"));
         moved.ok("split make tiny --folds 1 --seed 1 --name s");
@@ -166,7 +166,7 @@ pub(crate) fn training() -> Case {
     Case::new("train", divided(), train)
 }
 
-/// Trainings are struck at every so many steps.
+/// Faults strike trainings at every n-th step; returns n.
 pub(crate) fn stride() -> u64 {
     if std::env::var("REG_CRASH").is_ok_and(|what| what == "all") { 1 } else { 9 }
 }

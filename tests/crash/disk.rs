@@ -1,8 +1,8 @@
-//! A disk that stops: which of the steps that a process took are found on it afterwards.
+//! A disk that stops: which of the steps of a process are on the disk afterwards.
 //!
-//! What was synced is there. Of what was not, names come back up to some point in the order in which they
-//! were made, as a journal has it, a point for each folder; bytes of a file come back whole, half or not at
-//! all, each write for itself. So a file may be there under its name without its bytes.
+//! Synced changes are on the disk. Of other changes of names, those up to a random point are there, in their order, as
+//! with a journal; each folder has a point of its own. Each unsynced write of bytes is there completely, half or not at
+//! all. So a file may have its name without its bytes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::workspace::Draw;
 
-/// A step as src/disk/faults.rs writes it down.
+/// A step, as `src/disk/faults.rs` records it.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) enum Step {
     CreateDir {
@@ -73,7 +73,7 @@ enum Node {
 /// A change of one inode.
 #[derive(Clone)]
 enum Change {
-    /// A name in a folder names an inode, or nothing any more.
+    /// A name in a folder points to an inode, or is removed.
     Name {
         dir: Inode,
         name: String,
@@ -103,7 +103,7 @@ impl Change {
     }
 }
 
-/// Changes that come together or not at all, and whether they were synced.
+/// Changes that are lost together or not at all, and whether they were synced.
 struct Pending {
     changes: Vec<Change>,
     durable: bool,
@@ -117,7 +117,7 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// What lies in a folder, all of it on the disk.
+    /// The contents of a folder, all of it on the disk.
     pub(crate) fn read(root: &Path) -> Self {
         let mut disk = Disk { root: root.to_owned(), nodes: vec![Node::Dir(BTreeMap::new())] };
         disk.fill(0, root);
@@ -155,7 +155,7 @@ impl Disk {
     }
 
     fn find(&self, path: &Path) -> Option<Inode> {
-        // Paths are as the command was given them, or whole.
+        // Paths are relative, as given to the command, or absolute.
         let below = path.strip_prefix(&self.root).unwrap_or(path);
         let mut below = below.iter().filter(|name| *name != ".");
         below.try_fold(0, |dir, name| self.entries(dir).get(name.to_str().unwrap()).copied())
@@ -189,7 +189,7 @@ impl Disk {
         }
     }
 
-    /// What a step changes, new inodes added.
+    /// The changes of a step; new inodes are added.
     fn changes(&mut self, step: &Step) -> Vec<Vec<Change>> {
         match step {
             Step::CreateDir { path } => {
@@ -212,7 +212,7 @@ impl Disk {
                 vec![vec![Change::Mode { file: self.at(path), mode: 0o100_000 | mode }]]
             }
             Step::Link { from, to } => vec![vec![self.name(to, Some(self.at(from)))]],
-            // The new name first: in its folder lies the point that decides.
+            // The new name first: the random point of its folder decides.
             Step::Rename { from, to } => {
                 vec![vec![self.name(to, Some(self.at(from))), self.name(from, None)]]
             }
@@ -225,7 +225,7 @@ impl Disk {
         }
     }
 
-    /// The disk as it may be found when it stopped behind `steps`.
+    /// A possible state of the disk after it stopped behind `steps`.
     pub(crate) fn after(&self, steps: &[Step], draw: &mut Draw) -> Disk {
         let mut now = self.clone();
         let mut log: Vec<Pending> = Vec::new();
@@ -249,7 +249,7 @@ impl Disk {
             Node::Dir(_) => Node::Dir(BTreeMap::new()),
             Node::File { .. } => Node::File { bytes: Vec::new(), mode: 0o100_444 },
         }));
-        // For each folder, how many of its names that were not synced come back: none, all, or some.
+        // For each folder, how many of its unsynced names are there: none, all, or some.
         let mut waiting: HashMap<Inode, u64> = HashMap::new();
         for pending in log.iter().filter(|pending| !pending.durable) {
             *waiting.entry(pending.changes[0].inode()).or_default() += 1;
@@ -287,7 +287,7 @@ impl Disk {
         found
     }
 
-    /// Writes what is found to a folder.
+    /// Writes the disk to a folder.
     pub(crate) fn write(&self, to: &Path) {
         self.write_dir(0, to);
     }

@@ -17,7 +17,7 @@ fn a_disk_that_is_full_from_any_step_on_is_an_error_and_leaves_the_registry_soun
             let answer = workspace.strike(&case.command, format!("full:{step}"));
             let how = format!("full from step {step}");
             if answer.status.success() {
-                // Only what may be lost did not fit.
+                // Only files that may be lost did not fit.
                 assert_eq!(workspace.names(), case.names[1], "{}, {how}", case.what);
             } else {
                 assert_eq!(answer.status.code(), Some(1), "{}, {how}: {answer:?}", case.what);
@@ -35,6 +35,22 @@ fn a_disk_that_is_full_from_any_step_on_is_an_error_and_leaves_the_registry_soun
         println!("{}: full from each of {steps} steps on, {failed} errors", case.what);
         assert!(failed > 0);
     }
+}
+
+#[test]
+fn a_key_pair_that_does_not_fit_leaves_nothing() {
+    let mut failed = 0;
+    for step in 1.. {
+        let workspace = Workspace::empty();
+        let answer = workspace.strike("key new -o k", format!("full:{step}"));
+        if answer.status.success() {
+            break;
+        }
+        assert!(answer.stderr.contains("No space left on device"), "{step}: {answer:?}");
+        assert_eq!(std::fs::read_dir(workspace.path()).unwrap().count(), 0, "full from step {step}");
+        failed += 1;
+    }
+    assert!(failed > 5, "{failed}");
 }
 
 /// A small file system that is unmounted when dropped.
@@ -56,7 +72,7 @@ impl SmallDisk {
         mounted.then_some(disk)
     }
 
-    /// Makes it as large as what it holds and some pages more.
+    /// Resizes it to its contents plus this number of pages.
     fn leave(&self, pages: u64) {
         let status = rustix::fs::statvfs(self.0.path()).unwrap();
         let used = (status.f_blocks - status.f_bfree) * status.f_frsize;

@@ -1,7 +1,9 @@
-//! SIGKILL: what the process wrote so far is there, what it was about to write is not.
+//! SIGKILL: the steps so far are on the disk, the next one is not.
 
 use std::thread;
 use std::time::{Duration, Instant};
+
+use reg::attest::{PublicKey, SigningKey};
 
 use crate::cases::{Case, cases, steps, stride, training};
 use crate::workspace::{Draw, Workspace, each, seed};
@@ -9,7 +11,7 @@ use crate::workspace::{Draw, Workspace, each, seed};
 fn kill_at(case: &Case, step: u64) {
     let workspace = case.before.copy();
     let answer = workspace.strike(&case.command, format!("kill:{step}"));
-    // The last steps of two threads may fall together.
+    // Two threads may take the last steps at the same time.
     assert!(answer.was_killed() || answer.status.success(), "{} at {step}: {answer:?}", case.what);
     case.survives(&workspace, &format!("killed at step {step}"));
 }
@@ -59,6 +61,41 @@ fn two_hundred_kills_from_outside_at_random_moments_lose_nothing() {
 }
 
 #[test]
+fn a_killed_key_new_leaves_nothing_a_private_key_that_can_be_completed_or_both() {
+    let workspace = Workspace::empty();
+    let count = Workspace::empty();
+    let count = count.path().join("count");
+    assert!(workspace.strike("key new -o k", format!("count:{}", count.display())).status.success());
+    let steps: u64 = std::fs::read_to_string(count).unwrap().parse().unwrap();
+    let mut left = [0; 3];
+    for step in 1..=steps {
+        let workspace = Workspace::empty();
+        let at = |name: &str| workspace.path().join(name);
+        assert!(workspace.strike("key new -o k", format!("kill:{step}")).was_killed(), "{step}");
+        let found = [at("k"), at("k.pub")].map(|path| path.exists());
+        let again = workspace.reg("key new -o k");
+        match found {
+            [false, false] => assert!(again.status.success(), "{step}: {again:?}"),
+            [true, false] => {
+                assert!(again.stderr.contains("hint: `reg key public k` writes it"), "{step}: {again:?}");
+                workspace.ok("key public k");
+            }
+            [true, true] => assert!(again.stderr.contains("k already exists"), "{step}: {again:?}"),
+            [false, true] => panic!("{step}: a public key without its private key"),
+        }
+        left[found.iter().filter(|found| **found).count()] += 1;
+        // A complete pair, and no file of the killed attempt, which would contain a private key too.
+        let private = SigningKey::read(&at("k")).unwrap();
+        assert_eq!(private.public(), PublicKey::read(&at("k.pub")).unwrap(), "{step}");
+        let names = std::fs::read_dir(workspace.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let parts = names.filter(|name| name != "k" && name != "k.pub").count();
+        assert_eq!(parts, 0, "{step}: files are left");
+    }
+    assert!(left.iter().all(|count| *count > 0), "{left:?}");
+    println!("key new: killed at each of {steps} steps: left {left:?}");
+}
+
+#[test]
 fn a_killed_process_leaves_no_lock_and_nothing_on_the_way() {
     let workspace = Workspace::new();
     workspace.ok("init");
@@ -69,7 +106,7 @@ fn a_killed_process_leaves_no_lock_and_nothing_on_the_way() {
     let start = Instant::now();
     workspace.ok("gc --keep-days 0");
     workspace.ok(ingest);
-    // The bounded wait for a lock that somebody holds is 20 seconds.
+    // The bounded wait for a lock is 20 seconds.
     assert!(start.elapsed() < Duration::from_secs(15));
     workspace.nothing_is_staged("behind the next ingest");
 }

@@ -1,4 +1,4 @@
-//! A machine that stops: what was not synced may be lost.
+//! A machine that stops: unsynced changes may be lost.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use crate::cases::{Case, cases, stride, training};
 use crate::disk::{Disk, Step};
 use crate::workspace::{Draw, Workspace, each, seed};
 
-/// Ways in which each step is lost.
+/// Number of random losses for each step.
 const WAYS: u64 = 4;
 
 /// The disk before a command, and the steps that the command takes.
@@ -20,7 +20,7 @@ fn traced(case: &Case) -> (Disk, Vec<Step>) {
     (disk, text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
 }
 
-/// Stops a command behind each of `ends`, in each of `ways`.
+/// Stops a command after each of `ends`, with each of `ways`.
 fn stop(case: &Case, disk: &Disk, steps: &[Step], ends: impl Iterator<Item = usize>, ways: u64, seed: u64) {
     let ends: Vec<(usize, u64)> = ends.flat_map(|end| (0..ways).map(move |way| (end, way))).collect();
     each(&ends, |(end, way)| {

@@ -1,4 +1,4 @@
-//! A folder with a registry in it, and `reg` run there with a fault.
+//! A folder with a registry, and `reg` with faults in it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -15,14 +15,14 @@ use reg::registry::Registry;
 use reg::registry::survey::Depth;
 use reg::withdrawal::Withdrawn;
 
-/// Names and what they name.
+/// Names and their targets.
 pub(crate) type Names = BTreeMap<String, Hash>;
 
 pub(crate) struct Workspace {
     dir: tempfile::TempDir,
 }
 
-/// What a command came to.
+/// The result of a command.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: ExitStatus,
@@ -36,7 +36,7 @@ impl Answer {
 }
 
 impl Workspace {
-    /// The files of `fixtures/tiny`, in memory where the system has a file system for that.
+    /// The files of `fixtures/tiny`, in memory if the system has a file system for that.
     pub(crate) fn new() -> Self {
         let memory = Path::new("/dev/shm");
         let roomy = rustix::fs::statvfs(memory).is_ok_and(|disk| disk.f_bavail * disk.f_frsize > 1 << 30);
@@ -68,7 +68,7 @@ impl Workspace {
         self.dir.path()
     }
 
-    /// `reg` with arguments that hold no spaces.
+    /// `reg` with these arguments, none of which contains a space.
     pub(crate) fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_reg"));
         command.args(arguments.split_whitespace()).current_dir(self.path());
@@ -77,7 +77,7 @@ impl Workspace {
         command
     }
 
-    /// Runs `reg` with a fault planned.
+    /// Runs `reg` with a planned fault.
     pub(crate) fn strike(&self, arguments: &str, fault: impl AsRef<OsStr>) -> Answer {
         answer(self.command(arguments).env("REG_FAULT", fault), arguments)
     }
@@ -96,14 +96,14 @@ impl Workspace {
         self.path().join(".reg/format").exists().then(|| Registry::load(self.path()).unwrap())
     }
 
-    /// What each name names; none where there is no registry, or no index that says so.
+    /// The targets of all names; empty without a registry or without an index.
     pub(crate) fn names(&self) -> Names {
         let names = self.registry().and_then(|registry| registry.view().ok()?.names().ok());
         names.into_iter().flatten().collect()
     }
 
-    /// Asserts that the registry, if there is one, is sound, and that no record names what is not there,
-    /// whether the index knows the record or not.
+    /// Asserts that the registry, if there is one, is sound, and that no record refers to a missing object, whether the
+    /// index has the record or not.
     pub(crate) fn is_sound(&self, what: &str) {
         let Some(registry) = self.registry() else { return };
         let found = verify(&registry, &Silent).unwrap_or_else(|e| panic!("{what}: {e}"));
@@ -121,7 +121,7 @@ impl Workspace {
         assert!(named.into_iter().all(|prev| objects.binary_search(&prev.hash).is_ok()), "{what}");
     }
 
-    /// Asserts that nothing is left of what was to be purged: no object, no derived pixels.
+    /// Asserts that the purge is complete: no object and no derived pixels are left.
     pub(crate) fn is_purged(&self, what: &str) {
         let found = verify(&self.registry().unwrap(), &Silent).unwrap();
         assert_eq!((found.lingering.len(), found.purged.len()), (0, 2), "{what}: {found:?}");
@@ -129,7 +129,7 @@ impl Workspace {
         assert_eq!(pixels.count(), 0, "{what}");
     }
 
-    /// Asserts that every name names what it did before or what it shall name.
+    /// Asserts that every name has its target from before or from after the command.
     pub(crate) fn names_are_old_or_new(&self, before: &Names, after: &Names, what: &str) {
         let now = self.names();
         for name in before.keys().chain(after.keys()).chain(now.keys()) {
@@ -141,7 +141,7 @@ impl Workspace {
         }
     }
 
-    /// Asserts that nothing lies in `tmp/`.
+    /// Asserts that `tmp/` is empty.
     pub(crate) fn nothing_is_staged(&self, what: &str) {
         let staged: Vec<PathBuf> = fs::read_dir(self.path().join(".reg/tmp"))
             .into_iter()
@@ -159,9 +159,9 @@ fn answer(command: &mut Command, arguments: &str) -> Answer {
     Answer { status: output.status, stderr }
 }
 
-/// Does something for each of many, in threads whose output is that of this test.
+/// Runs a function for each item, in threads whose output belongs to this test.
 pub(crate) fn each<T: Sync>(items: &[T], act: impl Fn(&T) + Sync + Send) {
-    // Those of the common pool speak for the test that came first.
+    // The output of the global pool's threads belongs to the first test that used it.
     let pool = rayon::ThreadPoolBuilder::new().build().unwrap();
     pool.install(|| items.par_iter().for_each(act));
 }
@@ -171,7 +171,7 @@ pub(crate) fn copy(from: &Path, to: &Path) {
     assert!(Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
 }
 
-/// Numbers that depend on a seed and nothing else.
+/// Random numbers that depend only on a seed.
 pub(crate) struct Draw {
     seed: u64,
     count: u64,
@@ -190,7 +190,7 @@ impl Draw {
     }
 }
 
-/// The seed of what is drawn: printed, and taken from `REG_SEED` to repeat it.
+/// The seed of random draws, which is printed; `REG_SEED` repeats a seed.
 pub(crate) fn seed() -> u64 {
     let given = std::env::var("REG_SEED").ok().map(|text| text.parse().expect("REG_SEED is a number"));
     let now = || std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64 % 1_000_000;

@@ -1,11 +1,10 @@
-//! Holds the bytes on disk to what they were when they were first written, and to `schema/`.
+//! Checks the bytes on disk against golden files and against `schema/`.
 //!
-//! What is stored must stay readable and keep its id. `fixtures/golden` has a file for each kind and
-//! version; when a kind gets a new version, the old files stay and new ones come beside them. Versions from before the
-//! first release, which are not read any more, are in `fixtures/older`.
+//! Stored objects must stay readable and keep their ids. `fixtures/golden` has a file for each kind and version; when a
+//! kind gets a new version, new files are added and the old ones stay. Versions from before the first release, which
+//! are not read any more, are in `fixtures/older`.
 //! `REG_REGENERATE=1 cargo test -p reg --test golden` writes the golden files and the JSON Schemas anew;
-//! the ids pinned here and the hex in `schema/on-disk.md` are changed by hand, so that nobody does it
-//! without noticing.
+//! the ids pinned here and the hex in `schema/on-disk.md` are changed by hand, so that no change goes unnoticed.
 
 mod on_disk;
 mod packed;

@@ -61,7 +61,7 @@ fn keys_of(schema: &serde_json::Value, keys: &mut Vec<String>) {
     }
 }
 
-/// What a program of the document, named in its first line, prints for a file; none where there is no Python.
+/// The output of a program of the document, named in its first line, for a file; none without Python.
 fn python(name: &str, file: &Path) -> Option<String> {
     let document = document();
     let program = document
@@ -119,7 +119,7 @@ fn the_python_program_reads_scores() {
     };
     let expected: String = scores.rows.iter().enumerate().map(of_row).collect();
     let Some(printed) = python("scores.py", &golden("scores.bin")) else { return };
-    // Python prints numbers in a way of its own; the bits are what counts.
+    // Python spells numbers differently; the bits count.
     let bits = |line: &str| {
         let (row, rest) = line.split_once(' ').unwrap();
         let bits = rest.split(' ').map(|text| format!("{:016x}", text.parse::<f64>().unwrap().to_bits()));
@@ -139,7 +139,7 @@ fn the_python_program_writes_canonical_json() {
     list.push(']');
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("list.json");
-    // Spaces, to see that the program takes them out.
+    // With spaces, which the program must remove.
     fs::write(&file, list.replace("],{", "] , {").replace("},{", "} ,\n{")).unwrap();
     let Some(printed) = python("canonical.py", &file) else { return };
     assert_eq!(printed, list);

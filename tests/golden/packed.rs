@@ -1,4 +1,4 @@
-//! What is no packed array, and that no bytes make its reader panic or allocate without bound.
+//! Bytes that are not packed arrays are refused, and no bytes make the reader panic or allocate without bound.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ use super::{golden, values};
 const ARRAYS: [&str; 6] =
     ["manifest.bin", "manifest-metadata-only.bin", "boxes.bin", "assignment.bin", "scores.bin", "pixels.bin"];
 
-/// Why bytes are no array of the kind of a golden file, if they are not.
+/// Why bytes are not an array of the kind of a golden file; none if they are.
 fn refusal(file: &str, bytes: &[u8]) -> Option<CodecError> {
     match file {
         "boxes.bin" => codec::unpack::<Boxes>(bytes).err(),
@@ -65,7 +65,7 @@ fn other_letters_and_other_versions_are_refused() {
     }
 }
 
-/// Largest size that this process's address space has had, in bytes.
+/// Peak size of this process's address space, in bytes.
 #[cfg(target_os = "linux")]
 fn peak() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
@@ -84,14 +84,14 @@ fn a_huge_claimed_length_is_refused_without_allocating_it() {
             let list = if file.starts_with("manifest") { 16 } else { 12 };
             let claiming = [&bytes[..list], &length.to_le_bytes(), &bytes[list + 8..]].concat();
             assert!(refusal(file, &claiming).is_some(), "{file}: {length}");
-            // At every other place too, since names, folds and scores have lengths of their own.
+            // At every other offset too, since names, folds and scores have lengths of their own.
             for at in 12..bytes.len() - 8 {
                 let claiming = [&bytes[..at], &length.to_le_bytes(), &bytes[at + 8..]].concat();
                 let _ = refusal(file, &claiming);
             }
         }
     }
-    // Other tests run beside this one and need some memory.
+    // Other tests run at the same time and need some memory.
     assert!(peak() - before < 1 << 30, "{} more bytes", peak() - before);
 }
 
@@ -119,7 +119,7 @@ fn values_that_break_the_rules_are_neither_written_nor_read() {
     refuses(&manifest(vec![ImageRow { object: None, ..first.clone() }]));
     refuses(&Manifest { labels: 0, rows: vec![first.clone()] });
     refuses(&Manifest { labels: 513, rows: vec![first.clone()] });
-    // The second label is positive, and there is one.
+    // The second label is positive, but there is only one label.
     refuses(&Manifest { labels: 1, rows: vec![first.clone()] });
     for name in ["", "..", "/etc/passwd", "../../.bashrc", "a/b.png", "a\\b.png", "a\nb.png"] {
         let plain = codec::pack(&manifest(vec![first.clone()])).unwrap();
@@ -156,7 +156,7 @@ fn labels_and_patients_that_break_the_rules_are_not_read() {
     }
     let empty = [&bytes[..patient - 8], &[0; 8], &bytes[patient + 6..]].concat();
     refused(&empty, "is not a patient");
-    // Two words of positive labels and two of missing ones, each list behind its length.
+    // Two words of positive labels and two of missing ones, each list after its length.
     let (positive, missing) = (bytes.len() - 40, bytes.len() - 16);
     let with = |at: usize, word: u64| [&bytes[..at], &word.to_le_bytes(), &bytes[at + 8..]].concat();
     refused(&with(positive, 0b10), "has label 1 both as positive and as missing");
@@ -169,7 +169,7 @@ fn labels_and_patients_that_break_the_rules_are_not_read() {
     refused(&fewer, "2 words of positive labels");
 }
 
-/// A kind without its check: what another program might write.
+/// A kind without its check, as another program might write it.
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 struct Unchecked<T>(T);
@@ -186,7 +186,7 @@ fn refuses<T: Packed + Clone + std::fmt::Debug>(value: &T) {
     assert!(matches!(codec::unpack::<T>(&bytes), Err(CodecError::Packed { .. })), "{value:?} is read");
 }
 
-/// Rows of any patients and studies, with this number of labels.
+/// Rows of arbitrary patients and studies, with this number of labels.
 fn rows(labels: usize) -> impl Strategy<Value = Vec<ImageRow>> {
     let text = "[ -~α-ω]{1,20}".prop_filter("plain text", |text| text.trim() == text && !text.is_empty());
     let row = (
@@ -260,7 +260,7 @@ proptest! {
             if let Some(place) = changed.get_mut(at) {
                 *place = byte;
             }
-            // Whatever is read is written back as the same bytes: no value has two spellings.
+            // Every array that is read is written back as the same bytes: no value has two spellings.
             let again = match *file {
                 "boxes.bin" => codec::unpack::<Boxes>(&changed).and_then(|value| codec::pack(&value)),
                 "assignment.bin" => codec::unpack::<Assignment>(&changed).and_then(|value| codec::pack(&value)),

@@ -1,9 +1,9 @@
-//! Holds each version in `src/records/rules.rs` to what its rules give, and the worker's `NUMERICS` to pixels and random
-//! streams, which the worker takes from the library.
+//! Checks that the rules of each version in `src/records/rules.rs` give the same results as before, and that the
+//! worker's `NUMERICS` matches pixels and random streams, which the worker takes from the library.
 //!
-//! `fixtures/pinned.json` has a hash of what comes out, ids of other records aside, so that one rule does not change what
-//! is pinned of another. `REG_REGENERATE=1` adds what is new and writes anew what belongs to a version that was raised, and
-//! nothing else. Where only the form of a record has changed and not what it says, its entry is removed by hand first.
+//! `fixtures/pinned.json` has a hash of each result without the ids of other records, so that a change of one rule does
+//! not change the pinned hash of another. `REG_REGENERATE=1` adds new entries and rewrites those of raised versions,
+//! and no others. If only the form of a record has changed and not its content, remove its entry by hand first.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 
 use super::{regenerate, root};
 
-/// What is pinned of the rules of one version.
+/// The pinned results of the rules of one version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Pinned {
     version: u32,
@@ -40,7 +40,7 @@ struct Pinned {
 
 type All = BTreeMap<String, Pinned>;
 
-/// The hash of a value, in which neither ids of objects nor versions of rules count.
+/// The hash of a value without the ids of objects and the versions of rules.
 fn content(value: impl Serialize) -> String {
     fn blank(value: &mut Value) {
         match value {
@@ -104,7 +104,7 @@ impl Place {
         split::make(&self.registry, self.dataset, method, 2, None, &self.stamp).unwrap().id
     }
 
-    /// Scores by a stream, as another tool would write them, of the test images of a fold.
+    /// Random scores for the test images of a fold, as another tool would write them.
     fn import(&self, split: Id<Split>, model: &str, fold: u32) -> Predictions {
         let labels = self.registry.get(self.dataset).unwrap().labels;
         let mut text = format!("Image Index,{}\n", labels.join(","));
@@ -129,7 +129,7 @@ impl Place {
     }
 }
 
-/// What every rule gives.
+/// The results of all rules.
 fn found() -> All {
     let place = Place::new();
     let registry = &place.registry;
@@ -258,7 +258,7 @@ fn pictures(folder: &Path) -> Vec<(String, String)> {
     ]
 }
 
-/// Random views, and the streams that orders and initial weights are drawn from.
+/// Random views, and the streams of sample orders and initial weights.
 fn streams(folder: &Path) -> Vec<(String, String)> {
     let how =
         Augmentation { crop_area: [0.08, 1.0], crop_aspect: [0.75, 4.0 / 3.0], rotation: 7.0, flip: 0.5 };
@@ -286,14 +286,14 @@ fn streams(folder: &Path) -> Vec<(String, String)> {
     ]
 }
 
-/// The worker's version, out of its source: this program does not link it.
+/// The worker's version, from its source: this program does not link the worker.
 fn numerics() -> u32 {
     let source = fs::read_to_string(root().join("src/tensor/identity.rs")).unwrap();
     let after = source.split("const NUMERICS: u32 = ").nth(1).unwrap();
     after.split(';').next().unwrap().parse().unwrap()
 }
 
-/// What is wrong, in words for whoever changed something.
+/// An explanation for whoever changed the code.
 fn differences(pinned: &All, found: &All) -> Vec<String> {
     let mut said = Vec::new();
     for (rule, now) in found {
@@ -342,7 +342,7 @@ fn records_change_only_with_the_version_of_their_rules() {
     let pinned: All = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     let said = differences(&pinned, &found);
     assert!(said.is_empty(), "{}", said.join("\n"));
-    // Every rule of the list is held, and the book names it.
+    // Every rule of the list is checked, and the book names it.
     let source = fs::read_to_string(root().join("src/records/rules.rs")).unwrap();
     let book = fs::read_to_string(root().join("docs/src/ids.md")).unwrap();
     let names = source.split("pub const ").skip(1).map(|rest| rest.split(':').next().unwrap());

@@ -1,4 +1,4 @@
-//! What is no record: another spelling of the same value, another kind, a newer version.
+//! Documents that are not records: another spelling of the same value, another kind, a newer version.
 
 use std::fs;
 
@@ -117,7 +117,7 @@ fn a_data_set_has_one_to_512_labels_with_plain_and_different_names() {
     }
     let bytes = codec::encode(&with(numbered(512))).unwrap();
     assert_eq!(codec::decode::<Dataset>(&bytes).unwrap().labels.len(), 512);
-    // What another program might write.
+    // As another program might write it.
     let twice = text("dataset.json").replacen("Cardiomegaly", "Atelectasis", 1);
     let refused = codec::decode::<Dataset>(twice.as_bytes()).unwrap_err().to_string();
     assert_eq!(refused, "not a valid dataset record: it has two labels `Atelectasis`");
@@ -129,7 +129,7 @@ fn a_number_that_json_cannot_hold_is_not_written() {
     for val_loss in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let refused = codec::encode(&Run { val_loss, ..run.clone() }).unwrap_err();
         assert!(matches!(refused, CodecError::Unwritable { kind: "run", .. }), "{refused}");
-        // Where nothing may stand, null would be read as nothing.
+        // Where a value may be absent, null would be read as absent.
         let table = Table::Auc(reg::records::AucTable { mean: Some(val_loss), ..values::auc_table() });
         let refused = codec::encode(&table).unwrap_err();
         assert!(matches!(refused, CodecError::Unwritable { kind: "table", .. }), "{refused}");
@@ -141,8 +141,8 @@ fn a_number_that_json_cannot_hold_is_not_written() {
 
 #[test]
 fn floats_are_written_in_their_shortest_form() {
-    // Decimal exponents from -5 to 15 stand without `e`. This is serde_json's way and not a rule of JSON:
-    // a version of it that writes otherwise would give every record with such a number another id.
+    // Numbers with decimal exponents from -5 to 15 have no `e`. This is a choice of serde_json, not a rule of JSON: a
+    // version that writes numbers differently would change the id of every record with such a number.
     for (number, written) in [
         (0.0, "0.0"),
         (-0.0, "-0.0"),
@@ -194,7 +194,7 @@ fn links_are_the_hashes_in_a_document_and_roles_their_keys() {
     let full = "dataset file pixel_hashes predictions predictions predictions predictions validation";
     assert_eq!(roles("table-comparison-full.json"), full);
     assert_eq!(roles("study.json"), "dataset file spec split");
-    // A commit and a SHA-256 are no links.
+    // A commit and a SHA-256 are not links.
     assert_eq!(roles("execution.json"), "made software");
     assert_eq!(roles("withdrawal.json"), "", "what is withdrawn is spoken of and not depended on");
     assert_eq!(roles("withdrawal-revoked.json"), "revokes");

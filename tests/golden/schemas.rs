@@ -1,4 +1,4 @@
-//! The JSON Schemas in `schema/`: they are what the types say, and they say what the codec does.
+//! The JSON Schemas in `schema/` match the types, and accept and refuse what the codec does.
 
 use std::fs;
 
@@ -72,7 +72,7 @@ fn places(value: &Value, at: &str, found: &mut Vec<String>) {
     }
 }
 
-/// The document with one thing changed, in every way and at every place, and what was done.
+/// The document with a single change, in every way and at every place, and a description of the change.
 fn mutations(document: &Value) -> Vec<(String, Value)> {
     let hash = "0123456789abcdef".repeat(4);
     let others = [
@@ -100,7 +100,7 @@ fn mutations(document: &Value) -> Vec<(String, Value)> {
             made.push((format!("{place}: {what}"), changed));
         };
         let value = document.pointer(&place).unwrap();
-        // The codec tells 1 from 1.0, and JSON Schema cannot.
+        // The codec distinguishes 1 from 1.0; JSON Schema cannot.
         let float = value.is_f64() || value.is_null();
         for other in others.iter().filter(|other| !float || other.is_f64() || !other.is_number()) {
             make(other.to_string(), &|value| *value = other.clone());

@@ -1,6 +1,5 @@
-//! The values behind the golden files: one of each kind of record and packed array, each naming the
-//! others as a real study would. Together they hold every variant and both an absent and a present
-//! value of what may be absent.
+//! The values of the golden files: one of each kind of record and packed array, which refer to each other as in a real
+//! study. Together they have every variant, and each optional value once absent and once present.
 
 use std::sync::LazyLock;
 
@@ -22,13 +21,13 @@ use reg::records::{
 
 type Means = dyn Fn(&[u8]) -> Result<bool, CodecError>;
 
-/// A kind's bytes, both ways, without its type.
+/// Encoder and decoder of a kind, without its type.
 pub(crate) struct Golden {
     /// Name of the file in `fixtures/golden`.
     pub(crate) file: &'static str,
-    /// What the value encodes to.
+    /// The encoded value.
     pub(crate) bytes: Vec<u8>,
-    /// Reads bytes and says whether they mean the value.
+    /// Reads bytes and returns whether they decode to the value.
     pub(crate) means: Box<Means>,
 }
 
@@ -42,11 +41,11 @@ fn packed<T: Packed + PartialEq + 'static>(file: &'static str, value: T) -> Gold
     Golden { file, bytes, means: Box::new(move |bytes| Ok(codec::unpack::<T>(bytes)? == value)) }
 }
 
-/// The bytes of every golden file, encoded once for tests that want them many times.
+/// The bytes of every golden file, encoded once for tests that need them many times.
 pub(crate) static BYTES: LazyLock<Vec<(&str, Vec<u8>)>> =
     LazyLock::new(|| all().into_iter().map(|value| (value.file, value.bytes)).collect());
 
-/// Every golden file and what it means.
+/// Every golden file and its value.
 pub(crate) fn all() -> Vec<Golden> {
     vec![
         packed("manifest.bin", manifest()),
@@ -347,7 +346,7 @@ fn spec_tiny() -> Spec {
     }
 }
 
-/// With all settings that older specs do without.
+/// With all settings that older specs lack.
 fn spec_settings() -> Spec {
     Spec {
         training: Training {
@@ -672,7 +671,7 @@ pub(crate) fn comparison() -> Comparison {
     }
 }
 
-/// A comparison with everything that can be asked for.
+/// A comparison with all options.
 fn full_comparison() -> Comparison {
     let mut full = comparison();
     full.shared_images = true;
@@ -814,7 +813,7 @@ fn full_comparison() -> Comparison {
     full
 }
 
-/// One run that is planned and one that lacks its weights.
+/// A planned run, and a run without its weights.
 fn study() -> Study {
     let section = |name: &str, split, published: Option<&str>| StudySection {
         name: name.to_owned(),
@@ -862,14 +861,14 @@ fn execution() -> Execution {
         reg: "0.1.0".to_owned(),
         software: id(&software()),
         git: Some(Git { commit: "git:0123456789abcdef0123456789abcdef01234567".to_owned(), clean: true }),
-        // What JSON must escape, and what it need not.
+        // Characters that JSON must escape, and others.
         command: "reg train --name 'a\"b\\c/d\t\u{1}\u{7f}\u{2028}'".to_owned(),
         resumed: 1,
         deterministic: None,
     }
 }
 
-/// A patient, whose images are there once as files and once as rows alone.
+/// A patient with images as files and as rows of metadata only.
 fn withdrawal() -> Withdrawal {
     let image = |name: &str, blake3: Option<Mention>, sha256, bytes| WithdrawnImage {
         name: name.to_owned(),
@@ -916,7 +915,7 @@ fn note() -> Note {
     }
 }
 
-/// One that takes the note before away.
+/// A note that removes the previous one.
 fn replaced_note() -> Note {
     Note { text: String::new(), prev: Some(id(&note())), ..note() }
 }

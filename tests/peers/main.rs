@@ -1,8 +1,8 @@
-//! What other people's tools make of what reg exports: they read it, and find in it what the registry holds.
+//! Other tools read the exports of reg and find the contents of the registry in them.
 //!
-//! The tools are in a virtual environment that `make peers` makes. Without it these tests say so and do nothing, but
-//! where REG_STRICT=1. PyTorch is not among them; where REG_PYTHON names a Python with torch and torchvision,
-//! `model.py` is run with it.
+//! `make peers` installs the tools into a virtual environment. Without it, these tests say so and do nothing, or fail
+//! if REG_STRICT=1. PyTorch is not among the tools; if REG_PYTHON names a Python with torch and torchvision, it runs
+//! `model.py`.
 
 #[allow(dead_code)]
 #[path = "../cli/harness.rs"]
@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Runs a script of this folder, which prints one JSON document; `None` where the peers are not there.
+/// Runs a script of this folder, which prints one JSON document; `None` without the virtual environment.
 fn peer(script: &str, study: &Study, arguments: &[&str]) -> Option<Value> {
     let python = Path::new(ROOT).join("peers/bin/python");
     if !python.exists() {
@@ -70,7 +70,7 @@ fn securesystemslib_and_in_toto_believe_a_statement_and_none_that_was_changed() 
 fn the_prov_package_reads_the_graph_of_the_trace() {
     let study = Study::trained();
     for traced in ["table", "--down 00000001_000.png", "mlp-s-f0", "--up table", "--down 00000005_000.png"] {
-        // What was withdrawn in between is said, and adds nothing to the graph.
+        // A withdrawal is mentioned, and adds nothing to the graph.
         if traced == "--up table" {
             study.ok("withdraw patient:5 --reason consent");
         }
@@ -130,7 +130,7 @@ fn a_crate_passes_the_validator_of_workflow_run_crates() {
     study.refused(2, "trace table --format ro-crate", &["--output"]);
     study.ok("withdraw patient:5 --reason consent");
     study.ok("trace table --format ro-crate -o marked");
-    // A heat map's picture is no input, and when it was removed for good the rest stays whole.
+    // A heat map's picture is not an input, and after its purge the rest stays complete.
     let heatmap = "gradcam tiny-s-f0 00000005_000.png --allow-withdrawn --label Hernia -o heat.png";
     let heatmap = study.json(heatmap);
     let (heatmap, picture) = (text(&heatmap["id"]).to_owned(), heatmap["picture"].clone());
@@ -158,7 +158,7 @@ fn a_crate_passes_the_validator_of_workflow_run_crates() {
             .filter(|issue| issue["severity"] == "REQUIRED")
             .collect();
         assert!(required.is_empty(), "{required:#?}");
-        // What is recommended beside and not recorded: an author, a publisher, an agent, a page of reg-torch.
+        // Recommended, but not recorded: an author, a publisher, an agent, a page of reg-torch.
         let known = [
             "ro-crate-1.1_22",
             "process-run-crate-0.5_8.6",
@@ -229,7 +229,7 @@ fn manifest(registry: &Registry, study: &Study) -> (Dataset, reg::records::Manif
 #[test]
 fn pandas_polars_and_duckdb_read_the_same_values_with_the_right_types() {
     let (study, other) = (Study::trained(), Study::trained());
-    // Ages, genders and views that are not there, and an age that is impossible.
+    // Missing ages, genders and views, and an impossible age.
     study.edit("data.csv", |text| {
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
         let change = |line: &mut String, age: &str, gender: &str, view: &str| {
@@ -244,7 +244,7 @@ fn pandas_polars_and_duckdb_read_the_same_values_with_the_right_types() {
     study.ok("ingest images --metadata data.csv --name gaps");
     for study in [&study, &other] {
         study.ok("export mlp-s-f0 -o scores.csv");
-        // Models that are called like a column is.
+        // Models with the name of a column.
         for (name, model) in [("label", "Label"), ("std", "tiny-std")] {
             study.ok(&format!(
                 "predictions import scores.csv --logits --dataset tiny --split s --fold 0 --name {name} --model {model}"
@@ -265,7 +265,7 @@ fn pandas_polars_and_duckdb_read_the_same_values_with_the_right_types() {
     study.refused(2, "export tiny -o somewhere", &["--format"]);
     let spec = text(&study.json("show mlp-s-f0")["record"]["spec"]).to_owned();
     study.refused(1, &format!("export {spec} -o spec.csv"), &["spec", "cannot be exported as a table"]);
-    // What was exported can be taken in again, and is evaluated the same.
+    // Exported scores can be imported again, with the same evaluation.
     let again =
         study.json("predictions import scores.csv --logits --dataset tiny --split s --fold 0 --name again");
     let run = fs::read_to_string(study.path("answers/mlp-s-f0.json")).unwrap().parse::<Value>().unwrap();
@@ -322,7 +322,7 @@ fn mlflow_opens_the_store_with_runs_settings_epochs_and_files() {
     study.ok("export mlflow some mlp-s-f0 --link hardlink");
     study.is_sound();
     study.refused(1, "export mlflow some", &["not empty"]);
-    // Moved, as a folder on its way to a colleague is.
+    // Moved, as a folder that is sent to a colleague.
     fs::rename(study.path("store"), study.path("elsewhere")).unwrap();
     let Some(found) = peer("mlflow_store.py", &study, &["elsewhere"]) else { return };
     let runs = found["runs"].as_object().unwrap();
@@ -343,7 +343,7 @@ fn mlflow_opens_the_store_with_runs_settings_epochs_and_files() {
             .map(|epoch| json!([epoch["epoch"], epoch["val_loss"]]))
             .collect();
         assert_eq!(run["val loss"], json!(losses), "{name}");
-        // What MLflow shows as the run's is of the epoch whose weights were kept.
+        // The metrics that MLflow shows for a run are those of the epoch whose weights were kept.
         assert_eq!(run["metrics"]["val loss"], json!(record.val_loss), "{name}");
         assert_eq!(run["tags"]["reg.run"], json!(id));
         let answer: Value =
@@ -414,7 +414,7 @@ fn model_py_gives_the_scores_of_reg_predict() {
         fs::read(study.object(&id)).unwrap()
     );
     let Some(python) = support::torch() else { return };
-    // Everything that a network can be, small: REG_PYTHON makes this a test of minutes.
+    // Small networks with every option: with REG_PYTHON this test takes minutes.
     let train = TINY.replace("epochs=2", "epochs=1");
     let small = "--set input=40 --set resize=48 --set batch=8 --set lr=0.0001";
     let mut runs = vec![("tiny-s-f0".to_owned(), true), ("mlp-s-f0".to_owned(), false)];

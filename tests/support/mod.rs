@@ -1,14 +1,15 @@
-//! What tests need that not every machine has: programs, root, files that others hand out. Every test that does
-//! without says so here, and `REG_STRICT=1`, as CI sets it, makes a failure of that.
+//! Requirements of tests that not every machine meets: programs, root, published files. A test without its requirement
+//! says so here and ends; with `REG_STRICT=1`, as in CI, it fails.
 //!
-//! All test crates share this file by `#[path]`; the unit tests of the library do, too.
+//! All test crates and the unit tests of the library share this file with `#[path]`.
 
 #![allow(dead_code)]
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// What may be absent in spite of `REG_STRICT=1`, and why CI cannot have it. All else `make peers` installs.
+/// Requirements that may be absent even with `REG_STRICT=1`, and why CI cannot have them. `make peers` installs the
+/// others.
 pub(crate) const EXCUSED: &[(&str, &str)] = &[
     (GPU, "the machines of CI have none; benches/gpu.sh is run on one by hand"),
     (CONTAINER_BUILDER, "building an image takes rights that CI may not have"),
@@ -25,9 +26,9 @@ pub(crate) const NIH: &str = "shared/nih";
 /// A Python with torch and torchvision.
 pub(crate) const TORCH: &str = "REG_PYTHON";
 
-/// Says that something which the test needs is absent, so that the test goes no further.
+/// Says that a requirement of the test is absent, so that the test ends.
 ///
-/// The line is printed past the test harness, which shows nothing of a test that passes.
+/// The line is printed directly, because the test harness shows no output of tests that pass.
 ///
 /// # Panics
 /// With `REG_STRICT=1`, unless the thing is [`EXCUSED`].

@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reg::study::{ActiveRun, Ended, Planned, RunOutcome, StudyPlan, Watcher};
 
-use crate::cli::output::tell;
+use crate::cli::output::{plural, tell};
 use crate::cli::progress::{loss, phase, span};
 
 /// The table.
@@ -129,9 +129,9 @@ impl Watcher for ProgressTable {
         let failed = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
         let mut texts = aligned(active.iter().map(ProgressTable::row).collect());
         texts.push(format!(
-            "{} of {} runs ended{failed}, {} at work, {waiting} waiting, about {} left",
+            "{} of {} ended{failed}, {} at work, {waiting} waiting, about {} left",
             self.ended,
-            self.all,
+            plural(self.all, "run"),
             active.len(),
             span((sum / self.jobs as f64).max(longest)),
         ));

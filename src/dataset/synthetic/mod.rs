@@ -18,6 +18,7 @@ use rayon::prelude::*;
 
 use super::boxes;
 use super::pixels::{Gray, encode_png};
+use crate::digits::thousands;
 
 use drawing::Drawing;
 use population::{DrawnFinding, Visit};
@@ -70,10 +71,15 @@ pub struct SyntheticSummary {
 #[derive(Debug, thiserror::Error)]
 pub enum SyntheticError {
     /// Too few or too many pixels.
-    #[error("images must have {min} to {max} pixels per side, not {0}", min = SIZES.start(), max = SIZES.end())]
+    #[error(
+        "images must have {} to {} pixels per side, not {}",
+        thousands((*SIZES.start()).into()),
+        thousands((*SIZES.end()).into()),
+        thousands((*.0).into())
+    )]
     Size(u32),
     /// Too few or too many patients.
-    #[error("the number of patients must be 1 to {MOST_PATIENTS}, not {0}")]
+    #[error("the number of patients must be 1 to {}, not {}", thousands(MOST_PATIENTS.into()), thousands((*.0).into()))]
     Patients(u32),
     /// The folder contains images, which would mix with the new ones.
     #[error("`{0}` is not empty")]

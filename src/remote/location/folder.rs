@@ -1,10 +1,9 @@
-//! A folder, on a disk or mounted from elsewhere.
+//! A folder, on a local or mounted file system.
 //!
-//! Nothing here relies on locks, which do not reach from one machine that mounts the folder to the other:
-//! files are written under `tmp/`, synced, and renamed; what must be new is hard-linked, which fails if the
-//! name is taken.
+//! Nothing here relies on locks, which do not work between machines that mount the folder: files are written under
+//! `tmp/`, synced, and renamed; a file that must be new is hard-linked, which fails if the name is taken.
 //!
-//! The folder itself may be a link; below it none is followed, and nothing but plain files is read.
+//! The folder itself may be a link; below it no link is followed, and only plain files are read.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -18,16 +17,17 @@ use rustix::io::Errno;
 
 use super::{Location, Pieces};
 use crate::disk::{self, Dir};
+use crate::limits;
 use crate::remote::RemoteError;
 
 const STAGING: &str = "tmp";
 const READ_ONLY: u32 = 0o444;
-/// What lies in `tmp/` for longer was left by a process that died.
+/// A file that is in `tmp/` for longer was left by a process that died.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
 pub(in crate::remote) struct FolderLocation {
     path: PathBuf,
-    /// Opened when it is there, and kept open from then on.
+    /// Opened once the folder exists, and kept open from then on.
     root: OnceLock<Dir>,
 }
 
@@ -40,7 +40,7 @@ fn is_absent(e: &io::Error) -> bool {
     matches!(e.kind(), ErrorKind::NotFound)
 }
 
-/// A file on its way; it vanishes when dropped, unless it was renamed.
+/// A temporary file; it is removed when dropped, unless it was renamed.
 struct Staged {
     staging: Dir,
     name: String,
@@ -57,7 +57,7 @@ impl FolderLocation {
         FolderLocation { path, root: OnceLock::new() }
     }
 
-    /// The open folder; none if it is not there yet.
+    /// The open folder; none if it does not exist yet.
     fn root(&self) -> Result<Option<&Dir>, RemoteError> {
         if let Some(root) = self.root.get() {
             return Ok(Some(root));
@@ -71,7 +71,7 @@ impl FolderLocation {
         }
     }
 
-    /// The open folder, made durably if it is not there yet.
+    /// The open folder, created durably if it does not exist yet.
     fn made_root(&self) -> Result<&Dir, RemoteError> {
         if let Some(root) = self.root()? {
             return Ok(root);
@@ -86,7 +86,8 @@ impl FolderLocation {
         Ok(self.root.get_or_init(|| root))
     }
 
-    /// Opens the folder in which a file of this key lies, made durably, and returns it with the name of the file.
+    /// Opens the folder of the file with this key, created durably if missing, and returns it with the name of the
+    /// file.
     fn prepare<'k>(&self, key: &'k str) -> Result<(Dir, &'k str), RemoteError> {
         let root = self.made_root()?;
         let Some((folder, name)) = key.rsplit_once('/') else { return Ok((root.clone(), key)) };
@@ -127,7 +128,7 @@ impl FolderLocation {
         folder.sync_dir().map_err(io("sync", folder.path()))
     }
 
-    /// What killed processes left. Courtesy: what cannot be removed stays.
+    /// Removes files that killed processes have left. A file that cannot be removed stays.
     fn tidy(&self) {
         let Ok(Some(staging)) = self.root().map(|root| root.and_then(|root| root.subdir(STAGING).ok()))
         else {
@@ -149,7 +150,7 @@ impl FolderLocation {
     }
 }
 
-/// Whether a name is one that [`FolderLocation::stage`] gives, or that it gave once: `<process>-<number>-<moment>`.
+/// Whether a name has the form of [`FolderLocation::stage`], or the earlier form `<process>-<number>-<moment>`.
 fn is_staged(name: &str) -> bool {
     let mut numbers = name.split('-');
     let number = |text: &str| !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
@@ -168,10 +169,13 @@ impl Location for FolderLocation {
         let mut files = Vec::new();
         for (name, is_dir) in folder.entries().map_err(io("list", &path))? {
             let Ok(name) = name.into_string() else { continue };
+            if files.len() == limits::REMOTE_FILES {
+                return Err(super::too_many_files(path.display().to_string()));
+            }
             match folder.stat(&name) {
                 _ if is_dir => {}
                 Ok(stat) if stat.is_file() => files.push((name, stat.len())),
-                // Left out, a list of names would seem not to be there.
+                // If the file were left out, its list of names would seem to be missing.
                 Ok(_) => {
                     let refused = folder.open_file(&name).err();
                     return Err(io("read", &folder.path_of(&name))(
@@ -212,13 +216,13 @@ impl Location for FolderLocation {
         let staged = self.stage_bytes(&bytes)?;
         match staged.staging.hard_link(&staged.name, &folder, name) {
             Ok(()) => {
-                // The name under `tmp/` goes in a step of its own, so that a crash is seen by the tests.
+                // The name under `tmp/` is removed in a step of its own, so that tests can crash before it.
                 drop(staged);
                 folder.sync_dir().map_err(io("sync", folder.path()))?;
                 Ok(true)
             }
             Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(false),
-            // A file system without hard links. Between this look and the rename, another process may come.
+            // A file system without hard links. Between this check and the rename, another process may create the file.
             Err(e)
                 if [Errno::PERM, Errno::NOTSUP, Errno::NOSYS]
                     .iter()

@@ -1,5 +1,7 @@
-//! Files by key, wherever they lie: what a pack store needs of a folder or a bucket, and no more.
+//! Files by key: the operations that a pack store needs of a folder or a bucket.
 
+#[cfg(feature = "s3")]
+mod answers;
 mod folder;
 #[cfg(feature = "s3")]
 mod s3;
@@ -11,32 +13,40 @@ pub(super) use folder::FolderLocation;
 pub(super) use s3::S3Location;
 
 use super::RemoteError;
+use crate::digits::thousands;
+use crate::limits;
 
-/// Gives an object piece by piece, and none behind the last; an error if the pieces are not the object.
+/// Returns an object piece by piece, and `None` after the last; an error if the pieces do not hash to its id.
 pub(super) type Pieces<'a> = dyn FnMut() -> Result<Option<Vec<u8>>, RemoteError> + 'a;
 
-/// Files by key. A key is `format` or `FOLDER/NAME`. A file is there whole or not at all, and for good when the
-/// call that wrote it is over. Threads and processes may use a place at the same time.
+/// The error of a folder with more files than [`limits::REMOTE_FILES`].
+fn too_many_files(location: String) -> RemoteError {
+    let reason = format!("it has more than {} files", thousands(limits::REMOTE_FILES as u64));
+    RemoteError::Garbled { location, reason }
+}
+
+/// Files by key. A key is `format` or `FOLDER/NAME`. A file is complete or absent, and durable when the call that
+/// wrote it has returned. Threads and processes may use a location at the same time.
 pub(super) trait Location: Send + Sync {
-    /// The files of a folder, without it, and their sizes; none of a folder that is not there.
+    /// The names of the files of a folder, and their sizes; none if the folder does not exist.
     ///
     /// # Errors
-    /// Also more files than [`crate::limits::REMOTE_FILES`].
+    /// Also more files than [`limits::REMOTE_FILES`].
     fn list(&self, folder: &str) -> Result<Vec<(String, u64)>, RemoteError>;
 
-    /// Bytes of a file; none if it is not there. What lies behind its end is left out, and nothing beyond the range is
-    /// read, whatever the other side sends.
+    /// Bytes of a file; none if it does not exist. The part of the range after the end of the file is left out, and
+    /// nothing beyond the range is read, whatever the other side sends.
     fn read(&self, key: &str, range: Range<u64>) -> Result<Option<Vec<u8>>, RemoteError>;
 
-    /// Writes a file; one of the same key is replaced.
+    /// Writes a file; a file with the same key is replaced.
     fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), RemoteError>;
 
-    /// Writes a file if there is none of its key; says whether it did.
+    /// Writes a file if the key is free; returns whether it did.
     fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool, RemoteError>;
 
-    /// Writes a file that is never whole in memory.
+    /// Writes a file piece by piece, so that the whole file is never in memory.
     fn put_pieces(&self, key: &str, next: &mut Pieces<'_>) -> Result<(), RemoteError>;
 
-    /// Whether nothing lies there but what an attempt to make a pack store may have left.
+    /// Whether nothing is there, except for the remains of an attempt to create a pack store.
     fn is_empty(&self) -> Result<bool, RemoteError>;
 }

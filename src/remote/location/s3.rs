@@ -1,8 +1,8 @@
-//! Keys of an S3 bucket. The only file that names the object_store crate.
+//! Keys of an S3 bucket.
 //!
-//! Endpoint, region and credentials come from the usual AWS_* variables, or from where a machine of a cloud
-//! gets them. Every request is signed with the SHA-256 of what it carries, so that the store takes no bytes
-//! but those that were sent.
+//! Endpoint, region and credentials come from the usual AWS_* variables, or from the metadata service of a cloud
+//! machine. Every request is signed with the SHA-256 of its body, so that the store accepts only the bytes that were
+//! sent.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,12 +16,12 @@ use object_store::{
 };
 use tokio::runtime::{Builder, Runtime};
 
+use super::answers::LimitedAnswers;
 use super::{Location, Pieces};
-use crate::digits::thousands;
 use crate::limits;
 use crate::remote::RemoteError;
 
-/// Bytes of a part of a large file; S3 allows 10,000 parts.
+/// Bytes of each part of a large file; S3 allows 10,000 parts.
 const PART: usize = 16 << 20;
 const RETRIES: usize = 4;
 
@@ -34,11 +34,13 @@ pub(in crate::remote) struct S3Location {
 
 impl S3Location {
     pub(in crate::remote) fn open(bucket: &str, prefix: &str) -> Result<Self, RemoteError> {
-        // It fails if there is one already, which is as good.
+        // Fails if a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let called = format!("s3://{bucket}");
         let timeout = AmazonS3ConfigKey::Client(ClientConfigKey::Timeout);
-        let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
+        let mut builder = AmazonS3Builder::from_env()
+            .with_bucket_name(bucket)
+            .with_http_connector(LimitedAnswers::default());
         if builder.get_config_value(&timeout).is_none() {
             builder = builder.with_config(timeout, format!("{} seconds", limits::REMOTE_WAIT.as_secs()));
         }
@@ -65,7 +67,7 @@ impl S3Location {
         whole.collect::<Vec<_>>().join("/")
     }
 
-    /// The result of a request, unless that takes too long.
+    /// The result of a request, unless the request takes too long.
     async fn in_time<T>(&self, request: impl Future<Output = T>) -> Result<T, tokio::time::error::Elapsed> {
         tokio::time::timeout(limits::REMOTE_WAIT, request).await
     }
@@ -82,7 +84,7 @@ impl S3Location {
 
 const WHO_ASKS: &str = "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION";
 
-/// Code and message of the XML in which a store says no; the rest of it is for its makers.
+/// Code and message in the XML of a store's error; the other elements do not help users.
 fn answer(text: &str) -> Option<String> {
     let within = |tag: &str| {
         let (_, rest) = text.split_once(&format!("<{tag}>"))?;
@@ -92,15 +94,15 @@ fn answer(text: &str) -> Option<String> {
     Some(within("Message").map_or(code.to_owned(), |message| format!("{message} ({code})")))
 }
 
-/// What the store says, with what might help.
+/// The error of the store, with a hint.
 fn told(doing: &'static str, location: &str, e: &Error) -> RemoteError {
-    // The client says what it tried, and only the innermost cause says why it did not go.
+    // The outer errors say what was tried; only the innermost says why it failed.
     let causes = std::iter::successors(Some(e as &dyn std::error::Error), |e| e.source());
     let texts: Vec<String> = causes.map(crate::records::codec::printable).collect();
     let has = |what: &str| texts.iter().any(|text| text.contains(what));
     let hint = match e {
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => Some(WHO_ASKS),
-        // What is refused when files are listed is no kind of error of its own.
+        // A refusal to list files has no error variant of its own.
         _ if has("403 Forbidden") => Some(WHO_ASKS),
         Error::NotFound { .. } => {
             Some("the bucket must exist; for a store other than Amazon's set AWS_ENDPOINT_URL")
@@ -126,29 +128,24 @@ fn told(doing: &'static str, location: &str, e: &Error) -> RemoteError {
 impl Location for S3Location {
     fn list(&self, folder: &str) -> Result<Vec<(String, u64)>, RemoteError> {
         let key = self.key(folder)?;
-        let garbled = |reason: &str| RemoteError::Garbled {
-            location: format!("{}/{key}", self.called),
-            reason: reason.to_owned(),
-        };
+        let called = || format!("{}/{key}", self.called);
         let list = async {
             let mut found = self.store.list(Some(&key));
             let mut files: Vec<(String, u64)> = Vec::new();
             let mut last: Option<Key> = None;
             while let Some(meta) = found.next().await {
                 let meta = meta.map_err(|e| self.told("list", folder, &e))?;
-                // S3 lists keys in ascending order. A list that goes back would never end.
+                // S3 lists keys in ascending order. A list that repeats a key might never end.
                 if last.as_ref().is_some_and(|last| last.as_ref() >= meta.location.as_ref()) {
-                    return Err(garbled("the list of its files is not in order"));
+                    let reason = "the list of its files is not in order".to_owned();
+                    return Err(RemoteError::Garbled { location: called(), reason });
                 }
                 if files.len() == limits::REMOTE_FILES {
-                    return Err(garbled(&format!(
-                        "it has more than {} files",
-                        thousands(files.len() as u64)
-                    )));
+                    return Err(super::too_many_files(called()));
                 }
                 let location = meta.location;
                 let rest: Vec<_> = location.prefix_match(&key).into_iter().flatten().collect();
-                // A file of the folder itself, and not of one below it.
+                // A file of the folder itself, not of a folder below it.
                 if let [name] = &rest[..] {
                     files.push((name.as_ref().to_owned(), meta.size));
                 }
@@ -166,7 +163,7 @@ impl Location for S3Location {
         }
         let location = self.key(key)?;
         let most = range.end - range.start;
-        // A store may send another length than it was asked for, and more than it announces.
+        // A store may send another length than requested, and more than it announces.
         let get = async {
             let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
             let mut pieces = self.store.get_opts(&location, options).await?.into_stream();
@@ -184,7 +181,7 @@ impl Location for S3Location {
         match self.runtime.block_on(self.in_time(get)) {
             Err(_) => Err(self.slow("read", key)),
             Ok(Ok(bytes)) => Ok(Some(bytes)),
-            // A bucket that is not there is told apart: a list of it fails.
+            // For a missing bucket, listing its files fails.
             Ok(Err(Error::NotFound { .. })) => Ok(None),
             Ok(Err(e)) => Err(self.told("read", key, &e)),
         }
@@ -227,7 +224,7 @@ impl Location for S3Location {
         };
         let sent = send();
         if sent.is_err() {
-            // What cannot be taken back now goes by the rules of the bucket.
+            // If the upload cannot be cancelled, the lifecycle rules of the bucket remove its parts.
             let _ = self.runtime.block_on(upload.abort());
         }
         sent
@@ -235,8 +232,9 @@ impl Location for S3Location {
 
     fn is_empty(&self) -> Result<bool, RemoteError> {
         let prefix = (!self.prefix.is_empty()).then(|| self.key("")).transpose()?;
-        let found = self.runtime.block_on(self.store.list_with_delimiter(prefix.as_ref()));
-        let found = found.map_err(|e| self.told("list", "", &e))?;
-        Ok(found.objects.is_empty() && found.common_prefixes.is_empty())
+        // One file answers the question, so no more of the list is asked for.
+        let mut found = self.store.list(prefix.as_ref());
+        let first = self.runtime.block_on(self.in_time(found.next())).map_err(|_| self.slow("list", ""))?;
+        first.transpose().map(|first| first.is_none()).map_err(|e| self.told("list", "", &e))
     }
 }

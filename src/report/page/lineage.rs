@@ -3,13 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
+use crate::digits::counted;
 use crate::hash::Hash;
 use crate::index::View;
 use crate::lineage::{Direction, Edge, Graph, Node, trace_near};
 use crate::records::Role;
 use crate::registry::{Registry, RegistryError};
 use crate::report::svg::escape;
-use crate::report::thousands;
 
 /// Maximum number of listed images of a manifest; the others are counted.
 const SHOWN: usize = 3;
@@ -136,8 +136,8 @@ impl<'g> Tree<'g> {
         if left_out > 0 {
             let _ = write!(
                 self.out,
-                "<li><span class=\"node again\">and {} more images</span></li>",
-                thousands(left_out as u64)
+                "<li><span class=\"node again\">and {}</span></li>",
+                counted(left_out as u64, "more image")
             );
         }
         self.out += "</ul></details></li>\n";

@@ -3,7 +3,7 @@
 use super::PageError;
 use super::gather::{Counted, Material, ReportSection, ReportedRun, StudyProgress};
 use super::html::{HtmlWriter, TableContext};
-use crate::digits::counted;
+use crate::digits::{self, counted};
 use crate::hash::Hash;
 use crate::records::{Architecture, ComparedModel, Division, Incomparable, ScoreSource, SplitMethod};
 use crate::registry::Registry;
@@ -24,7 +24,10 @@ pub(super) fn asked(
     let mut fact = |what: &str, html: String| facts += &format!("<dt>{what}</dt><dd>{html}</dd>");
     for StudyProgress { id, study, runs: status } in &material.studies {
         let (name, planned, done) = (escape(&study.name), status.len(), done(status));
-        fact("Study", format!("{name}, {done} of {planned} runs done {}", page.id(id)));
+        fact(
+            "Study",
+            format!("{name}, {done} of {} done {}", digits::counted(planned as u64, "run"), page.id(id)),
+        );
     }
     for Counted { id, name, dataset, .. } in &material.datasets {
         let images = match dataset.metadata_only {
@@ -467,7 +470,14 @@ pub(super) fn cautions(
     for StudyProgress { study, runs: status, .. } in &material.studies {
         let missing = status.len() - done(status);
         if missing > 0 {
-            items.push(format!("{}: {missing} of {} planned runs are pending.", study.name, status.len()));
+            items.push(format!(
+                "{}: {missing} of {} pending.",
+                study.name,
+                match status.len() {
+                    1 => "1 planned run is".to_owned(),
+                    all => format!("{all} planned runs are"),
+                }
+            ));
         }
     }
     for counted in &material.datasets {

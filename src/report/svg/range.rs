@@ -2,6 +2,7 @@
 
 use super::scale::AxisScale;
 use super::{Anchor, Canvas, Figure, fitted, series_class, shown, text_width};
+use crate::digits::counted;
 use crate::records::{Comparison, Spread};
 use crate::report::results::labels_by_mean;
 
@@ -93,8 +94,9 @@ pub fn range(comparison: &Comparison) -> Figure {
         let labels = models[series].labels.len();
         let over = if fewest == most { fewest.to_string() } else { format!("{fewest} to {most}") };
         format!(
-            "{name}: mean {} over {over} of {labels} labels, from {} to {}",
+            "{name}: mean {} over {over} of {}, from {} to {}",
             of(spread.mean),
+            counted(labels as u64, "label"),
             of(spread.min),
             of(spread.max)
         )
