@@ -378,7 +378,9 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Repor
     let each = comparison.division().name();
     let folds = match comparison.folds.len() {
         0 | 1 => String::new(),
-        _ => format!(" All {each}s have the same weight in a resample; its value is a mean over them."),
+        _ => format!(
+            " All {each}s have the same weight in a resample; its value is a mean over them, and a resample that leaves one of them without a class is discarded."
+        ),
     };
     table.notes.push(format!(
         "{OF_TEST_IMAGES} {} patients drawn with replacement, with all their images, seed {}: for a label, those with a positive image apart from the others, so that both classes stay; for the mean, all together. Percentile intervals, not adjusted for their number; none with fewer than {FEWEST_RESAMPLED} positive or negative patients.{folds}",

@@ -205,8 +205,9 @@ fn a_bootstrap_draws_patients_and_is_the_same_on_any_number_of_threads() {
         assert!(value.is_some_and(|value| (-1.0..=1.0).contains(&value)), "{row}");
         // With so few patients there is no interval.
         assert_eq!((low, high), (None, None), "{row}");
-        let all = row["draws"] == json!(300);
-        assert!(all || row["label"].is_null(), "the draws of a label keep both classes: {row}");
+        // Of a label, a resample lacks a class only where one of the two re-samplings does.
+        let draws = row["draws"].as_u64().unwrap();
+        assert!(draws <= 300 && (row["label"].is_null() || draws > 100), "{row}");
     }
     let mean = |less: Value| {
         rows.iter().find(|row| row["less"] == less && row["label"].is_null()).unwrap()["value"]

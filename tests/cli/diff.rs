@@ -196,7 +196,7 @@ fn comparisons_of_the_same_models_and_labels_in_another_order_are_equal() {
     // Scores of more labels are the same for the shared labels.
     study.ok(&format!("compare {tiny} {mlp} --name plain"));
     let found = study.json("diff plain one");
-    assert_eq!(settings(&found, "numbers"), ["bootstrap", "groups", "metrics"]);
+    assert_eq!(settings(&found, "numbers"), ["bootstrap", "group tests", "groups", "metrics"]);
     assert!(why(&found).contains("the numbers of both sides are equal to the last digit"), "{found}");
     // Another seed of the bootstrap is not.
     study.ok(&format!("compare {mlp} {tiny} {asked} --seed 2 --name seeded"));
@@ -354,7 +354,7 @@ fn results_of_other_things_are_never_the_same() {
     assert!(parts.iter().all(|part| part["b"].is_null()), "{found}");
     assert_eq!(settings(&found, "numbers"), ["kind of table"]);
     assert!(why(&found).contains("the numbers of both sides are equal"), "{found}");
-    assert_eq!(found["first"]["fields"], json!(["/rules", "/type"]));
+    assert_eq!(found["first"]["fields"], json!(["/rules", "/type", "/variance"]));
     // Folds have other test images, models other scores, comparisons other labels.
     let found = study.json(&format!("diff {} {}", of_run("mlp-s-f0"), of_run("mlp-s-f1")));
     assert!(settings(&found, "numbers")[0].starts_with("evaluated images"), "{found}");
