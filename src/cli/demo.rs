@@ -6,7 +6,7 @@ use reg::compare::{CompareOptions as Comparing, Input, compare};
 use reg::dataset::ingest::{IngestRequest, ingest};
 use reg::dataset::statistics::Statistics;
 use reg::dataset::synthetic::{self, SyntheticOptions};
-use reg::digits::counted;
+use reg::digits::{counted, thousands};
 use reg::escape::shell_os;
 use reg::lineage::{Direction, trace, verify};
 use reg::records::{Init, SplitMethod, Table};

@@ -39,6 +39,7 @@ pub fn owners(registry: &Registry, header: &Header) -> Vec<Hash> {
         | Kind::Execution
         | Kind::Withdrawal
         | Kind::Note
+        | Kind::PixelHashes
         | Kind::Removal
         | Kind::Event => {}
     }

@@ -320,6 +320,8 @@ fn new_removals(records: &[NewRecord]) -> Result<Vec<(Id<Removal>, Removal)>, Re
 pub fn depends(kind: Kind, roles: &[Role]) -> bool {
     match kind.descriptor().class {
         RecordClass::Input | RecordClass::Computed => true,
+        // It is kept as long as what it follows from.
+        RecordClass::Derived => false,
         RecordClass::Execution => !roles.iter().all(|role| *role == Role::Made),
         RecordClass::Decided => !roles.iter().all(|role| *role == Role::About),
     }

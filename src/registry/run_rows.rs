@@ -156,6 +156,7 @@ impl Registry {
             | Kind::Spec
             | Kind::Study
             | Kind::Withdrawal
+            | Kind::PixelHashes
             | Kind::Removal
             | Kind::Event => Vec::new(),
         }

@@ -1,5 +1,7 @@
 //! AUC tables, comparisons and Spearman matrices.
 
+use std::collections::BTreeSet;
+
 use super::means::{DECIMALS, covered, labels};
 use super::{
     Cell, Column, ReportTable, counts, dataset, details, features, spearman, thousands, uncertainty,

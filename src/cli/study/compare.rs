@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{probe_row, recorded};
 use crate::cli::compare::document;
 use crate::cli::error::Failure;
-use crate::cli::output::{Reply, TableFormat, plural};
+use crate::cli::output::{Reply, TableFormat};
 use crate::cli::{Context, marks};
 
 pub(super) fn compare(
