@@ -41,6 +41,7 @@ const MEANINGS: &[(&str, &str)] = &[
 const UNTYPED: &[(&str, &str)] = &[
     // Not what to type, but what is spoken of.
     ("reg ingest", "the same command as before, with what it was given"),
+    ("mv {from} {to}", "the paths are those of the test of settings, which reads this hint"),
     ("reg withdraw", "the same command as before, with what it was given"),
     ("reg probe", "the same command as before, with what it was given"),
     ("reg gradcam", "the same command as before, with what it was given"),
