@@ -153,8 +153,8 @@ const SCENES: &[Scene] = &[
     Scene {
         study: Study::new,
         before: &[
+            "cp images/$(head -1 train_val.txt) images/$(head -1 test.txt)",
             "reg ingest images --metadata data.csv --name tiny",
-            "one=$(grep _001 train_val.txt | head -1); echo $one >> test.txt; sed -i /$one/d train_val.txt",
         ],
         provoke: "reg split import tiny --train-val train_val.txt --test test.txt --val-fraction 0.2 --name leaking",
         commands: &["reg split check {check}"],
