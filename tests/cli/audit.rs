@@ -264,7 +264,8 @@ fn the_bundled_program_knows_the_keys_of_every_kind_and_the_labels() {
     assert_eq!(known[2], serde_json::json!(reg::dataset::labels::names()));
     // If a version of rules were raised in one program only, every honest bundle would be refused, or not checked.
     let rules = serde_json::json!({
-        "dataset": rules::INGEST, "split": rules::SPLIT, "import": rules::IMPORT, "dataset table": rules::COUNTS,
+        "dataset": rules::INGEST, "split": rules::SPLIT, "import": rules::IMPORT,
+        "pixel-hashes": rules::PIXELS, "dataset table": rules::COUNTS,
         "auc table": rules::AUC, "comparison table": rules::COMPARISON, "probe table": rules::PROBE,
         "heat table": rules::HEAT, "pointing table": rules::POINTING,
     });

@@ -28,7 +28,7 @@ const PRINTING: &[&str] = &[
     MLP,
     "eval mlp-s-f0",
     "predict mlp-s-f0 images/00000001_000.png",
-    "predictions import scores.csv --dataset tiny --name theirs",
+    "predictions import scores.csv --logits --dataset tiny --name theirs",
     "compare mlp-s-f0",
     "study init small.toml --small",
     "study run own.toml --plan",

@@ -41,6 +41,7 @@ const MEANINGS: &[(&str, &str)] = &[
 const UNTYPED: &[(&str, &str)] = &[
     // Not what to type, but what is spoken of.
     ("reg ingest", "the same command as before, with what it was given"),
+    ("mv {from} {to}", "the paths are those of the test of settings, which reads this hint"),
     ("reg withdraw", "the same command as before, with what it was given"),
     ("reg probe", "the same command as before, with what it was given"),
     ("reg gradcam", "the same command as before, with what it was given"),
@@ -152,8 +153,8 @@ const SCENES: &[Scene] = &[
     Scene {
         study: Study::new,
         before: &[
+            "cp images/$(head -1 train_val.txt) images/$(head -1 test.txt)",
             "reg ingest images --metadata data.csv --name tiny",
-            "one=$(grep _001 train_val.txt | head -1); echo $one >> test.txt; sed -i /$one/d train_val.txt",
         ],
         provoke: "reg split import tiny --train-val train_val.txt --test test.txt --val-fraction 0.2 --name leaking",
         commands: &["reg split check {check}"],
