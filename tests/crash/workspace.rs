@@ -10,10 +10,10 @@ use std::process::{Command, ExitStatus, Stdio};
 use rayon::prelude::*;
 use reg::hash::Hash;
 use reg::lineage::verify;
-use reg::withdrawal::Withdrawn;
 use reg::progress::Silent;
 use reg::registry::Registry;
 use reg::registry::survey::Depth;
+use reg::withdrawal::Withdrawn;
 
 /// Names and what they name.
 pub(crate) type Names = BTreeMap<String, Hash>;
