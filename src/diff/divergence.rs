@@ -226,8 +226,7 @@ impl Divergence<'_> {
         (told.collect(), more)
     }
 
-    /// Puts what plays one part beside each other: the same, then what is of the same model, fold and subset, then
-    /// in their order.
+    /// Pairs the inputs of one role: equal ones, then those of the same model, fold and subset, then in their order.
     fn beside(
         &self,
         mut left: Vec<Hash>,
