@@ -4,7 +4,7 @@ use reg::dataset::statistics::Statistics;
 use reg::digits::counted;
 use reg::hash::Hash;
 use reg::limits;
-use reg::records::{Header, Kind, Record, Table};
+use reg::records::{self, CodecError, Header, Kind, Record, Table};
 use reg::registry::RegistryError;
 use reg::report::results;
 use reg::training::unfinished;
@@ -86,6 +86,10 @@ fn without_note(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
         return Ok(object(id, size));
     }
     let bytes = registry.store().read(&id)?;
+    // A record of another version is shown as it is; one with values that its kind does not allow says nothing.
+    if let Err(source @ CodecError::Invalid { .. }) = records::check(&bytes) {
+        return Err(RegistryError::Codec { id, source }.into());
+    }
     match document(&bytes) {
         Some(document) => Ok(shown(id, document, &marks)),
         None => Ok(object(id, size)),
