@@ -7,7 +7,7 @@ use crate::compare::{CompareError, CompareOptions, Input, compare};
 use crate::hash::Id;
 use crate::lineage::{self, Direction, Graph};
 use crate::records::{Comparison, Dataset, Manifest, Predictions, Record, Table};
-use crate::registry::{Objects as _, Registry, RegistryError, Stamp};
+use crate::registry::{Registry, RegistryError, Stamp};
 use crate::scores::truth;
 
 /// A record and its id.

@@ -46,6 +46,12 @@ MODELS = {
     "densenet121-1channel": (96, 2),
     "densenet121-large-meta": (128, 2),
 }
+# What else there is of three of them, small.
+SUFFIXES = ("-1channel", "-large", "-meta", "-1channel-meta", "-large-meta")
+OF_ALL = [base + suffix for base in ("resnet18", "resnet34", "densenet121") for suffix in SUFFIXES]
+MODELS |= {name: (96, 1) for name in OF_ALL if name not in MODELS}
+# Whose weights from scratch are held to torchvision's.
+INITIAL = ("resnet18", "densenet121")
 # One ResNet-50 on four images, which are also the validation images. Adam's epsilon is large: with a small
 # one its first steps are signs of gradients, and those of gradients about 0 are chance.
 TRAINING = {"model": "resnet50", "side": 64, "batch": 4, "steps": 3, "lr": 1e-4, "betas": [0.9, 0.999], "eps": 1e-3}
@@ -213,6 +219,13 @@ def gradcam(name, dtype):
     return maps
 
 
+def initial(name):
+    """Mean and deviation of each parameter of a network from scratch."""
+    torch.manual_seed(1)
+    of = {key: p.detach().double() for key, p in network(name).named_parameters()}
+    return {key: [values.mean().item(), values.std(correction=0).item()] for key, values in of.items()}
+
+
 def sampled(tensor, name):
     """Sum, sum of magnitudes and a few values at places that the name draws."""
     flat = tensor.detach().double().flatten().numpy()
@@ -333,7 +346,7 @@ def documents():
             "logits": exact.tolist(),
             "float32": float(f"{apart(rough, exact):.1e}"),
         }
-        print(f"{name}: logits within {exact.abs().max():.2f}, over images {exact.std(0).mean():.2f}, "
+        print(f"{name}: logits within {exact.abs().max():.2f}, over images {exact.std(0, correction=0).mean():.2f}, "
               f"float32 {apart(rough, exact):.1e}", file=sys.stderr)
     yield "logits.json", short({"versions": versions, "models": models})
     heat = {name: gradcam(name, torch.float64) for name in HEAT}
@@ -342,6 +355,7 @@ def documents():
     for name, how in OTHERS.items():
         yield f"training-{name}.json", steps(how, versions)
     yield "adam.json", {"versions": versions, **adam()}
+    yield "initial.json", short({"versions": versions, "models": {name: initial(name) for name in INITIAL}})
 
 
 def same(a, b, tolerance):

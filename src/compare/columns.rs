@@ -10,7 +10,7 @@ use crate::registry::Objects;
 use crate::scores::truth;
 
 /// A data set, read once for all models.
-pub(super) struct ScoredImages {
+pub(super) struct ComparedImages {
     pub(super) dataset: Dataset,
     pub(super) manifest: Manifest,
 }
@@ -20,7 +20,7 @@ pub(super) struct ScoredImages {
 pub(super) struct FoldScores {
     pub(super) id: Id<Predictions>,
     pub(super) predictions: Predictions,
-    pub(super) images: Arc<ScoredImages>,
+    pub(super) images: Arc<ComparedImages>,
     /// The scored rows of the manifest, ascending.
     pub(super) rows: Vec<u32>,
     /// Labels of `scores` and `truth`.
@@ -129,7 +129,7 @@ pub(super) fn columns(
 ) -> Result<Vec<ModelColumn>, CompareError> {
     let mut columns: Vec<ModelColumn> = Vec::new();
     let mut owners: BTreeMap<(usize, Option<u32>), String> = BTreeMap::new();
-    let mut datasets: HashMap<Id<Dataset>, Arc<ScoredImages>> = HashMap::new();
+    let mut datasets: HashMap<Id<Dataset>, Arc<ComparedImages>> = HashMap::new();
     for input in inputs {
         let Input { name, id, predictions } = input;
         let key = match grouping {
@@ -155,7 +155,7 @@ pub(super) fn columns(
             None => {
                 let dataset = objects.get(predictions.dataset)?;
                 let manifest = objects.manifest(&dataset)?;
-                let images = Arc::new(ScoredImages { dataset, manifest });
+                let images = Arc::new(ComparedImages { dataset, manifest });
                 datasets.insert(predictions.dataset, images.clone());
                 images
             }
@@ -171,7 +171,7 @@ pub(super) fn cell(
     objects: &dyn Objects,
     id: Id<Predictions>,
     predictions: Predictions,
-    images: Arc<ScoredImages>,
+    images: Arc<ComparedImages>,
 ) -> Result<FoldScores, CompareError> {
     let scores = objects.scores(&predictions)?;
     let labels = predictions.labels.clone();

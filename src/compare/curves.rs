@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::columns::{self, ScoredImages};
+use super::columns::{self, ComparedImages};
 use super::{CompareError, Comparison};
 use crate::registry::Objects;
 use crate::stats;
@@ -34,7 +34,7 @@ pub fn roc_curves(objects: &dyn Objects, comparison: &Comparison) -> Result<Vec<
             let predictions = objects.get(*id)?;
             let dataset = objects.get(predictions.dataset)?;
             let manifest = objects.manifest(&dataset)?;
-            let images = std::sync::Arc::new(ScoredImages { dataset, manifest });
+            let images = std::sync::Arc::new(ComparedImages { dataset, manifest });
             let fold = predictions.fold;
             let cell = columns::cell(objects, *id, predictions, images)?;
             let compared = |label: &String| model.labels.iter().any(|own| own.label == *label);

@@ -15,7 +15,7 @@ use super::matching::{Likeness, RowNames, pairs};
 use super::pixel_hashes::{PixelHashes, pixel_hash};
 use super::remarks::{Remark, Remarks};
 use super::seen::{Image, SeenFile, SeenFiles};
-use super::source::{Found, ImageFile, find_images, load};
+use super::source::{FoundImages, ImageFile, find_images, load};
 use super::{DatasetError, archive, boxes, labels, metadata, pixels, png};
 use crate::hash::{Digest, Hash, Id};
 use crate::limits;
@@ -263,7 +263,7 @@ struct Content {
 }
 
 impl ImageImport<'_> {
-    fn all<'f>(&self, found: &'f Found, rows: &[ImageRow]) -> Result<ImportedImages<'f>, IngestError> {
+    fn all<'f>(&self, found: &'f FoundImages, rows: &[ImageRow]) -> Result<ImportedImages<'f>, IngestError> {
         let known = RowNames::new(rows.iter().map(|row| row.name.as_str()));
         let alike = known.alike(found.images.iter().map(|image| image.name.as_str()));
         let (wanted, without): (Vec<&ImageFile>, Vec<_>) = found

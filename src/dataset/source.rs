@@ -22,7 +22,7 @@ use crate::records::is_plain_name;
 
 /// The images and archives below the given paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundImages {
     /// One file per name, sorted by name.
     pub images: Vec<ImageFile>,
     /// Pairs of different paths with the same name: the one in `images` and another. The caller must check
@@ -51,8 +51,8 @@ pub struct ImageFile {
 /// # Errors
 /// A path that does not exist or is of another type; a folder without an image; a file name that is not UTF-8
 /// or contains control characters; an image that is a broken link.
-pub fn find_images(paths: &[PathBuf]) -> Result<Found, DatasetError> {
-    let mut found = Found::default();
+pub fn find_images(paths: &[PathBuf]) -> Result<FoundImages, DatasetError> {
+    let mut found = FoundImages::default();
     let mut images = Vec::new();
     for path in paths {
         let kind = path.metadata().map_err(|source| unreadable(path, source))?;
@@ -246,7 +246,7 @@ mod tests {
         folder
     }
 
-    fn names(found: &Found) -> Vec<&str> {
+    fn names(found: &FoundImages) -> Vec<&str> {
         found.images.iter().map(|image| image.name.as_str()).collect()
     }
 

@@ -5,39 +5,22 @@
 //! memory and cost count it, the checks of settings and of weights read it. [`preset`] gives the networks that
 //! come with `reg`, each a file in `presets/`, which a user's own file looks like.
 
+mod check;
 mod counts;
+mod error;
+mod image;
+mod initial;
+mod names;
 mod plan;
 mod presets;
 mod settings;
 
+pub use check::check;
 pub use counts::Counts;
+pub use error::{NetworkError, NetworkFileError};
+pub use initial::Initial;
 pub use plan::{Extent, META, Op, Part, Plan, Step, TensorShape};
+#[cfg(test)]
+use presets::text_of;
 pub use presets::{Preset, bases, names, parse, preset};
 pub use settings::{set, settings};
-
-/// A field of an architecture that is out of range.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{field}`{place} cannot be {value}: {reason}")]
-pub struct NetworkError {
-    field: String,
-    place: String,
-    value: String,
-    reason: String,
-}
-
-impl NetworkError {
-    fn new(field: &str, value: impl ToString, reason: impl Into<String>) -> Self {
-        let (value, reason) = (value.to_string(), reason.into());
-        NetworkError { field: field.to_owned(), place: String::new(), value, reason }
-    }
-
-    /// The same of a layer.
-    fn at(self, layer: String) -> Self {
-        NetworkError { place: format!(" of {layer}"), ..self }
-    }
-
-    /// The field.
-    pub fn field(&self) -> &str {
-        &self.field
-    }
-}

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::NetworkError;
+use super::image::{IMAGE, input_check};
+use super::names::{another_name, is_plain};
+use super::{Initial, NetworkError};
 use crate::limits;
 use crate::records::{Architecture, Block, Layer};
 
@@ -10,6 +12,9 @@ use crate::records::{Architecture, Block, Layer};
 pub const META: u64 = 3;
 /// Ratio of a bottleneck block's output channels to those of its 3 x 3 convolution.
 const EXPANSION: u64 = 4;
+/// Layers of a network with images, and of one without.
+const LAYERS: &str = "[{ layer = \"conv-pool\", name = \"features\", widths = [16] }]";
+const HIDDEN: &str = "[{ layer = \"dense\", name = \"hidden\", hidden = [64] }]";
 
 /// The operations of a network before its last layer, in the order in which they are computed, and the parts
 /// with tensors to which they refer.
@@ -26,6 +31,8 @@ pub struct Plan {
     pub head: Part,
     /// The smallest side of images for which each stride halves something: the product of all strides.
     pub smallest: u64,
+    /// What the weights begin with from scratch.
+    pub initial: Initial,
 }
 
 /// The shape of a value for one image: `[channels, side, side]`; `[channels]` with side 1 without images.
@@ -167,12 +174,14 @@ impl Plan {
                     true => "hidden dense layers are those of a network without images",
                     false => "a network without images has dense layers only",
                 };
-                return Err(planner.wrong("layer", if dense { "dense" } else { "of images" }, reason));
+                let wrong = planner.wrong("layer", if dense { "dense" } else { "of images" }, reason);
+                return Err(if dense { wrong } else { wrong.instead(&[("image", IMAGE.to_owned())]) });
             }
             x = planner.layer(layer, x)?;
         }
         if architecture.layers.is_empty() {
-            return Err(NetworkError::new("layers", "[]", "at least one layer is needed"));
+            let fields = [("layers", if architecture.image.is_some() { LAYERS } else { HIDDEN }.to_owned())];
+            return Err(NetworkError::new("layers", "[]", "at least one layer is needed").instead(&fields));
         }
         let features = planner.shapes[x].channels;
         // The features of a network without images are computed from the meta features already.
@@ -188,7 +197,7 @@ impl Plan {
             step.last = step.of.iter().copied().filter(|value| !needed[*value]).collect();
             step.of.iter().for_each(|value| needed[*value] = true);
         }
-        Ok(Plan { parts, steps, shapes, head, smallest })
+        Ok(Plan { parts, steps, shapes, head, smallest, initial: Initial::of(architecture) })
     }
 
     /// The input of the first operation.
@@ -306,7 +315,7 @@ impl Planner<'_> {
             Layer::Conv { name, norm, channels, kernel, stride } => {
                 self.least(&[("channels", *channels), ("kernel", *kernel), ("stride", *stride)])?;
                 if kernel % 2 == 0 {
-                    return Err(self.wrong("kernel", kernel, "it must be odd"));
+                    return Err(self.wrong("kernel", kernel, "it must be odd").exemplified());
                 }
                 let shape = [u64::from(*channels), (*kernel).into(), (*stride).into()];
                 self.smallest = self.smallest.saturating_mul(shape[2]);
@@ -315,7 +324,8 @@ impl Planner<'_> {
             Layer::MaxPool { kernel, stride, padding } => {
                 self.least(&[("kernel", *kernel), ("stride", *stride)])?;
                 if padding.saturating_mul(2) > *kernel {
-                    return Err(self.wrong("padding", padding, "at most half of `kernel`"));
+                    let most = [("padding", (kernel / 2).to_string())];
+                    return Err(self.wrong("padding", padding, "at most half of `kernel`").instead(&most));
                 }
                 let [kernel, stride, padding] = [*kernel, *stride, *padding].map(u64::from);
                 self.smallest = self.smallest.saturating_mul(stride);
@@ -334,7 +344,9 @@ impl Planner<'_> {
             }
             Layer::Residual { name, block, blocks, planes, stride } => {
                 if *blocks == 0 {
-                    return Err(self.wrong("blocks", 0, "every stage needs at least one block"));
+                    return Err(self
+                        .wrong("blocks", 0, "every stage needs at least one block")
+                        .exemplified());
                 }
                 self.least(&[("planes", *planes), ("stride", *stride)])?;
                 self.smallest = self.smallest.saturating_mul((*stride).into());
@@ -513,16 +525,20 @@ impl Planner<'_> {
             Part::Dense { name, inputs, outputs } => (vec![name.as_str()], *inputs, *outputs),
         };
         let bare = matches!(part, Part::Conv { norm: None, .. });
-        for name in names.iter().skip(bare.into()) {
-            let plain =
-                |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-            if name.len() > limits::FILE_NAME || !name.split('.').all(plain) {
-                let reason = "a name has letters, digits and _, in parts that are separated by dots";
-                return Err(self.wrong(field, format!("{name:?}"), reason));
+        for (place, name) in names.iter().enumerate().skip(bare.into()) {
+            let named = |reason| match place {
+                // The name of a BatchNorm of its own, which does not follow from that of its layer.
+                1 if names[0] == self.at.name => self.misnamed("norm", name, name, reason),
+                _ if field == "head" => self.misnamed(field, name, name, reason),
+                _ => self.misnamed(field, name, self.at.name, reason),
+            };
+            if name.len() > limits::FILE_NAME || !name.split('.').all(is_plain) {
+                return Err(named("a name has letters, digits and _, in parts that are separated by dots"));
             }
-            if !self.names.insert((*name).to_owned()) {
-                return Err(self.wrong(field, format!("{name:?}"), "another layer has the same name"));
+            if self.names.contains(*name) {
+                return Err(named("another layer has the same name"));
             }
+            self.names.insert((*name).to_owned());
         }
         let parameters = part.parameters().and_then(|more| self.parameters.checked_add(more));
         if inputs.max(outputs) > limits::NETWORK_CHANNELS {
@@ -539,48 +555,29 @@ impl Planner<'_> {
         Ok(())
     }
 
+    /// A name that cannot be that of a part, and one that can be given instead of `own`, from which it comes.
+    fn misnamed(&self, field: &str, name: &str, own: &str, reason: &str) -> NetworkError {
+        let another = [(field, format!("\"{}\"", another_name(own, &self.names)))];
+        self.wrong(field, format!("{name:?}"), reason).instead(&another)
+    }
+
     fn least(&self, fields: &[(&str, u32)]) -> Result<()> {
         match fields.iter().find(|(_, value)| *value == 0) {
-            Some((field, value)) => Err(self.wrong(field, value, "at least 1 is needed")),
+            Some((field, value)) => Err(self.wrong(field, value, "at least 1 is needed").exemplified()),
             None => Ok(()),
         }
     }
 
     fn some(&self, field: &str, values: &[u32], reason: &str) -> Result<()> {
         match values {
-            [] => Err(self.wrong(field, "[]", reason)),
+            [] => Err(self.wrong(field, "[]", reason).exemplified()),
             values if values.contains(&0) => {
-                Err(self.wrong(field, format!("{values:?}"), "every layer needs at least one unit"))
+                let reason = "every layer needs at least one unit";
+                Err(self.wrong(field, format!("{values:?}"), reason).exemplified())
             }
             _ => Ok(()),
         }
     }
-}
-
-/// Checks the inputs of an architecture.
-fn input_check(architecture: &Architecture) -> Result<()> {
-    let wrong = |field: &str, value: String, reason: &str| Err(NetworkError::new(field, value, reason));
-    let Some(image) = &architecture.image else {
-        return match architecture.meta {
-            true => Ok(()),
-            false => wrong("meta", "false".into(), "a network without images has no other input"),
-        };
-    };
-    if image.channels != 1 && image.channels != 3 {
-        return wrong("channels", image.channels.to_string(), "1 or 3");
-    }
-    for (field, values) in [("mean", &image.mean), ("std", &image.std)] {
-        let bad = |value: &f64| !value.is_finite() || field == "std" && *value <= 0.0;
-        if values.len() != image.channels as usize || values.iter().any(bad) {
-            let reason = "expected one number per channel, deviations above 0";
-            return wrong(field, format!("{values:?}"), reason);
-        }
-    }
-    if image.input == 0 || image.input > image.resize || image.resize > limits::IMAGE_SIDE {
-        let reason = format!("it must not be smaller than `input`, nor larger than {}", limits::IMAGE_SIDE);
-        return wrong("resize", image.resize.to_string(), &reason);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::settings::extra_pool;
-use super::{NetworkError, Plan};
+use super::{NetworkFileError, check};
 use crate::records::{Architecture, ImageInput, Layer, Model};
 
 /// Name and text of each file, sorted by name.
@@ -45,6 +45,12 @@ struct NetworkFile {
 /// Names of the files.
 pub fn bases() -> impl Iterator<Item = &'static str> {
     FILES.iter().map(|(name, _)| *name)
+}
+
+/// The text of a file.
+#[cfg(test)]
+pub(super) fn text_of(base: &str) -> Option<&'static str> {
+    FILES.iter().find(|(name, _)| *name == base).map(|(_, text)| *text)
 }
 
 /// Names of all presets.
@@ -90,12 +96,12 @@ pub fn preset(name: &str) -> Option<Preset> {
 ///
 /// # Errors
 /// What is wrong, with the line or the field.
-pub fn parse(name: &str, text: &str) -> Result<Preset, String> {
-    let file: NetworkFile = toml::from_str(text).map_err(|e| e.to_string().trim_end().to_owned())?;
+pub fn parse(name: &str, text: &str) -> Result<Preset, NetworkFileError> {
+    let file: NetworkFile = toml::from_str(text).map_err(|e| NetworkFileError::of_toml(&e))?;
     let NetworkFile { image, meta, layers, head, training } = file;
     let meta = meta || image.is_none();
     let architecture = Architecture { image, meta, layers, head };
-    Plan::of(&architecture, 1).map_err(|e: NetworkError| e.to_string())?;
+    check(&architecture, 1)?;
     let model = Model { name: name.to_owned(), architecture };
     Ok(Preset { model, training, large: false })
 }
@@ -103,6 +109,7 @@ pub fn parse(name: &str, text: &str) -> Result<Preset, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::Plan;
     use crate::records::Block;
 
     #[test]
@@ -170,7 +177,7 @@ mod tests {
         ];
         for (from, to, said) in changes {
             assert!(text.contains(from), "{from}");
-            let error = parse("own", &text.replace(from, to)).unwrap_err();
+            let error = parse("own", &text.replace(from, to)).unwrap_err().to_string();
             assert!(error.contains(said), "{to}: {error}");
         }
     }

@@ -3,6 +3,7 @@
 //! Initial values are drawn from a random stream with the seed and the parameter's number as key, not from
 //! libtorch's generators, so that they are the same on every device.
 
+use reg::network::Initial;
 use reg::random::Stream;
 use reg::records::Layout;
 use tch::{Device, Kind, Tensor};
@@ -63,13 +64,14 @@ impl Memory {
 /// Creates layers and collects their tensors.
 pub(crate) struct Builder {
     start: InitialValues,
+    initial: Initial,
     memory: Memory,
     pub(crate) named: Vec<NamedTensor>,
 }
 
 impl Builder {
-    pub(crate) fn new(start: InitialValues, memory: Memory) -> Self {
-        Builder { start, memory, named: Vec::new() }
+    pub(crate) fn new(start: InitialValues, initial: Initial, memory: Memory) -> Self {
+        Builder { start, initial, memory, named: Vec::new() }
     }
 
     fn add(&mut self, name: String, values: &[f32], shape: &[i64], parameter: bool) -> Result<Tensor> {
@@ -93,8 +95,7 @@ impl Builder {
     }
 
     /// A convolution without bias, followed by BatchNorm if it has a name. The convolution is initialized with a normal
-    /// distribution of variance 2 / fan-out (He et al., ICCV 2015), BatchNorm as the identity on normalised
-    /// values.
+    /// distribution, BatchNorm as the identity on normalised values.
     pub(crate) fn conv(
         &mut self,
         (name, norm): (&str, Option<&str>),
@@ -102,7 +103,7 @@ impl Builder {
         shape: [i64; 2],
     ) -> Result<Conv> {
         let ([from, to], [kernel, stride]) = (channels, shape);
-        let deviation = (2.0 / (to * kernel * kernel) as f64).sqrt();
+        let deviation = self.initial.deviation([from as u64, to as u64], kernel as u64);
         let weight =
             self.drawn(format!("{name}.weight"), &[to, from, kernel, kernel], |s| deviation * s.normal())?;
         let norm = match norm {
@@ -124,12 +125,12 @@ impl Builder {
         })
     }
 
-    /// A dense layer: initialized uniformly within 1 / sqrt(inputs), as in PyTorch.
+    /// A dense layer, initialized uniformly.
     pub(crate) fn dense(&mut self, name: &str, inputs: i64, outputs: i64) -> Result<Dense> {
-        let bound = 1.0 / (inputs as f64).sqrt();
+        let (bound, of_bias) = (self.initial.bound(inputs as u64), self.initial.bound_of_bias(inputs as u64));
         let weight =
             self.drawn(format!("{name}.weight"), &[outputs, inputs], |s| s.between(-bound, bound))?;
-        let bias = self.drawn(format!("{name}.bias"), &[outputs], |s| s.between(-bound, bound))?;
+        let bias = self.drawn(format!("{name}.bias"), &[outputs], |s| s.between(-of_bias, of_bias))?;
         Ok(Dense { weight, bias })
     }
 }

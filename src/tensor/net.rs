@@ -39,7 +39,7 @@ impl Net {
     /// Builds the network on the device where it will compute.
     pub(crate) fn build(model: &Model, labels: u32, start: InitialValues, memory: Memory) -> Result<Self> {
         let plan = Plan::of(&model.architecture, labels).map_err(|e| TensorError::Settings(e.to_string()))?;
-        let mut builder = Builder::new(start, memory);
+        let mut builder = Builder::new(start, plan.initial, memory);
         let body = Body::build(&mut builder, &plan)?;
         let Part::Dense { name, inputs, outputs } = &plan.head else {
             return Err(TensorError::Settings("the last layer is dense".into()));
@@ -240,6 +240,32 @@ mod tests {
         assert_eq!(shape(&fifty, "fc.weight"), [1000, 2048]);
         let hundred = build(&resnet([3, 4, 23, 3], 3, 32, false, false), 1000, InitialValues::Empty);
         assert_eq!(hundred.parameters(), 44_549_160);
+    }
+
+    /// Mean and deviation of each parameter from scratch, held to those that torchvision drew: of as many values as that,
+    /// either is at most six standard errors off. What torchvision begins with one number, we do too.
+    #[test]
+    fn weights_from_scratch_are_distributed_as_torchvision_s() {
+        #[derive(serde::Deserialize)]
+        struct Golden {
+            models: std::collections::BTreeMap<String, std::collections::BTreeMap<String, [f64; 2]>>,
+        }
+        let path = format!("{}/../../fixtures/torchvision/initial.json", env!("CARGO_MANIFEST_DIR"));
+        let golden: Golden = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        assert_eq!(golden.models.keys().collect::<Vec<_>>(), ["densenet121", "resnet18"]);
+        for (name, mut expected) in golden.models {
+            let net = build(&reg::network::preset(&name).unwrap().model, 15, InitialValues::Drawn(1));
+            for entry in net.named.iter().filter(|entry| entry.parameter) {
+                let [mean, deviation] = expected.remove(&entry.name).unwrap();
+                let values = entry.tensor.detach().to_kind(Kind::Double);
+                let found = [values.mean(Kind::Double), values.std(false)].map(|x| x.double_value(&[]));
+                let errors = 6.0 * deviation / (values.numel() as f64).sqrt();
+                let what = format!("{name}, {}: {found:?}, not {:?}", entry.name, [mean, deviation]);
+                assert!((found[0] - mean).abs() <= errors * 2f64.sqrt(), "{what}");
+                assert!((found[1] - deviation).abs() <= errors, "{what}");
+            }
+            assert!(expected.is_empty(), "{expected:?}");
+        }
     }
 
     #[test]

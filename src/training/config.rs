@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::presets;
+use crate::escape::shell;
 use crate::limits;
-use crate::network::{self, NetworkError, Plan, Preset};
+use crate::network::{self, NetworkError, NetworkFileError, Preset};
 use crate::records::{EarlyStop, Init, Model, Pixels, Training};
 use crate::registry::is_name;
 
@@ -19,8 +20,8 @@ use crate::registry::is_name;
 pub struct Overrides {
     /// Name of the network: of a preset, or the path of a file that describes one.
     pub model: String,
-    /// The text of that file, which [`network_file`] reads.
-    pub network: Option<String>,
+    /// That file and its text, which [`network_file`] reads.
+    pub network: Option<(PathBuf, String)>,
     /// How weights are initialized.
     pub init: Option<Init>,
     /// The configuration file and its text.
@@ -41,12 +42,12 @@ pub enum ConfigError {
         nearest: Option<String>,
     },
     /// A file that describes no network.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {source}", path.display())]
     Network {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        reason: String,
+        source: NetworkFileError,
     },
     /// A network's file whose name cannot be that of a network.
     #[error("{}: a network cannot be named `{name}`: {reason}", path.display())]
@@ -119,15 +120,21 @@ struct Settings {
 /// Placeholder for the size that follows from input and crops, unless another one is requested.
 const UNSETTLED: Pixels = Pixels::Side(0);
 
-/// The text of the file that describes a network, if `model` is the path of one: it ends in `.toml`. A relative
-/// path is relative to `folder`.
+/// The file that describes a network and its text, if `model` is the path of one: it ends in `.toml`. A relative path is
+/// relative to `folder`.
 ///
 /// # Errors
 /// The path, and what the system says.
-pub fn network_file(model: &str, folder: &Path) -> Result<Option<String>, (PathBuf, std::io::Error)> {
+pub fn network_file(
+    model: &str,
+    folder: &Path,
+) -> Result<Option<(PathBuf, String)>, (PathBuf, std::io::Error)> {
     let path = folder.join(model);
     match path.extension().is_some_and(|extension| extension == "toml") {
-        true => limits::read_text(&path, limits::STUDY_FILE).map(Some).map_err(|e| (path, e)),
+        true => match limits::read_text(&path, limits::STUDY_FILE) {
+            Ok(text) => Ok(Some((path, text))),
+            Err(e) => Err((path, e)),
+        },
         false => Ok(None),
     }
 }
@@ -135,18 +142,18 @@ pub fn network_file(model: &str, folder: &Path) -> Result<Option<String>, (PathB
 /// The preset, or the network of a file under the file's name.
 fn preset(overrides: &Overrides) -> Result<Preset, ConfigError> {
     let model = &overrides.model;
-    let Some(text) = &overrides.network else {
+    let Some((path, text)) = &overrides.network else {
         return network::preset(model).ok_or_else(|| ConfigError::UnknownModel {
             name: model.clone(),
             nearest: nearest(model, network::names().iter()),
         });
     };
-    let path = PathBuf::from(model);
+    let path = path.clone();
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let reason = match () {
         () if network::preset(&name).is_some() => "that is the name of one of reg's own",
         () if !is_name(&name) => "a name has letters, digits and . _ - + only",
-        () => return network::parse(&name, text).map_err(|reason| ConfigError::Network { path, reason }),
+        () => return network::parse(&name, text).map_err(|source| ConfigError::Network { path, source }),
     };
     Err(ConfigError::NetworkName { path, name, reason })
 }
@@ -355,11 +362,8 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
         }
     }
     // With one label: their number is that of the data set.
-    let plan = Plan::of(&settings.model.architecture, 1)?;
+    network::check(&settings.model.architecture, 1)?;
     if let Some(image) = settings.model.architecture.image() {
-        if u64::from(image.input) < plan.smallest || image.input > 4096 {
-            return wrong("input", image.input.to_string(), "the network does not support this image size");
-        }
         match t.pixels {
             Some(Pixels::Side(side)) if t.pixels != Some(UNSETTLED) && side < image.input => {
                 return wrong("pixels", side.to_string(), "`original`, or a side of at least `input`");
@@ -377,6 +381,9 @@ impl ConfigError {
     /// A hint.
     pub fn hint(&self) -> Option<String> {
         match self {
+            ConfigError::UnknownModel { name, .. } if name.contains(['/', '.']) => {
+                Some("the name of a network's file ends in .toml".to_owned())
+            }
             ConfigError::UnknownModel { nearest: Some(nearest), .. } => {
                 Some(format!("did you mean `{nearest}`?"))
             }
@@ -393,9 +400,28 @@ impl ConfigError {
             }
             ConfigError::UnknownKey { known, .. } => Some(format!("its settings are {}", known.join(", "))),
             ConfigError::NotAPair(_) => Some("for example --set epochs=5".to_owned()),
-            _ => None,
+            ConfigError::Network { source, .. } => source.hint.clone(),
+            ConfigError::NetworkName { path, name, .. } => {
+                let renamed = path.with_file_name(format!("{}.toml", another_name(name)));
+                let [from, to] = [path, &renamed].map(|path| shell(&path.to_string_lossy()));
+                Some(format!("give it another name: `mv {from} {to}`"))
+            }
+            ConfigError::Layers(e) => {
+                let fields = e.possible().iter().map(|(field, value)| shell(&format!("{field}={value}")));
+                let set: Vec<String> = fields.map(|pair| format!("--set {pair}")).collect();
+                (!set.is_empty()).then(|| format!("for example {}", set.join(" ")))
+            }
+            ConfigError::Toml { .. } | ConfigError::IllTyped { .. } | ConfigError::OutOfRange { .. } => None,
         }
     }
+}
+
+/// A name for a network of one's own, like the wanted one.
+fn another_name(wanted: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-+".contains(c) { c } else { '_' };
+    let mut name: String = format!("my-{wanted}").chars().map(plain).collect();
+    name.truncate(64);
+    name
 }
 
 /// Why a text is no TOML, with its place. The parser prints the whole line, which is cut to what a screen shows.
@@ -491,5 +517,49 @@ mod tests {
         assert!(matches!(with("mlp", None, &["epochs"]), Err(ConfigError::NotAPair(_))));
         assert!(matches!(with("mlp", Some("epochs = "), &[]), Err(ConfigError::Toml { .. })));
         assert_eq!(with("resnet51", None, &[]).unwrap_err().hint().unwrap(), "did you mean `resnet50`?");
+    }
+
+    #[test]
+    fn a_layer_s_setting_that_is_impossible_has_one_that_is_possible_as_its_hint() {
+        for (model, wrong) in [
+            ("tiny", "widths=[]"),
+            ("tiny", "widths=[0]"),
+            ("tiny", "channels=2"),
+            ("tiny", "channels=3"),
+            ("tiny", "std=[0]"),
+            ("tiny", "resize=10"),
+            ("tiny", "input=4"),
+            ("tiny", "input=9000"),
+            ("mlp", "hidden=[]"),
+            ("mlp", "meta=false"),
+            ("resnet18", "blocks=[2,0,2,2]"),
+            ("densenet121", "growth=0"),
+        ] {
+            let error = with(model, None, &[wrong]).unwrap_err();
+            let hint = error.hint().unwrap_or_else(|| panic!("{wrong}: {error}"));
+            let typed = hint.strip_prefix("for example --set ").expect(&hint);
+            let typed: Vec<&str> = typed.split(" --set ").map(|pair| pair.trim_matches('\'')).collect();
+            let all: Vec<&str> = [wrong].into_iter().chain(typed).collect();
+            with(model, None, &all).unwrap_or_else(|e| panic!("{wrong}: {hint}: {e}"));
+        }
+    }
+
+    #[test]
+    fn a_network_s_file_of_another_s_name_or_of_none_is_renamed_by_its_hint() {
+        for (path, renamed) in [
+            ("nets/tiny.toml", "mv nets/tiny.toml nets/my-tiny.toml"),
+            ("a net.toml", "mv 'a net.toml' my-a_net.toml"),
+            ("cafe01.toml", "mv cafe01.toml my-cafe01.toml"),
+        ] {
+            let text = "head = 'fc'\nlayers = [{ layer = 'dense', name = 'hidden', hidden = [4] }]\n";
+            let of = |path: &str| {
+                let network = Some((path.into(), text.to_owned()));
+                resolve(&Overrides { model: path.to_owned(), network, ..Overrides::default() })
+            };
+            let hint = of(path).unwrap_err().hint().unwrap();
+            assert_eq!(hint, format!("give it another name: `{renamed}`"));
+            let (model, _) = of(renamed.rsplit(' ').next().unwrap()).unwrap();
+            assert!(model.name.starts_with("my-"), "{}", model.name);
+        }
     }
 }

@@ -44,6 +44,30 @@ fn an_ill_typed_or_impossible_value_is_named() {
 }
 
 #[test]
+fn what_is_wrong_with_a_network_s_file_is_said_with_what_to_type() {
+    let study = Study::divided();
+    let own = |file: &str, text: &str| {
+        fs::write(study.path(file), text).unwrap();
+        train(&format!("--model {file} --set epochs=1"))
+    };
+    let layers = "head = 'fc'\nlayers = [{ layer = 'dense', name = 'hidden', hidden = [8, 0] }]\n";
+    let command = own("mlp.toml", layers);
+    study.refused(1, &command, &["mlp.toml", "hint: give it another name: `mv mlp.toml my-mlp.toml`"]);
+    fs::rename(study.path("mlp.toml"), study.path("my-mlp.toml")).unwrap();
+    let command = command.replace("mlp.toml", "my-mlp.toml");
+    study.refused(1, &command, &["my-mlp.toml: `hidden` of layer 1", "hint: write `hidden = [64]`"]);
+    let misspelt = layers.replace("[8, 0]", "[64]").replace("hidden =", "hiden =");
+    study.refused(
+        1,
+        &own("my-mlp.toml", &misspelt),
+        &["unknown field `hiden`", "write `hidden` for `hiden`"],
+    );
+    study.refused(1, &own("my-mlp.toml", &layers.replace("head = 'fc'\n", "")), &["add `head = \"fc\"`"]);
+    study.refused(1, &train("--model my-mlp.yaml"), &["hint: the name of a network's file ends in .toml"]);
+    study.ok(&own("my-mlp.toml", &layers.replace("[8, 0]", "[64]")));
+}
+
+#[test]
 fn an_unknown_model_device_or_fold_is_named() {
     let study = Study::divided();
     study.refused(

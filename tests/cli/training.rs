@@ -62,6 +62,30 @@ fn a_worker_of_another_version_is_refused() {
 }
 
 #[test]
+fn freed_tensors_stay_with_the_worker() {
+    let study = Study::divided();
+    let told = study.path("environment");
+    let program = script(&study, &format!("env > {}\nexec {} \"$@\"", told.display(), worker().display()));
+    let environment = || {
+        let text = fs::read_to_string(&told).unwrap();
+        text.lines().filter(|line| line.starts_with("GLIBC_TUNABLES=")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(study.reg_with("REG_TORCH", &program, TINY).code, 0);
+    let settings = environment();
+    assert!(settings[0].contains("malloc.mmap_threshold=8589934592"), "{settings:?}");
+    // Whoever has set how malloc works knows better.
+    for (name, value, kept) in [
+        ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1", vec!["GLIBC_TUNABLES=glibc.malloc.hugetlb=1"]),
+        ("MALLOC_ARENA_MAX", "2", vec![]),
+    ] {
+        let arguments = format!("{TINY} --seed 2 --name {}", name.to_lowercase());
+        let answer = study.command(&arguments).env("REG_TORCH", &program).env(name, value).output().unwrap();
+        assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
+        assert_eq!(environment(), kept);
+    }
+}
+
+#[test]
 fn a_program_that_is_no_worker_is_refused() {
     let study = Study::divided();
     let mute = script(&study, "echo libtorch_cpu.so is missing >&2; exit 127");

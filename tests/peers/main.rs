@@ -422,6 +422,7 @@ fn model_py_gives_the_scores_of_reg_predict() {
         ("tiny-meta", ""),
         ("resnet50", small),
         ("resnet50-1channel", small),
+        ("densenet121", small),
         ("resnet38-large-meta", "--set input=64 --set resize=72 --set batch=8 --set lr=0.0001"),
     ] {
         study.ok(&format!("{} {settings}", train.replace("--model tiny", &format!("--model {model}"))));
@@ -459,16 +460,15 @@ fn model_py_gives_the_scores_of_reg_predict() {
             assert!(worst < 1e-5, "{run} on {image}: {found} and {expected}");
         }
     }
-    // A plain ResNet is torchvision's own.
+    // A plain ResNet or DenseNet is torchvision's own.
     let strict = "import sys, torchvision, safetensors.torch as s\n\
-         m = torchvision.models.resnet50(num_classes=15)\n\
-         print(len(m.load_state_dict(s.load_file(sys.argv[1]), strict=True).missing_keys))";
-    let loaded = printed(
-        Command::new(&python).args(["-c", strict]),
-        &study,
-        &["resnet50-s-f0-torch/checkpoint.safetensors"],
-    );
-    assert_eq!(loaded, 0);
+         m = getattr(torchvision.models, sys.argv[1])(num_classes=15)\n\
+         print(len(m.load_state_dict(s.load_file(sys.argv[2]), strict=True).missing_keys))";
+    for model in ["resnet50", "densenet121"] {
+        let weights = format!("{model}-s-f0-torch/checkpoint.safetensors");
+        let loaded = printed(Command::new(&python).args(["-c", strict, model]), &study, &[&weights]);
+        assert_eq!(loaded, 0, "{model}");
+    }
 }
 
 #[test]

@@ -40,3 +40,15 @@ fn densenets_normalise_before_they_convolve_and_keep_all_maps() {
     assert_eq!((plan.map(), plan.smallest), (Extent { channels: 1024, side: 7 }, 32));
     assert_eq!(plan.first_conv(), Some("features.conv0"));
 }
+
+#[test]
+fn weights_begin_as_those_of_torchvision_s_network_of_the_same_layers() {
+    let (resnet, densenet) = (plan("resnet50").initial, plan("densenet169-large").initial);
+    assert_eq!((resnet, densenet), (Initial::FanOut, Initial::FanIn));
+    let close = |found: f64, variance: f64| (found * found / variance - 1.0).abs() < 1e-12;
+    // `kaiming_normal_(mode="fan_out", nonlinearity="relu")`, and `kaiming_normal_` as it is.
+    assert!(close(resnet.deviation([64, 128], 3), 2.0 / (128.0 * 9.0)));
+    assert!(close(densenet.deviation([64, 128], 3), 2.0 / (64.0 * 9.0)));
+    assert!(close(resnet.bound_of_bias(100), 0.01) && densenet.bound_of_bias(100) == 0.0);
+    assert_eq!((resnet.bound(100), densenet.bound(100)), (0.1, 0.1));
+}

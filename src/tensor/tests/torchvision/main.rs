@@ -135,6 +135,13 @@ fn logits_agree(name: &str) {
     close(&format!("logits of {name}"), &found, &logits.concat(), LOGITS);
 }
 
+/// A network and all that is derived from it.
+fn variants_agree(base: &str) {
+    for suffix in ["", "-1channel", "-large", "-meta", "-1channel-meta", "-large-meta"] {
+        logits_agree(&format!("{base}{suffix}"));
+    }
+}
+
 #[test]
 fn resnet50_has_the_tensors_and_logits_of_torchvision() {
     logits_agree("resnet50");
@@ -147,16 +154,13 @@ fn resnet101_has_the_tensors_and_logits_of_torchvision() {
 
 #[test]
 fn resnets_of_basic_blocks_have_the_tensors_and_logits_of_torchvision() {
-    for name in ["resnet18", "resnet34", "resnet18-large-meta"] {
-        logits_agree(name);
-    }
+    variants_agree("resnet18");
+    variants_agree("resnet34");
 }
 
 #[test]
 fn densenet121_has_the_tensors_and_logits_of_torchvision() {
-    for name in ["densenet121", "densenet121-1channel", "densenet121-large-meta"] {
-        logits_agree(name);
-    }
+    variants_agree("densenet121");
 }
 
 /// Without weights: names and shapes of all that torchvision has, in its order of creation.
