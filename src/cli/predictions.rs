@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use reg::dataset::score_columns;
+use reg::digits::counted;
 use reg::records::{Dataset, Scale, Split};
 use reg::report::{results, thousands};
 use reg::scores::{Foreign, Imported, ScoredSubset, import_scores};
@@ -91,7 +92,7 @@ pub(crate) fn run(context: &Context, command: PredictionsCommand) -> Result<Repl
         .for_each(|finding| context.note(&format!("note: {finding}")));
 
     let images = imported.predictions.images;
-    let title = format!("AUC of {} on {} images", args.name, thousands(images));
+    let title = format!("AUC of {} on {}", args.name, counted(images, "image"));
     let mut text = args.format.render(&[results::auc(&title, &imported.auc)]);
     if args.format == TableFormat::Text {
         let (id, table) = (imported.id.hash.short(), imported.table.hash.short());
