@@ -363,7 +363,7 @@ impl From<ScoreError> for Failure {
     fn from(e: ScoreError) -> Self {
         match e {
             ScoreError::Registry(e) => e.into(),
-            e => Failure { code: code(e.is_refusal()), ..Failure::new(e.to_string(), hint_of(&e, e.hint())) },
+            e => judged(&e, e.hint(), e.is_refusal()),
         }
     }
 }
@@ -374,7 +374,7 @@ impl From<CompareError> for Failure {
             CompareError::Registry(e) => e.into(),
             CompareError::Score(e) => e.into(),
             CompareError::Io { ref source, .. } => Failure::new(e.to_string(), io_hint(source)),
-            e => Failure { code: code(e.is_refusal()), ..Failure::new(e.to_string(), hint_of(&e, e.hint())) },
+            e => judged(&e, e.hint(), e.is_refusal()),
         }
     }
 }
@@ -388,7 +388,7 @@ impl From<RunError> for Failure {
             RunError::Registry(e) => e.into(),
             RunError::Score(e) => e.into(),
             RunError::Io { ref source, .. } => Failure::new(e.to_string(), io_hint(source)),
-            e => Failure { code: code(e.is_refusal()), ..Failure::new(e.to_string(), hint_of(&e, e.hint())) },
+            e => judged(&e, e.hint(), e.is_refusal()),
         }
     }
 }
@@ -400,7 +400,7 @@ impl From<RecomputeError> for Failure {
             RecomputeError::Score(e) => e.into(),
             RecomputeError::Compare(e) => e.into(),
             RecomputeError::Run(e) => e.into(),
-            e => Failure { code: code(e.is_refusal()), ..Failure::new(e.to_string(), hint_of(&e, e.hint())) },
+            e => judged(&e, e.hint(), e.is_refusal()),
         }
     }
 }
@@ -417,9 +417,10 @@ impl From<StudyError> for Failure {
     }
 }
 
-/// The exit code of an error: whether it is the negative result of a check.
-fn code(is_refusal: bool) -> u8 {
-    if is_refusal { NO } else { ERROR }
+/// An error of a check, or one that may be the negative result of it.
+fn judged(e: &dyn std::error::Error, own: Option<String>, is_refusal: bool) -> Failure {
+    let code = if is_refusal { NO } else { ERROR };
+    Failure { code, ..Failure::new(e.to_string(), hint_of(e, own)) }
 }
 
 impl From<RepairError> for Failure {

@@ -1,10 +1,8 @@
 //! Whether a network can be built for the images that it is given.
 
+use super::image::LARGEST;
 use super::{NetworkError, Plan};
 use crate::records::Architecture;
-
-/// The largest side of a network's input.
-const LARGEST: u32 = 4096;
 
 /// Expands an architecture, if it can be built and each of its strides halves something.
 ///
@@ -19,23 +17,30 @@ pub fn check(architecture: &Architecture, labels: u32) -> Result<Plan, NetworkEr
         }
         _ => Ok(plan),
     });
-    checked.map_err(|e| match possible(architecture).filter(|_| e.field() == "input") {
-        // With the margin for the centre crop that networks have.
-        Some(side) => e.instead(&[("input", side.to_string()), ("resize", (side * 8 / 7).to_string())]),
-        None => e,
+    checked.map_err(|e| match e.field() {
+        "input" => match possible(architecture) {
+            // With the margin for the centre crop that networks have.
+            Some(side) => e.instead(&[("input", side.to_string()), ("resize", (side * 8 / 7).to_string())]),
+            None => e,
+        },
+        _ => e,
     })
 }
 
-/// The side of the input nearest to that of an architecture with which it can be built.
+/// The side of the input nearest to that of an architecture with which it can be built, if it is only the side that is
+/// wrong.
 fn possible(architecture: &Architecture) -> Option<u32> {
     let mut tried = architecture.clone();
-    let asked = architecture.image()?.input;
-    if asked > LARGEST {
-        return Some(LARGEST);
+    let mut side = architecture.image()?.input.min(LARGEST);
+    while side <= LARGEST {
+        let image = tried.image.as_mut()?;
+        (image.input, image.resize) = (side, side);
+        match Plan::of(&tried, 1) {
+            Ok(plan) if u64::from(side) >= plan.smallest => return Some(side),
+            Ok(plan) => side = plan.smallest.try_into().ok()?,
+            Err(e) if e.field() == "input" => side += 1,
+            Err(_) => return None,
+        }
     }
-    (asked..=LARGEST).find(|side| {
-        let Some(image) = &mut tried.image else { return false };
-        (image.input, image.resize) = (*side, *side);
-        Plan::of(&tried, 1).is_ok_and(|plan| u64::from(*side) >= plan.smallest)
-    })
+    None
 }

@@ -28,10 +28,10 @@ impl NetworkError {
         NetworkError { instead, ..self }
     }
 
-    /// The same with an example of the field.
+    /// The same with an example of the field, which is one of a layer.
     pub(super) fn exemplified(self) -> Self {
         let field = self.field.clone();
-        match example(&field) {
+        match if field == "channels" { Some("64") } else { example(&field) } {
             Some(value) => self.instead(&[(&field, value.to_owned())]),
             None => self,
         }
@@ -58,7 +58,9 @@ fn example(field: &str) -> Option<&'static str> {
         "block" => "\"basic\"",
         "hidden" => "[64]",
         "widths" => "[16]",
-        "channels" | "planes" => "64",
+        // Of an image; and a layer may have as few.
+        "channels" => "3",
+        "planes" => "64",
         "kernel" => "3",
         "stride" | "padding" => "1",
         "blocks" => "2",

@@ -4,6 +4,8 @@ use super::NetworkError;
 use crate::limits;
 use crate::records::Architecture;
 
+/// The largest side of a network's input.
+pub(super) const LARGEST: u32 = 4096;
 /// What a network without the table `[image]` lacks.
 pub(super) const IMAGE: &str = "{ channels = 1, input = 224, resize = 256, mean = [0.5], std = [0.25] }";
 
@@ -34,7 +36,7 @@ pub(super) fn input_check(architecture: &Architecture) -> Result<(), NetworkErro
     if image.input == 0 || image.input > image.resize || image.resize > limits::IMAGE_SIDE {
         let reason = format!("it must not be smaller than `input`, nor larger than {}", limits::IMAGE_SIDE);
         let fields = match image.input {
-            1..=limits::IMAGE_SIDE => vec![("resize", image.input.to_string())],
+            1..=LARGEST => vec![("resize", image.input.to_string())],
             _ => vec![("input", "224".to_owned()), ("resize", "256".to_owned())],
         };
         return Err(wrong("resize", image.resize.to_string(), &reason).instead(&fields));
