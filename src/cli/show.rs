@@ -7,7 +7,7 @@ use reg::digits::counted;
 use reg::hash::{Hash, Id};
 use reg::limits;
 use reg::listing::ListedRun;
-use reg::records::{Header, Kind, Record, Table};
+use reg::records::{self, CodecError, Header, Kind, Record, Table};
 use reg::registry::RegistryError;
 use reg::report::results;
 use reg::report::show::{RecordPage, of_dataset, of_run, of_split, origin};
@@ -111,6 +111,7 @@ fn without_note(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
             | Kind::Execution
             | Kind::Withdrawal
             | Kind::Note
+            | Kind::PixelHashes
             | Kind::Removal
             | Kind::Event,
         )
@@ -121,6 +122,10 @@ fn without_note(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
         return Ok(object(id, size));
     }
     let bytes = registry.store().read(&id)?;
+    // A record of another version is shown as it is; one with values that its kind does not allow says nothing.
+    if let Err(source @ CodecError::Invalid { .. }) = records::check(&bytes) {
+        return Err(RegistryError::Codec { id, source }.into());
+    }
     let Some(document) = document(&bytes) else { return Ok(object(id, size)) };
     let Some((table, page)) = page else { return Ok(shown(id, document, &marks)) };
     let origin = origin(&registry, &view, &names, id)?;

@@ -341,7 +341,7 @@ mod tests {
             (png(&[ihdr(0, 480, [8, 0, 0, 0, 0])]), "has no pixels: 0 x 480"),
             (
                 png(&[ihdr(1, 16_385, [8, 0, 0, 0, 0])]),
-                "is too large: 1 x 16385 pixels; at most 16,384 per side and 33,554,432 in total",
+                "is too large: 1 x 16,385 pixels; at most 16,384 per side and 33,554,432 in total",
             ),
             (vec![0; limits::IMAGE_FILE as usize + 1], "is too large: more than 67,108,864 bytes"),
             (png(&[ihdr(1, 1, [4, 2, 0, 0, 0])]), "has no valid pixel format: colour type 2 with 4 bits"),

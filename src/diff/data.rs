@@ -9,30 +9,30 @@ use crate::hash::{Hash, Id};
 use crate::records::{Dataset, ImageRow, Manifest};
 use crate::registry::{Registry, RegistryError};
 
-/// What differs between two data sets.
+/// The differences between two data sets.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct DatasetDiff {
-    /// The two.
+    /// The data sets.
     pub datasets: [Hash; 2],
-    /// Whether they are one and the same, name the same image for image, or differ.
+    /// Whether they are equal, have equal images, or differ.
     pub same_images: bool,
     /// Whether the metadata files have the same bytes.
     pub same_metadata: bool,
-    /// Whether the lists of boxes say the same.
+    /// Whether the lists of boxes are equal.
     pub same_boxes: bool,
-    /// Images of each.
+    /// Number of images of each.
     pub images: [u64; 2],
-    /// Patients of each.
+    /// Number of patients of each.
     pub patients: [u64; 2],
     /// Smallest and largest age of each, by which the meta feature is scaled.
     pub ages: [Option<[i32; 2]>; 2],
-    /// Names that only the second has.
+    /// Names of images that only the second has.
     pub added: Vec<String>,
-    /// Names that only the first has.
+    /// Names of images that only the first has.
     pub removed: Vec<String>,
     /// Images with other labels.
     pub relabelled: Vec<Relabelled>,
-    /// Images of which something else differs.
+    /// Images with other differences.
     pub changed: Vec<Changed>,
 }
 
@@ -41,9 +41,9 @@ pub struct DatasetDiff {
 pub struct Relabelled {
     /// Its name.
     pub name: String,
-    /// Labels that only the second gives it.
+    /// Labels that are positive only in the second.
     pub gained: Vec<String>,
-    /// Labels that only the first gave it.
+    /// Labels that are positive only in the first.
     pub lost: Vec<String>,
     /// Labels that the first knows, either way, and the second does not; left out where there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -53,22 +53,22 @@ pub struct Relabelled {
     pub now_known: Vec<String>,
 }
 
-/// An image of which something else than its labels differs.
+/// An image that differs in something other than its labels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Changed {
     /// Its name.
     pub name: String,
-    /// What: `file`, `patient`, `study`, `follow-up`, `age`, `gender`, `view`.
+    /// The differences: `file`, `patient`, `study`, `follow-up`, `age`, `gender`, `view`.
     pub what: Vec<&'static str>,
 }
 
 impl DatasetDiff {
-    /// Whether nothing differs that says anything of an image.
+    /// Whether no property of any image differs.
     pub fn says_the_same(&self) -> bool {
         self.same_images && self.same_boxes && self.ages[0] == self.ages[1]
     }
 
-    /// Notes what differs between two rows of one name.
+    /// Adds the differences between two rows with the same name.
     fn compare(&mut self, [a, b]: &[Dataset; 2], row: &ImageRow, other: &ImageRow) {
         let named = |of: &Dataset, row: &ImageRow| {
             [row.labels.positives().collect(), row.labels.missing().collect()].map(|places| names(of, places))
@@ -100,12 +100,12 @@ impl DatasetDiff {
     }
 }
 
-/// Names of labels by their places.
+/// Names of labels by index.
 fn names(dataset: &Dataset, places: Vec<usize>) -> Vec<String> {
     places.into_iter().filter_map(|place| dataset.labels.get(place).cloned()).collect()
 }
 
-/// What differs between two rows of one name, labels aside.
+/// The differences between two rows with the same name, without labels.
 fn fields(a: &ImageRow, b: &ImageRow) -> Vec<&'static str> {
     let differs = [
         ("file", a.object != b.object),
@@ -119,7 +119,7 @@ fn fields(a: &ImageRow, b: &ImageRow) -> Vec<&'static str> {
     differs.into_iter().filter(|(_, differs)| *differs).map(|(what, _)| what).collect()
 }
 
-/// Compares two data sets. That rows stand elsewhere in the metadata file is no difference.
+/// Compares two data sets. The order of rows in the metadata file does not count.
 pub fn datasets(registry: &Registry, [a, b]: [Id<Dataset>; 2]) -> Result<DatasetDiff, RegistryError> {
     let records = [registry.get(a)?, registry.get(b)?];
     let manifests = [registry.manifest(&records[0])?, registry.manifest(&records[1])?];
@@ -138,7 +138,7 @@ pub fn datasets(registry: &Registry, [a, b]: [Id<Dataset>; 2]) -> Result<Dataset
     };
     let [mut left, mut right] = [0, 1].map(|side| manifests[side].rows.iter().peekable());
     loop {
-        // Both are in the order of names.
+        // Both are sorted by name.
         let order = match (left.peek(), right.peek()) {
             (None, None) => break,
             (Some(_), None) => Ordering::Less,
@@ -159,7 +159,7 @@ pub fn datasets(registry: &Registry, [a, b]: [Id<Dataset>; 2]) -> Result<Dataset
     Ok(diff)
 }
 
-/// Boxes name rows of their manifest, so that the same boxes of other manifests have other numbers.
+/// Boxes refer to rows of their manifest, so equal boxes of different manifests have different numbers.
 fn same_boxes(
     registry: &Registry,
     records: &[Dataset; 2],

@@ -1,11 +1,11 @@
-//! Whether what differs between two data sets can have made a difference to a result.
+//! Whether the differences between two data sets can have affected a result.
 
 use std::collections::BTreeSet;
 
 use super::{Changed, DatasetDiff};
 use crate::records::{GroupBy, Table, Target};
 
-/// What of an image enters a result besides its labels.
+/// The properties of an image that affect a result, besides its labels.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct InputDependencies {
     /// Its pixels.
@@ -16,14 +16,14 @@ pub(super) struct InputDependencies {
     pub(super) gender: bool,
     /// Its view position.
     pub(super) view: bool,
-    /// Whose it is.
+    /// Its patient.
     pub(super) patients: bool,
     /// Its annotated boxes.
     pub(super) boxes: bool,
 }
 
 impl InputDependencies {
-    /// What a table itself looks at.
+    /// The properties that a table itself uses.
     pub(super) fn of(table: &Table) -> Self {
         match table {
             Table::Comparison(of) => {
@@ -56,7 +56,7 @@ impl InputDependencies {
         InputDependencies { age: seen, gender: seen, view: seen, ..InputDependencies::default() }
     }
 
-    /// What either looks at.
+    /// The properties that either uses.
     pub(super) fn and(self, other: Self) -> Self {
         InputDependencies {
             files: self.files || other.files,
@@ -69,7 +69,7 @@ impl InputDependencies {
     }
 }
 
-/// What in the data can have made a difference; nothing where it cannot have.
+/// The differences of the data that can have affected a result; empty if none can.
 pub(super) fn matters(
     found: &DatasetDiff,
     used: Option<&BTreeSet<String>>,

@@ -1,4 +1,4 @@
-//! Where two lineages part: walked side by side from the results towards the inputs, by the parts that inputs play.
+//! Where two lineages diverge: both are walked from the results towards the inputs, by the roles of the inputs.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -16,29 +16,30 @@ use crate::records::{self, Dataset, Kind, Role};
 use crate::registry::walk::{DepthFirst, WalkEvent};
 use crate::registry::{Registry, RegistryError};
 
-/// Points that are told one by one; the rest is counted.
+/// Number of points that are listed; the others are counted.
 const MAX_REPORTED: usize = 1000;
 
-/// A pair of inputs that differ in themselves, and not only by what they are made of.
+/// A pair of inputs that differ in their own fields, and not only in their inputs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DivergencePoint {
-    /// The part that they play, from the result: `predictions.run.spec`. Of more than 100 roles, `…` stands for those
-    /// in the middle.
+    /// Their role, as a path from the result: `predictions.run.spec`. Of more than 100 roles, those in the middle are
+    /// replaced by `…`.
     pub path: String,
-    /// The kind of record; `file` or a packed kind where they are none.
+    /// The kind of record; `file` or a packed kind for other objects.
     pub kind: String,
-    /// The first's; null where only the second has one.
+    /// The input of the first; null if only the second has one.
     pub a: Option<Hash>,
-    /// The second's.
+    /// The input of the second.
     pub b: Option<Hash>,
-    /// What differs in them beside links, as JSON pointers; of a manifest the names of the images whose files differ.
+    /// The differing fields, without links, as JSON pointers; for a manifest, the names of the images whose files
+    /// differ.
     pub fields: Vec<String>,
 }
 
-/// Points where two lineages part, those nearest to the raw inputs first, and how many more there are.
+/// Points where two lineages diverge, those nearest to the raw inputs first, and the number of further points.
 ///
-/// The walk keeps of each pair its two hashes and a step of its path, whatever the records hold and however long the
-/// lineages are.
+/// For each pair, the walk keeps only two hashes and a step of its path, whatever the size of the records and the
+/// length of the lineages.
 pub(super) fn divergence_points(
     registry: &Registry,
     a: Hash,
@@ -59,24 +60,24 @@ pub(super) fn divergence_points(
     Ok(divergence.points())
 }
 
-/// Two that play the same part, and where they stand.
+/// Two inputs with the same role, and their position.
 type Pair = ((Hash, Hash), Position);
 
-/// Where a pair stands.
+/// Position of a pair.
 #[derive(Debug, Clone, Copy)]
 struct Position {
     path: PathId,
-    /// The first of the kinds of those that name it, one by way of the other, in the order in which a study makes them.
+    /// Of the kinds on the way to the pair, the one that comes first in a study.
     within: Option<Kind>,
 }
 
-/// A pair that differs, on its way to becoming a [`DivergencePoint`].
+/// A differing pair, before it becomes a [`DivergencePoint`].
 struct FoundPoint {
-    /// The kind of the record that has the difference in it or names what differs, or that of one further towards the
-    /// result, whichever a study makes first.
+    /// The kind of the record that contains the difference or refers to it, or of a record nearer to the result,
+    /// whichever comes first in a study.
     owner: Option<Kind>,
     path: PathId,
-    /// The kind of the first; none where one of them is no record.
+    /// The kind of the first; none if one of them is not a record.
     kind: Option<Kind>,
     pair: [Option<Hash>; 2],
     fields: Vec<String>,
@@ -88,7 +89,7 @@ struct Divergence<'r> {
     found: Vec<FoundPoint>,
 }
 
-/// Links of a record by the parts that they play, in order.
+/// Links of a record by role, in order.
 fn by_role(header: &Header) -> BTreeMap<Role, Vec<Hash>> {
     let mut roles: BTreeMap<Role, Vec<Hash>> = BTreeMap::new();
     for Link { to, role } in header.links() {
@@ -98,7 +99,7 @@ fn by_role(header: &Header) -> BTreeMap<Role, Vec<Hash>> {
 }
 
 impl Divergence<'_> {
-    /// Compares two that differ, and gives the pairs among what they name.
+    /// Compares two differing objects, and returns the pairs of their inputs.
     fn pair(&mut self, place: Position, a: Hash, b: Hash) -> Result<Vec<Pair>, RegistryError> {
         let (one, other) = (self.header(&a)?, self.header(&b)?);
         let (Some(one), Some(other)) = (one, other) else {
@@ -111,14 +112,14 @@ impl Divergence<'_> {
             self.datasets(Position { within, ..place }, [Id::new(a), Id::new(b)], [&one, &other], fields)?;
             return Ok(Vec::new());
         }
-        // Fields that somebody chose; the others follow from these and from the inputs.
+        // Fields that a user chose; the others follow from these and from the inputs.
         let chosen: Vec<String> =
             fields.iter().filter(|at| (one.kind.descriptor().chosen)(at)).cloned().collect();
         let unlike = chosen.iter().any(|at| at == "/type" || at == "/kind");
         let mut parted = !chosen.is_empty();
         let mut below = Vec::new();
         for (role, left, right) in roles(&one, &other) {
-            // What came out follows from what went in, and the data set that a comparison names is that of its first
+            // Outputs follow from the inputs, and the data set of a comparison is that of its first
             // column.
             if parted && one.kind.descriptor().is_output(&role)
                 || role == Role::Dataset && is_comparison(&one) && is_comparison(&other)
@@ -133,7 +134,7 @@ impl Divergence<'_> {
                         parted = true;
                         below.push(((a, b), at));
                     }
-                    // Tables of two types have other parts.
+                    // Tables of different types have different roles.
                     [None, _] | [_, None] if unlike => {}
                     one_sided @ ([None, _] | [_, None]) => {
                         parted = true;
@@ -147,7 +148,7 @@ impl Divergence<'_> {
         Ok(below)
     }
 
-    /// Two data sets: their files are raw, and all else in their records follows from those.
+    /// Two data sets: their files are raw inputs, and the other fields of their records follow from the files.
     fn datasets(
         &mut self,
         place: Position,
@@ -169,7 +170,7 @@ impl Divergence<'_> {
             let found = data::datasets(self.registry, ids)?;
             let other_file = found.changed.iter().filter(|image| image.what.contains(&"file"));
             let mut names: Vec<String> = other_file.map(|image| image.name.clone()).collect();
-            // Images come and go with rows of the metadata and with withdrawals, and otherwise with their files.
+            // Images are added and removed with rows of the metadata and with withdrawals, otherwise with their files.
             let by_rows = a.metadata.object != b.metadata.object || a.withdrawn != b.withdrawn;
             if !by_rows || a.missing != b.missing {
                 names.extend(found.removed.into_iter().chain(found.added));
@@ -184,7 +185,7 @@ impl Divergence<'_> {
         Ok(())
     }
 
-    /// Notes two records that differ in themselves, if they do.
+    /// Adds two records if their own fields differ.
     fn differ(&mut self, place: Position, kind: Kind, pair: [Hash; 2], fields: Vec<String>) {
         if !fields.is_empty() {
             let Position { path, within: owner } = place;
@@ -192,16 +193,16 @@ impl Divergence<'_> {
         }
     }
 
-    /// Notes two that part, of which at least one is no record. A file belongs to the record that names it.
+    /// Adds two differing objects that are not both records. A file belongs to the record that refers to it.
     fn part(&mut self, place: Position, pair: [Option<Hash>; 2], fields: Vec<String>) {
         self.found.push(FoundPoint { owner: place.within, path: place.path, kind: None, pair, fields });
     }
 
-    /// What was found, as it is told.
+    /// The points, in their final order.
     fn points(mut self) -> (Vec<DivergencePoint>, u64) {
         let paths = &self.paths;
-        // What is behind more of the rest comes first: a data set before its split, that before a spec; a file
-        // before the record that names it, but for annotated boxes, which few results look at.
+        // Points on which more others depend come first: a data set before its split, a split before a spec, a file
+        // before the record that refers to it; except for annotated boxes, which few results use.
         let key = |found: &FoundPoint| {
             let of_boxes = paths.last(found.path) == Some(&Role::BoxesFile);
             (found.owner.is_none(), found.owner, of_boxes, Reverse(paths.length(found.path)))
@@ -225,8 +226,7 @@ impl Divergence<'_> {
         (told.collect(), more)
     }
 
-    /// Puts what plays one part beside each other: the same, then what is of the same model, fold and subset, then
-    /// in their order.
+    /// Pairs the inputs of one role: equal ones, then those of the same model, fold and subset, then in their order.
     fn beside(
         &self,
         mut left: Vec<Hash>,
@@ -261,7 +261,7 @@ impl Divergence<'_> {
         Ok(pairs)
     }
 
-    /// The document of a record; none of what is no record, or is not here.
+    /// The document of a record; none if the object is not a record or is missing.
     fn header(&self, id: &Hash) -> Result<Option<Header>, RegistryError> {
         let head = match self.registry.store().head(id) {
             Ok(head) => head,
@@ -275,7 +275,7 @@ impl Divergence<'_> {
     }
 }
 
-/// The links of two records by the parts that they play: what went in, then what came out.
+/// The links of two records by role: inputs, then outputs.
 fn roles(one: &Header, other: &Header) -> Vec<(Role, Vec<Hash>, Vec<Hash>)> {
     let (mut lefts, mut rights) = (by_role(one), by_role(other));
     let mut roles: Vec<Role> = lefts.keys().chain(rights.keys()).cloned().collect();
@@ -292,7 +292,7 @@ fn is_comparison(header: &Header) -> bool {
     header.kind == Kind::Table && header.document.get("type").is_some_and(|kind| kind == "comparison")
 }
 
-/// What tells predictions from others of the same table.
+/// The fields that distinguish the predictions of a table.
 fn likeness(header: &Header) -> Value {
     ["model", "fold", "subset"]
         .map(|key| header.document.get(key).cloned().unwrap_or_default())

@@ -1,4 +1,4 @@
-//! Two documents side by side.
+//! Differences between two documents.
 
 use std::collections::BTreeSet;
 
@@ -7,14 +7,14 @@ use serde_json::{Map, Value};
 use crate::hash::Hash;
 use crate::records::Header;
 
-/// JSON pointers of the values, links aside, in which two documents differ.
+/// JSON pointers of the values that differ between two documents, without links.
 pub(super) fn differing(a: &Header, b: &Header) -> Vec<String> {
     let mut found = Vec::new();
     compare("", &a.document.clone().into(), &b.document.clone().into(), &mut found);
     found
 }
 
-/// The same of any two documents.
+/// The same for any two JSON values.
 pub(super) fn compare(at: &str, a: &Value, b: &Value, found: &mut Vec<String>) {
     match (a, b) {
         // Hash and size of a file go with the link to it.

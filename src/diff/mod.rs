@@ -1,5 +1,5 @@
-//! What changed between two results: data, split, configuration, code, environment, then numbers, and where
-//! their lineages part first.
+//! The differences between two results: data, split, configuration, code, environment, then numbers, and where their
+//! lineages first diverge.
 
 mod data;
 mod dependencies;
@@ -28,16 +28,16 @@ use crate::registry::{Registry, RegistryError};
 use dependencies::{InputDependencies, matters, why_harmless};
 use sides::{Side, pairs, sides};
 
-/// Why two things are not compared.
+/// Why two objects cannot be compared.
 #[derive(Debug, thiserror::Error)]
 pub enum DiffError {
     /// The registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// They are of different kinds.
+    /// Objects of different kinds.
     #[error("{0} and {1} cannot be compared")]
     Kinds(String, String),
-    /// Nothing that has a difference to tell.
+    /// A kind that is not compared.
     #[error("a {0} cannot be compared; runs, predictions, tables, data sets and splits can")]
     Kind(String),
 }
@@ -48,30 +48,30 @@ impl From<IndexError> for DiffError {
     }
 }
 
-/// One of the two.
+/// One of the two objects.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ComparedRecord {
     /// Its id.
     pub id: Hash,
     /// Its kind.
     pub kind: String,
-    /// The same; none of what is no record.
+    /// The kind of a record; none for other objects.
     #[serde(skip)]
     pub record: Option<Kind>,
     /// Its name.
     pub name: Option<String>,
-    /// One line on what it is.
+    /// A summary in one line.
     pub summary: String,
 }
 
-/// One value that differs.
+/// A differing value.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Change {
-    /// Which.
+    /// The path or name of the value.
     pub what: String,
-    /// The first's; null where it has none.
+    /// The value of the first; null if absent.
     pub a: Value,
-    /// The second's.
+    /// The value of the second.
     pub b: Value,
 }
 
@@ -83,29 +83,29 @@ impl Change {
     }
 }
 
-/// What differs between two results, data sets or splits.
+/// The differences between two results, data sets or splits.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Difference {
     /// The first.
     pub a: ComparedRecord,
     /// The second.
     pub b: ComparedRecord,
-    /// Whether they say the same: the same numbers to the last digit, the same images, the same subsets.
+    /// Whether they are equal: the same numbers to the last digit, the same images, the same subsets.
     pub equal: bool,
-    /// Why they are equal although something differs, or what made them differ.
+    /// Why they are equal in spite of differences, or the causes of the difference.
     pub why: Vec<String>,
-    /// Where the lineages part first; null where they are one.
+    /// Where the lineages first diverge; null if they are equal.
     pub first: Option<DivergencePoint>,
-    /// Points where they part, the first 1,000.
+    /// The first 1,000 points of divergence.
     pub parts: Vec<DivergencePoint>,
-    /// How many more there are; left out where there are none.
+    /// Number of further points; left out if there are none.
     #[serde(skip_serializing_if = "is_zero")]
     pub more_parts: u64,
     /// Data sets that differ.
     pub data: Vec<DatasetDiff>,
     /// Folds that differ.
     pub split: Vec<SplitDiff>,
-    /// Folds that only the first has or is of, and those of the second.
+    /// Folds of only the first, and folds of only the second.
     pub folds: [Vec<FoldOf>; 2],
     /// Settings.
     pub configuration: Vec<Change>,
@@ -169,7 +169,7 @@ fn folds(count: u32) -> String {
     format!("{count} division{}", if count == 1 { "" } else { "s" })
 }
 
-/// Folds of one result's sides that none of the other's is of.
+/// Folds of one result's sides that the other result does not have.
 fn folds_alone<'l>(sides: &[Side], others: impl Iterator<Item = &'l Side>) -> Vec<FoldOf> {
     fn fold(side: &Side) -> Option<FoldOf> {
         Some(FoldOf { split: side.split?.hash, fold: side.fold? })
@@ -324,7 +324,7 @@ impl Difference {
         Ok(())
     }
 
-    /// What is not of the same thing is not the same, whatever its numbers are: other images, another model.
+    /// Results about different images or models are not equal, whatever their numbers are.
     fn of_other_things(
         &mut self,
         registry: &Registry,
@@ -344,7 +344,7 @@ impl Difference {
                 false => self.numbers.extend(Change::of("model", one, other)),
             }
         }
-        // A table of counts, which has no scores, is of all images of its data set.
+        // A table of counts has no scores and is about all images of its data set.
         if let Some(found) = self.data.first().filter(|_| a.model.is_none() && b.model.is_none()) {
             let only = [found.removed.len(), found.added.len()].map(Value::from);
             if only != [0, 0].map(Value::from) {
@@ -355,7 +355,7 @@ impl Difference {
         Ok(())
     }
 
-    /// Settings, code and machine among what can and what cannot matter.
+    /// Adds settings, code and machine to the differences that can, or cannot, matter.
     fn programs_as_causes(&self, harmless: &mut Vec<String>, causes: &mut Vec<String>) {
         let told = |changes: &[&Change]| {
             let each: BTreeSet<&str> = changes.iter().map(|change| change.what.as_str()).collect();
@@ -376,7 +376,7 @@ impl Difference {
         }
     }
 
-    /// Both, where they are tables.
+    /// Both, if they are tables.
     fn tables(&self, registry: &Registry) -> Result<Option<[Table; 2]>, RegistryError> {
         if self.a.record != Some(Kind::Table) {
             return Ok(None);
@@ -384,7 +384,7 @@ impl Difference {
         Ok(Some([registry.get(Id::new(self.a.id))?, registry.get(Id::new(self.b.id))?]))
     }
 
-    /// What was asked of two tables, and by which rules it was answered.
+    /// The options of two tables, and the versions of their rules.
     fn asked(&mut self, a: &Table, b: &Table) {
         if values::kind(a) == values::kind(b) {
             let each = values::asked(a).into_iter().zip(values::asked(b));
@@ -396,7 +396,7 @@ impl Difference {
         self.code.extend(Change::of("rules of the table", a.rules().0, b.rules().0));
     }
 
-    /// Leaves of the fields in which two tables part the order of models and labels.
+    /// Removes the order of models and labels from the differing fields of two tables.
     fn part_in_order_alone(&mut self) {
         for divergence in
             self.parts.iter_mut().chain(&mut self.first).filter(|divergence| divergence.path.is_empty())
@@ -405,7 +405,7 @@ impl Difference {
         }
     }
 
-    /// Data and split of a pair, and whether what differs there can matter.
+    /// Compares data and split of a pair, and decides whether the differences can matter.
     fn inputs(
         &mut self,
         registry: &Registry,
@@ -424,7 +424,7 @@ impl Difference {
                 _ => None,
             };
             let matters = matters(&found, used.as_ref(), dependencies);
-            // A split that is drawn is drawn of all patients and images.
+            // A random split depends on all patients and images.
             let drawn = folds.as_ref().is_some_and(|folds| !folds.same);
             match (matters.is_empty(), drawn) {
                 (true, true) => causes.push("data: the images from which the split was drawn".to_owned()),
@@ -437,7 +437,7 @@ impl Difference {
                     false => harmless.push("annotated boxes do not affect scores".to_owned()),
                 }
             }
-            // Folds of the same two data sets say it once.
+            // For several folds of the same two data sets, once.
             if self.data.iter().all(|known| known.datasets != found.datasets) {
                 self.data.push(found);
             }
@@ -470,13 +470,13 @@ impl Difference {
         }
         self.configuration.extend(Change::of("subset", a.subset, b.subset));
         self.configuration.extend(Change::of("imported file", a.source, b.source));
-        // The bytes count, not what else is known of them.
+        // Only the bytes count.
         let weights = |side: &Side| -> Result<Option<Hash>, RegistryError> {
             let weights = side.spec.as_ref().and_then(|spec| spec.weights);
             weights.map(|id| Ok(registry.get(id)?.file.object.hash)).transpose()
         };
         self.configuration.extend(Change::of("weights", weights(a)?, weights(b)?));
-        // What other tools scored, nobody knows by what.
+        // The program of imported scores is unknown.
         if a.computed.is_empty() != b.computed.is_empty() {
             let numerics = |side: &Side| side.computed.first().map(|of| of.numerics.clone());
             let threads = |side: &Side| side.computed.first().map(|of| of.threads);
@@ -544,7 +544,7 @@ impl Difference {
     }
 }
 
-/// The first execution that made something.
+/// The first execution of a result.
 fn execution(registry: &Registry, view: &View, made: Hash) -> Result<Option<Execution>, RegistryError> {
     Ok(registry.referring::<Execution>(view, &made)?.into_iter().next().map(|(_, execution)| execution))
 }

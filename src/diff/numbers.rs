@@ -9,18 +9,18 @@ use crate::index::View;
 use crate::records::{AucTable, ComparedModel, Content, Predictions, Run, Subset, Table};
 use crate::registry::{Registry, RegistryError};
 
-/// What was found of the numbers.
+/// The comparison of the numbers.
 #[derive(Default)]
 pub(super) struct NumberChanges {
-    /// Those that differ.
+    /// Numbers that differ.
     pub(super) changes: Vec<Change>,
-    /// What is the same all the same: models and labels in another order or under another name.
+    /// Differences without effect: models and labels in another order or with another name.
     pub(super) looks: Vec<String>,
-    /// The largest difference that comes of another order of sums.
+    /// The largest difference due to another order of sums.
     pub(super) rounding: f64,
 }
 
-/// Lists the numbers in which two results of a kind differ.
+/// Lists the numbers that differ between two results of the same kind.
 pub(super) fn numbers(
     registry: &Registry,
     view: &View,
@@ -122,7 +122,7 @@ fn of_tables(registry: &Registry, ids: [Id<Table>; 2]) -> Result<NumberChanges, 
     let mut out = NumberChanges::default();
     if kind(&a) != kind(&b) {
         out.changes.extend(Change::of("kind of table", kind(&a), kind(&b)));
-        // The numbers of an AUC table stand in a comparison of its predictions, too.
+        // A comparison of the same predictions has the numbers of an AUC table, too.
         let pair = match (&a, &b) {
             (Table::Auc(auc), Table::Comparison(of)) => {
                 let column = as_column(auc, &registry.get(auc.predictions)?, of);
@@ -176,7 +176,7 @@ fn of_tables(registry: &Registry, ids: [Id<Table>; 2]) -> Result<NumberChanges, 
     let theirs = theirs.filter(|name| ours.contains(matched.called(name))).collect();
     keep(&mut a, ours, labels);
     keep(&mut b, &theirs, labels);
-    // Sums and quantiles of turned differences round in another way.
+    // Sums and quantiles of negated differences are rounded differently.
     let gap = values(&a, &own).against(&values(&b, &matched), !out.looks.is_empty());
     if gap.rounding == 0.0 && gap.changes.len() == gap.sections && gap.sections + out.changes.len() > 0 {
         out.looks.push("the numbers of both sides are equal to the last digit".to_owned());
@@ -189,7 +189,7 @@ fn of_tables(registry: &Registry, ids: [Id<Table>; 2]) -> Result<NumberChanges, 
     Ok(out)
 }
 
-/// Says which images of two scores differ, where they are not of the same.
+/// Describes the difference of the images of two sets of scores, if they differ.
 pub(super) fn images(
     registry: &Registry,
     ids: [Id<Predictions>; 2],
@@ -204,7 +204,7 @@ pub(super) fn images(
     if a == b {
         return Ok(None);
     }
-    // Also where as many are other ones.
+    // Also if their numbers are equal.
     let what = format!("evaluated images ({} in both)", a.intersection(&b).count());
     Ok(Some(Change { what, a: a.len().into(), b: b.len().into() }))
 }

@@ -1,7 +1,7 @@
-//! Paths of roles: how what differs was come by from the result.
+//! Paths of roles from a result to a differing input.
 //!
-//! A chain of a hundred thousand records has as many paths, each one role longer than another, so a path is a place
-//! in one list of steps, and text only where it is shown.
+//! A chain of a hundred thousand records has as many paths, each one role longer than the previous one. So a path is an
+//! index into one list of steps, and becomes text only when it is shown.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ const SHOWN: usize = 50;
 pub(super) struct PathId(usize);
 
 impl PathId {
-    /// That of the result itself.
+    /// The path of the result itself.
     pub(super) const RESULT: PathId = PathId(0);
 }
 
@@ -30,13 +30,13 @@ struct PathStep {
 /// All paths of a walk.
 #[derive(Default)]
 pub(super) struct Paths {
-    /// The path of the result has no step, so that the first is that of path 1.
+    /// The path of the result has no step, so the first step belongs to path 1.
     steps: Vec<PathStep>,
     known: HashMap<(PathId, Role), PathId>,
 }
 
 impl Paths {
-    /// The path that is one role longer.
+    /// The path with another role at its end.
     pub(super) fn then(&mut self, before: PathId, role: &Role) -> PathId {
         let length = self.length(before) + 1;
         *self.known.entry((before, role.clone())).or_insert_with(|| {
@@ -49,20 +49,20 @@ impl Paths {
         self.steps.get(path.0.checked_sub(1)?)
     }
 
-    /// How many roles it has.
+    /// Number of its roles.
     pub(super) fn length(&self, path: PathId) -> usize {
         self.step(path).map_or(0, |step| step.length)
     }
 
-    /// Its last role; none of the result itself.
+    /// Its last role; none for the result itself.
     pub(super) fn last(&self, path: PathId) -> Option<&Role> {
         self.step(path).map(|step| &step.role)
     }
 
-    /// The order of two paths of one length: by the first roles that differ.
+    /// The order of two paths of the same length: by the first roles that differ.
     pub(super) fn cmp(&self, mut a: PathId, mut b: PathId) -> Ordering {
         let mut order = Ordering::Equal;
-        // Paths of one length come together at the latest where both are empty.
+        // Paths of the same length meet at the latest where both are empty.
         while a != b {
             let (Some(one), Some(other)) = (self.step(a), self.step(b)) else {
                 return self.length(a).cmp(&self.length(b));

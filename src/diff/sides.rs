@@ -1,4 +1,4 @@
-//! What a result stands on: for each model and fold in it, what was trained or scored on what.
+//! The inputs of a result: for each of its models and folds, the training and the scoring.
 
 use super::ComparedRecord;
 use super::dependencies::InputDependencies;
@@ -10,9 +10,9 @@ use crate::registry::{Registry, RegistryError};
 
 /// One model on one fold.
 pub(super) struct Side {
-    /// What the table calls the model.
+    /// The model's name in the table.
     column: Option<String>,
-    /// What the model is called by itself.
+    /// The model's own name.
     pub(super) model: Option<String>,
     pub(super) dataset: Id<Dataset>,
     pub(super) split: Option<Id<Split>>,
@@ -22,11 +22,11 @@ pub(super) struct Side {
     pub(super) spec: Option<Spec>,
     pub(super) predictions: Option<Id<Predictions>>,
     pub(super) scores: Option<Id<Scores>>,
-    /// Who scored, where it was another tool: its file.
+    /// The file of another tool's scores.
     pub(super) source: Option<Hash>,
-    /// What trained and what scored.
+    /// The environments of training and scoring.
     pub(super) computed: Vec<Computed>,
-    /// The run and what was computed with it: their executions say by which program.
+    /// The run and its results, whose executions refer to the program.
     pub(super) made: Vec<Hash>,
 }
 
@@ -41,7 +41,7 @@ impl std::fmt::Display for Side {
 }
 
 impl Side {
-    /// What a model sees of an image.
+    /// The properties of an image that a model sees.
     pub(super) fn dependencies(&self) -> InputDependencies {
         let architecture = self.spec.as_ref().map(|spec| &spec.model.architecture);
         InputDependencies {
@@ -70,7 +70,7 @@ impl Side {
         })
     }
 
-    /// A run whose checkpoint was asked once more, for what was `made` of it.
+    /// A run whose checkpoint was used again for `made`.
     fn of_look(
         registry: &Registry,
         id: Id<Run>,
@@ -105,7 +105,7 @@ impl Side {
         })
     }
 
-    /// A data set alone.
+    /// Only a data set.
     fn of_dataset(dataset: Id<Dataset>) -> Self {
         Side {
             column: None,
@@ -125,7 +125,7 @@ impl Side {
     }
 }
 
-/// The sides of a run, of predictions or of a table; of others, none.
+/// The sides of a run, of predictions or of a table; none of other kinds.
 pub(super) fn sides(registry: &Registry, of: &ComparedRecord) -> Result<Vec<Side>, RegistryError> {
     let id = of.id;
     match of.record.map(|kind| kind.descriptor().content) {
@@ -160,10 +160,10 @@ pub(super) fn sides(registry: &Registry, of: &ComparedRecord) -> Result<Vec<Side
     })
 }
 
-/// Puts the sides of two results beside each other, by what they are: the same scores, then the same model, fold and
-/// subset as a table calls the model, then as it calls itself. Then those that only one has.
+/// Pairs the sides of two results: first the same scores, then the same model (by its name in the table, then by its
+/// own name), fold and subset, then the sides of only one result.
 pub(super) fn pairs(mut left: Vec<Side>, mut right: Vec<Side>) -> (Vec<(Side, Side)>, Vec<Side>, Vec<Side>) {
-    // One beside one, whatever they are called.
+    // A single side each is a pair, whatever the names.
     if left.len() == 1 && right.len() == 1 {
         return (left.into_iter().zip(right).collect(), Vec::new(), Vec::new());
     }

@@ -1,4 +1,4 @@
-//! Two folds: which images are where.
+//! Differences between two folds: the subset of each image.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ pub struct FoldOf {
     pub fold: u32,
 }
 
-/// What differs between two folds.
+/// The differences between two folds.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct SplitDiff {
     /// The splits.
@@ -29,19 +29,19 @@ pub struct SplitDiff {
     pub same: bool,
     /// The subsets.
     pub subsets: Vec<SubsetDiff>,
-    /// Images by where they were and where they are: `train to test`. `unused` are also those that only one of
-    /// the data sets has.
+    /// Number of images by their two subsets: `train to test`. Images of only one data set count as `unused` in the
+    /// other.
     pub moved: BTreeMap<String, u64>,
 }
 
 /// Sizes of a subset.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct SubsetDiff {
-    /// Which.
+    /// The subset.
     pub subset: Subset,
-    /// Images in each.
+    /// Number of images in each.
     pub images: [u64; 2],
-    /// Images that both have there.
+    /// Number of images that both have in this subset.
     pub shared: u64,
 }
 

@@ -1,5 +1,5 @@
-//! What a table says, value by value. Each is called by what it is of and not by where it stands, so that two tables
-//! can be held against each other whatever order their models and labels have.
+//! The values of a table. Each value is identified by its subject and not by its position, so that two tables can be
+//! compared whatever the order of their models and labels.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -11,23 +11,23 @@ use crate::hash::{Hash, Id};
 use crate::records::{AucTable, ComparedModel, Comparison, Predictions, Scores, Spread, Table};
 use crate::registry::RegistryError;
 
-/// A difference of sums of the same numbers in another order is smaller.
+/// Sums of the same numbers in another order differ by less.
 const ROUNDING: f64 = 1e-12;
 
-/// Values by section and by what they are of, in the order in which the table has them.
+/// Values by section and subject, in the order of the table.
 #[derive(Default)]
 pub(super) struct Values {
     all: Vec<(&'static str, String, Value)>,
-    /// Of what there are several of one name.
+    /// Number of values with the same name.
     same: HashMap<String, u32>,
 }
 
-/// What differs between the values of two tables.
+/// The differences between the values of two tables.
 pub(super) struct Gap {
     pub(super) changes: Vec<Change>,
-    /// The largest difference that was taken for rounding.
+    /// The largest difference that counts as rounding.
     pub(super) rounding: f64,
-    /// How many of the changes are sections that only one has.
+    /// Number of changes that are sections of only one table.
     pub(super) sections: usize,
 }
 
@@ -36,7 +36,7 @@ impl Values {
         self.all.push((section, of.into(), json!(value)));
     }
 
-    /// Says every field of a row but those that it is named by, and links, which are what it was made of.
+    /// Adds every field of a row, except for those that identify the row, and links, which are its inputs.
     fn row(&mut self, section: &'static str, of: &str, row: &impl Serialize, named_by: &[&str]) {
         let Value::Object(fields) = json!(row) else { return };
         for (field, value) in fields {
@@ -56,7 +56,7 @@ impl Values {
         }
     }
 
-    /// Says a quantity over folds.
+    /// Adds a quantity over folds.
     fn spread(&mut self, section: &'static str, of: &str, spread: &Spread, folds: &[String]) {
         for (fold, value) in folds.iter().zip(&spread.folds) {
             self.say(section, format!("{of}{fold}"), value);
@@ -64,21 +64,21 @@ impl Values {
         self.row(section, of, spread, &["folds"]);
     }
 
-    /// Numbers what there are several of one name.
+    /// Numbers values with the same name.
     fn numbered(&mut self, of: String) -> String {
         let seen = self.same.entry(of.clone()).or_default();
         *seen += 1;
         if *seen == 1 { of } else { format!("{of} ({seen})") }
     }
 
-    /// Keeps what another table says, too.
+    /// Keeps only the values that another table has, too.
     pub(super) fn shared_with(&mut self, other: &Values) {
         let theirs: HashSet<(&str, &str)> =
             other.all.iter().map(|(section, of, _)| (*section, &**of)).collect();
         self.all.retain(|(section, of, _)| theirs.contains(&(*section, &**of)));
     }
 
-    /// Lists the values that differ from another table's. Of a section that one does not have there is one line.
+    /// Lists the values that differ from another table's. A section of only one table is one line.
     pub(super) fn against(&self, other: &Values, rounded: bool) -> Gap {
         let places = |of: &Values| -> HashMap<(&'static str, String), Value> {
             of.all.iter().map(|(section, of, value)| ((*section, of.clone()), value.clone())).collect()
@@ -109,7 +109,7 @@ impl Values {
     }
 }
 
-/// A change of one value; of a heat map, its size.
+/// A change of one value; for a heat map, only its size.
 fn change(section: &str, of: &str, a: Option<&Value>, b: Option<&Value>) -> Option<Change> {
     let what = format!("{section} {of}").trim().to_owned();
     if section == "map" && a != b {
@@ -118,7 +118,7 @@ fn change(section: &str, of: &str, a: Option<&Value>, b: Option<&Value>) -> Opti
     Change::of(what, a, b)
 }
 
-/// The largest difference of two maps; null where they are of different sizes.
+/// The largest difference of two maps; null if their sizes differ.
 fn largest(a: &Value, b: &Value) -> Option<f64> {
     match (a, b) {
         (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
@@ -132,20 +132,20 @@ fn is_link(value: &Value) -> bool {
     value.as_str().is_some_and(|text| text.parse::<Hash>().is_ok())
 }
 
-/// What the models of a table are called here, and in which order their differences are taken.
+/// The names of a table's models in the comparison, and the order in which their differences are taken.
 pub(super) struct ModelNames {
-    /// Own name, name here, place.
+    /// Own name, name in the comparison, position.
     of: HashMap<String, (String, usize)>,
 }
 
 impl ModelNames {
-    /// Each by its own name.
+    /// Each model with its own name.
     pub(super) fn own(models: &[ComparedModel]) -> Self {
         let each = models.iter().enumerate();
         ModelNames { of: each.map(|(at, model)| (model.name.clone(), (model.name.clone(), at))).collect() }
     }
 
-    /// Those of `b` as `a` calls them: a model with the same scores, then one of the same name.
+    /// The models of `b` with their names in `a`: a model with the same scores, then one with the same name.
     pub(super) fn matched(
         a: &[ComparedModel],
         b: &[ComparedModel],
@@ -184,7 +184,7 @@ impl ModelNames {
         self.of.get(own).map_or(usize::MAX, |(_, place)| *place)
     }
 
-    /// Models that have another name here, and that.
+    /// Models with another name in the comparison, and that name.
     pub(super) fn renamed(&self) -> Vec<(&str, &str)> {
         let mut renamed: Vec<_> =
             self.of.iter().map(|(own, (name, _))| (own.as_str(), name.as_str())).collect();
@@ -193,7 +193,7 @@ impl ModelNames {
         renamed
     }
 
-    /// A pair in the order of their places, and whether it had to be turned round.
+    /// A pair in the order of their positions, and whether it was swapped.
     fn pair(&self, a: &str, b: &str) -> (String, bool) {
         let turned = self.place(a) > self.place(b);
         let (a, b) = if turned { (b, a) } else { (a, b) };
@@ -201,12 +201,12 @@ impl ModelNames {
     }
 }
 
-/// How texts call a fold: with a space before it, nothing where scores belong to none.
+/// A fold in texts, with a space before it; empty for scores without a fold.
 fn of_fold(fold: Option<u32>) -> String {
     fold.map_or(String::new(), |fold| format!(" division {fold}"))
 }
 
-/// All that a table says.
+/// All values of a table.
 pub(super) fn values(table: &Table, names: &ModelNames) -> Values {
     let mut out = Values::default();
     match table {
@@ -259,7 +259,7 @@ pub(super) fn values(table: &Table, names: &ModelNames) -> Values {
     out
 }
 
-/// An AUC table as the column of a comparison that its predictions stand in.
+/// An AUC table as the column of a comparison with its predictions.
 pub(super) fn as_column(auc: &AucTable, of: &Predictions, comparison: &Comparison) -> Option<Values> {
     let model = comparison.models.iter().find(|model| model.predictions.contains(&auc.predictions))?;
     let mut out = Values::default();
@@ -286,12 +286,12 @@ fn of_auc(out: &mut Values, auc: &AucTable, model: &str, fold: &str) {
 fn of_comparison(out: &mut Values, comparison: &Comparison, names: &ModelNames) {
     out.say("subset", "", comparison.subset);
     let folds = |model: &ComparedModel| -> Vec<String> {
-        // Scores that belong to no fold stand first.
+        // Scores without a fold come first.
         let none = model.mean.folds.len() > comparison.folds.len();
         let folds = none.then_some(None).into_iter().chain(comparison.folds.iter().copied().map(Some));
         folds.map(of_fold).collect()
     };
-    // What is most looked for comes first.
+    // The most important values come first.
     for model in &comparison.models {
         out.spread("AUC", &format!("{} mean", names.called(&model.name)), &model.mean, &folds(model));
     }
@@ -431,10 +431,10 @@ pub(super) fn columns_and_rows<'t>(table: &'t Table, names: &'t ModelNames) -> [
     [models, labels]
 }
 
-/// Leaves of a table what it says of these models, by their own names, and of these labels.
+/// Keeps only the values of these models, by their own names, and of these labels.
 pub(super) fn keep(table: &mut Table, models: &BTreeSet<String>, labels: &BTreeSet<String>) {
     let of = |label: &String| labels.contains(label);
-    // What has no label is of all of them.
+    // A value without a label is about all labels.
     let of_any = |label: &Option<String>| label.as_ref().is_none_or(of);
     match table {
         Table::Auc(table) => table.labels.retain(|row| of(&row.label)),
@@ -466,13 +466,13 @@ pub(super) fn keep(table: &mut Table, models: &BTreeSet<String>, labels: &BTreeS
     }
 }
 
-/// Keeps the elements that stay.
+/// Keeps the selected elements.
 fn kept<T>(of: &mut Vec<T>, stays: &[bool]) {
     let mut stays = stays.iter();
     of.retain(|_| stays.next().is_none_or(|stays| *stays));
 }
 
-/// What was asked of a table beside what it is made of.
+/// The options of a table, besides its inputs.
 pub(super) fn asked(table: &Table) -> Vec<(&'static str, Value)> {
     match table {
         Table::Comparison(of) => {

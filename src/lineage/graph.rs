@@ -11,16 +11,16 @@ use crate::hash::Hash;
 use crate::records::{Kind, PackedKind};
 use crate::registry::walk::Edge;
 
-/// Which way to follow the edges.
+/// Direction in which the edges are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// To the inputs.
+    /// Towards the inputs.
     Up,
-    /// To what was made of it.
+    /// Towards the results.
     Down,
 }
 
-/// What an object in a lineage is.
+/// Kind of an object in a lineage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NodeKind {
     /// A record.
@@ -29,11 +29,11 @@ pub enum NodeKind {
     Packed(PackedKind),
     /// An image of a data set.
     Image,
-    /// A file that is no image.
+    /// A file that is not an image.
     File,
-    /// It is named, and not in the registry.
+    /// Referred to, but missing in the registry.
     Missing,
-    /// It is damaged; this is the part that it plays.
+    /// Damaged, with this role.
     Unknown(String),
 }
 
@@ -44,7 +44,7 @@ impl NodeKind {
         record.or_else(|| PackedKind::named(&text).map(NodeKind::Packed)).unwrap_or(NodeKind::Unknown(text))
     }
 
-    /// What documents and messages call it.
+    /// Its name in documents and messages.
     pub fn name(&self) -> &str {
         match self {
             NodeKind::Record(kind) => kind.name(),
@@ -56,7 +56,7 @@ impl NodeKind {
         }
     }
 
-    /// The kind of a record; none of other objects.
+    /// The kind of a record; none for other objects.
     pub fn record(&self) -> Option<Kind> {
         match self {
             NodeKind::Record(kind) => Some(*kind),
@@ -105,11 +105,11 @@ impl JsonSchema for NodeKind {
 pub struct Node {
     /// Its id.
     pub id: Hash,
-    /// What it is.
+    /// Its kind.
     pub kind: NodeKind,
-    /// The name that it was given, the image's name, or the part that a file plays.
+    /// Its name, the name of the image, or the role of the file.
     pub name: Option<String>,
-    /// One line on what it is.
+    /// A summary in one line.
     pub summary: String,
     /// Data row of an image in the metadata CSV, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,24 +119,24 @@ pub struct Node {
 /// Nodes in the order in which they were reached, and the edges between them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Graph {
-    /// Where the trace began; the first node.
+    /// Start of the trace; the first node.
     pub root: Hash,
     /// The objects.
     nodes: Vec<Node>,
-    /// Who names whom.
+    /// The references.
     pub edges: Vec<Edge>,
-    /// Where each object stands among the nodes.
+    /// Index of each object in the nodes.
     #[serde(skip)]
     places: HashMap<Hash, usize>,
 }
 
 impl Graph {
-    /// A graph of its root alone, which is still to be added.
+    /// A graph for a root, which is not added yet.
     pub(super) fn new(root: Hash) -> Self {
         Graph { root, nodes: Vec::new(), edges: Vec::new(), places: HashMap::new() }
     }
 
-    /// A graph of these; a node that is there already is left out.
+    /// A graph of these nodes and edges; duplicate nodes are left out.
     pub fn of(root: Hash, nodes: impl IntoIterator<Item = Node>, edges: Vec<Edge>) -> Self {
         let mut graph = Graph { edges, ..Graph::new(root) };
         nodes.into_iter().for_each(|node| graph.add(node));
@@ -160,22 +160,21 @@ impl Graph {
         self.places.get(id).map(|place| &self.nodes[*place])
     }
 
-    /// The kind of a record that is in it; none of other objects.
+    /// The kind of a record in the graph; none for other objects.
     pub fn kind(&self, id: &Hash) -> Option<Kind> {
         self.node(id)?.kind.record()
     }
 
-    /// Calls an object by another of its names.
+    /// Shows an object with another of its names.
     pub fn call(&mut self, id: &Hash, name: &str) {
         if let Some(place) = self.places.get(id) {
             self.nodes[*place].name = Some(name.to_owned());
         }
     }
 
-    /// The edges as they are shown: each with what stands above and what below it.
+    /// The edges as they are shown: each with its upper and its lower end.
     ///
-    /// An execution stands below what it made, whichever way a lineage grows, but where it was come by from the program
-    /// that it names.
+    /// An execution is below its result in both directions, unless it was reached from its program.
     pub(crate) fn unfolding(&self, direction: Direction) -> impl Iterator<Item = (&Edge, Hash, Hash)> {
         let place = |id: &Hash| self.places.get(id);
         self.edges.iter().map(move |edge| {

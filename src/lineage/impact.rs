@@ -1,5 +1,5 @@
-//! Who used an image, the images of a patient, or a row of a metadata file: the way down, told by what was
-//! done with them and not by what depends on the data set that holds them.
+//! The use of an image, of a patient's images, or of a row of a metadata file: not everything that depends on their
+//! data set, but the records that used them, and how.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -20,23 +20,23 @@ use crate::withdrawal::Withdrawn;
 /// Everything that used some images.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Impact {
-    /// What was asked: `patient:13`, the id of an image, its name, or the id of a metadata file, a colon and
+    /// The query: `patient:13`, the id of an image, its name, or the id of a metadata file, a colon and
     /// a row.
     pub root: String,
-    /// The images, a data set each.
+    /// The images, once for each data set.
     pub images: Vec<AffectedImage>,
     /// The images that have files, and every record that used them.
     pub nodes: Vec<AffectedNode>,
-    /// Who names whom among them.
+    /// The references among them.
     pub edges: Vec<Edge>,
-    /// The same, grouped.
+    /// The records, grouped by data set.
     pub datasets: Vec<InDataset>,
-    /// What could not be read, so that its use is not known, and why.
+    /// Records whose use is unknown because they could not be read, with the reasons.
     pub unread: BTreeMap<Hash, String>,
 }
 
 impl Impact {
-    /// Calls a data set by one of its names.
+    /// Shows a data set with one of its names.
     pub fn call(&mut self, dataset: &Hash, name: &str) {
         let nodes =
             self.nodes.iter_mut().filter(|node| node.node.id == *dataset).map(|node| &mut node.node.name);
@@ -44,7 +44,7 @@ impl Impact {
         nodes.chain(grouped).for_each(|called| *called = Some(name.to_owned()));
     }
 
-    /// How many different images these are, however many data sets hold them.
+    /// Number of different images, however many data sets have them.
     pub fn different(&self) -> u64 {
         different(self.images.iter().map(|image| (image.name.as_str(), image.id)))
     }
@@ -63,17 +63,17 @@ pub struct AffectedImage {
     pub row: u32,
     /// The data set.
     pub dataset: Hash,
-    /// The withdrawal that covers it; null where none does.
+    /// The withdrawal that covers it; null if none does.
     pub withdrawn: Option<Hash>,
 }
 
 /// A record that used the images, or one of them.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct AffectedNode {
-    /// What it is.
+    /// Its node.
     #[serde(flatten)]
     pub node: Node,
-    /// How many of the images it used, and how.
+    /// Number of images that it used, by use.
     pub uses: UsageCounts,
 }
 
@@ -87,22 +87,22 @@ pub struct AffectedRecord {
     pub kind: Kind,
     /// Its name.
     pub name: Option<String>,
-    /// One line on what it is.
+    /// A summary in one line.
     pub summary: String,
-    /// How many of the images it used, and how.
+    /// Number of images that it used, by use.
     pub uses: UsageCounts,
-    /// Tables made of it alone.
+    /// Tables of it alone.
     pub tables: Vec<AffectedRecord>,
 }
 
-/// What used the images of one data set.
+/// The use of the images of one data set.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct InDataset {
     /// The data set.
     pub id: Hash,
     /// Its name.
     pub name: Option<String>,
-    /// How many of the images it holds.
+    /// Number of the images in it.
     pub images: u64,
     /// Its splits.
     pub splits: Vec<InSplit>,
@@ -111,14 +111,14 @@ pub struct InDataset {
 }
 
 impl InDataset {
-    /// What stands under it by itself, in its folds and beside them.
+    /// All records of the data set.
     fn records(&self) -> impl Iterator<Item = &AffectedRecord> {
         let folds = self.splits.iter().flat_map(|split| &split.folds);
         folds.flat_map(|fold| &fold.used_by).chain(&self.others)
     }
 }
 
-/// What used them by one split.
+/// The use of the images with one split.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct InSplit {
     /// The split.
@@ -131,16 +131,16 @@ pub struct InSplit {
     pub folds: Vec<InFold>,
 }
 
-/// What used them in one fold.
+/// The use of the images in one fold.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct InFold {
-    /// From 0.
+    /// Number of the fold, from 0.
     pub fold: u32,
-    /// How many of the images are in the subset `train`.
+    /// Number of the images in the subset `train`.
     pub train: u64,
-    /// How many select models.
+    /// Number of the images in the subset `val`.
     pub val: u64,
-    /// How many test.
+    /// Number of the images in the subset `test`.
     pub test: u64,
     /// Runs that were trained or evaluated on them, and imported scores of them.
     pub used_by: Vec<AffectedRecord>,
@@ -176,7 +176,7 @@ pub fn impact(registry: &Registry, view: &View, asked: &Asked) -> Result<Impact,
         Gather { usage: &mut usage, names: &names, found: HashMap::new(), unseeing: HashMap::new() };
     let mut ids = gather.all(view, &holding)?;
     let datasets = gather.grouped(&ids, &holding)?;
-    // A run that has not seen them is here because it evaluated them.
+    // A run that has not seen the images is listed because it was evaluated on them.
     for named in datasets.iter().flat_map(InDataset::records) {
         if let Some(found) = gather.unseeing.remove(&named.id) {
             gather.found.insert(named.id, Found { uses: named.uses, ..found });
@@ -206,7 +206,7 @@ pub fn impact(registry: &Registry, view: &View, asked: &Asked) -> Result<Impact,
     Ok(Impact { root: asked.to_string(), images: affected, nodes, edges, datasets, unread })
 }
 
-/// A record that used the images: of its document, which may be long, only what places it among the others.
+/// A record that used the images, with only those fields of its document that are needed for grouping.
 struct Found {
     kind: Kind,
     summary: String,
@@ -260,7 +260,7 @@ impl Gather<'_, '_> {
                     self.unseeing.insert(id, Found::of(&header, links, uses));
                 }
             }
-            // What used nothing itself can still be compared with what did.
+            // A record that used none of the images can still be compared with one that did.
             for edge in results(view, id, checkpoint)? {
                 walk.reach(edge.from, ());
             }
@@ -280,13 +280,13 @@ impl Gather<'_, '_> {
         }
     }
 
-    /// What a record names as this.
+    /// The target of a record's field.
     fn link(&self, id: &Hash, role: &Role) -> Option<Hash> {
         let link = self.found.get(id)?.links.iter().find(|link| link.role == *role)?;
         Some(link.to)
     }
 
-    /// The split and the fold that a spec or scores name.
+    /// Split and fold of a spec or of scores.
     fn fold(&self, id: &Hash) -> Option<(Hash, u32)> {
         Some((self.link(id, &Role::Split)?, self.found.get(id)?.fold?))
     }
@@ -295,7 +295,7 @@ impl Gather<'_, '_> {
         ids.iter().filter(move |id| self.found[*id].kind == kind)
     }
 
-    /// Groups by data set, split, fold, and what was trained or scored there.
+    /// Groups by data set, split, fold, and run or scores.
     fn grouped(&mut self, ids: &[Hash], datasets: &[Id<Dataset>]) -> Result<Vec<InDataset>, RegistryError> {
         let mut grouped: Vec<InDataset> = Vec::new();
         for id in datasets {
@@ -310,7 +310,7 @@ impl Gather<'_, '_> {
             });
         }
         let place = |grouped: &[InDataset], id: &Hash| grouped.iter().position(|one| one.id == *id);
-        // Split and fold of each run and of scores, and where those stand in the groups.
+        // Split and fold of each run and of scores, and their position in the groups.
         let mut folds: HashMap<(Hash, u32), (usize, usize, usize)> = HashMap::new();
         for id in self.of_kind(ids, Kind::Split).copied().collect::<Vec<_>>() {
             let dataset = self.link(&id, &Role::Dataset);
@@ -332,14 +332,14 @@ impl Gather<'_, '_> {
             }
             grouped[at].splits.push(split);
         }
-        // Scores stand with the run that made them, and the tables of scores with the scores.
+        // Scores are listed with their run, and tables of scores with the scores.
         let mut runs: Vec<(Hash, AffectedRecord)> = Vec::new();
         let mut holder: HashMap<Hash, usize> = HashMap::new();
         let mut homes: Vec<Option<(usize, usize, usize)>> = Vec::new();
         for id in self.of_kind(ids, Kind::Run).copied().collect::<Vec<_>>() {
             let fold = self.link(&id, &Role::Spec).and_then(|spec| self.fold(&spec));
             holder.insert(id, runs.len());
-            // One that began with the weights of another run has seen them in the data set of that.
+            // A run that started from the weights of another run has seen the images in that run's data set.
             let seen = self.usage.of(&id).rows().first().map_or(id, |(dataset, _)| *dataset);
             runs.push((seen, self.named(&id)));
             homes.push(fold.and_then(|fold| folds.get(&fold).copied()));
@@ -350,7 +350,7 @@ impl Gather<'_, '_> {
             let at = match made_by.and_then(|run| holder.get(&run).copied()) {
                 Some(at) => at,
                 None => {
-                    // A run that has not seen them, or none of ours.
+                    // A run that has not seen the images, or scores without a run.
                     let mut named = self.named(id);
                     if let Some(run) = made_by {
                         (named.id, named.kind) = (run, Kind::Run);

@@ -1,4 +1,4 @@
-//! All that the index knows, held against what the objects say.
+//! The contents of the index, compared with the objects.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -7,7 +7,7 @@ use crate::index::{Index, IndexError, Registration, View};
 use crate::records::{Event, Kind, Roles};
 use crate::registry::survey::{Survey, breaks, replay};
 
-/// Differences that are told one by one; the rest is counted.
+/// Number of differences that are listed; the others are counted.
 const MAX_REPORTED: usize = 20;
 
 /// The tables of an index.
@@ -16,19 +16,19 @@ pub(super) struct Known {
     records: HashMap<Hash, String>,
     by_id: Vec<Registration>,
     by_kind: Vec<Registration>,
-    /// Who is named, by whom, as what; ascending.
+    /// References: target, referrer, role; ascending.
     pub(super) mentions: Vec<(Hash, Hash, Roles)>,
     naming: HashSet<Hash>,
     pub(super) names: BTreeMap<String, Hash>,
     log: Vec<Hash>,
-    /// Transactions that there were before it was read.
+    /// Number of transactions before the index was read.
     pub(super) commits: u64,
-    /// Why it is not the newest index, if so.
+    /// Why it is an old index, if it is.
     stale: Option<String>,
 }
 
 impl Known {
-    /// Reads an index whole, after a check of its pages.
+    /// Reads a complete index, after a check of its pages.
     pub(super) fn read(index: &Index) -> Result<Self, IndexError> {
         let commits = index.commits();
         index.check()?;
@@ -66,24 +66,24 @@ impl Known {
         self.mentions.get(at).is_some_and(|(to, ..)| to == id)
     }
 
-    /// Whether the index has noted what an object names.
+    /// Whether the index has references of an object.
     pub(super) fn mentions_from(&self, id: &Hash) -> bool {
         self.naming.contains(id)
     }
 
-    /// What it knows to be records, of those kinds that are known here.
+    /// The records in the index, of the kinds that this reg knows.
     pub(super) fn kinds(&self) -> impl Iterator<Item = (Hash, Kind)> + '_ {
         self.records.iter().filter_map(|(id, kind)| Some((*id, Kind::named(kind)?)))
     }
 
-    /// What must be there because a name or a table names it.
+    /// Objects that must exist because a name or a table of the index refers to them.
     pub(super) fn expected(&self) -> impl Iterator<Item = Hash> + '_ {
         self.names.values().chain(&self.log).chain(self.records.keys()).copied()
     }
 
-    /// What is in the index and not in the objects, and the other way round, a sentence each.
+    /// Differences between the index and the objects, a sentence each.
     ///
-    /// Of a record that is damaged or missing, only the index speaks; those are reported as such elsewhere.
+    /// Damaged and missing records are only in the index, and are reported elsewhere.
     pub(super) fn compare(&self, survey: &Survey, there: impl Fn(&Hash) -> bool) -> Vec<String> {
         let mut problems: Vec<String> = self.stale.iter().cloned().collect();
         if self.by_id != self.by_kind {
@@ -102,8 +102,8 @@ impl Known {
                 _ => {}
             }
         }
-        // Of records, those that are registered; of packed arrays, those that one of them names, and those that
-        // the index knows from a record that is damaged now.
+        // Registered records; packed arrays to which one of them refers, or to which a record refers that is damaged
+        // now, according to the index.
         let mut speaking: HashSet<Hash> =
             survey.records.keys().filter(|id| self.is_registered(id)).copied().collect();
         let named: Vec<Hash> = speaking.iter().flat_map(|id| survey.links(id)).collect();
@@ -120,7 +120,7 @@ impl Known {
             ));
         }
         for (to, from, role) in without(&self.mentions, &said) {
-            // What is damaged or gone cannot contradict, and is reported as such.
+            // Damaged and missing objects are reported as such, not as contradictions.
             let gone = !there(from) && (self.is_registered(from) || named.contains(from));
             if !gone && !unreadable.contains(from) {
                 problems.push(format!(
@@ -143,17 +143,18 @@ impl Known {
         self.log.iter().map(|id| Some((*id, survey.events.get(id)?))).collect()
     }
 
-    /// Replays the log and compares what comes out with the names; looks for a log that goes on, further
-    /// than the index says `later`.
+    /// Replays the log and compares the result with the names; looks for a log that continues, beyond the entries
+    /// `later` of the index.
     pub(super) fn check_names(&self, survey: &Survey, later: &Known) -> Vec<String> {
         // A missing or damaged event is among the damaged objects already.
         let Some(log) = self.events(survey) else { return Vec::new() };
         let mut problems = breaks(&log);
-        // The log may go on behind what the index knew; that others have added to it meanwhile is no stray either.
+        // The log may continue beyond the index; entries that other processes have added meanwhile are no strays
+        // either.
         let continued = survey.log(self.log.last().copied());
         problems.extend(survey.strays(&continued));
         let further = continued.len();
-        // One entry more can be what a crash left, which no command has told anybody.
+        // A crash can leave one more entry, which no command has reported.
         if further > later.log.len() + 1 {
             problems.push(format!("the index is missing {} log entries", further - later.log.len()));
         }
@@ -174,7 +175,7 @@ impl Known {
     }
 }
 
-/// What is in `these` and not in `those`, both ascending.
+/// The elements of `these` that are not in `those`, both ascending.
 fn without<'a, T: Ord>(these: &'a [T], those: &'a [T]) -> impl Iterator<Item = &'a T> {
     let mut those = those.iter().peekable();
     these.iter().filter(move |this| {

@@ -1,7 +1,7 @@
-//! Where results come from and what they reach: trace, verify, taint, impact.
+//! Lineage of results and their use: trace, verify, taint, impact.
 //!
-//! Upwards is towards inputs: what an object names. That is written in the objects. Downwards is
-//! towards results: who names an object. That is asked of the index.
+//! Upwards is towards the inputs, along the references in the objects. Downwards is towards the results, along the
+//! referrers in the index.
 
 mod graph;
 mod impact;

@@ -13,26 +13,26 @@ use crate::progress::{Progress, Unit};
 use crate::registry::{Registry, RegistryError};
 use crate::store::Store;
 
-/// A place that cannot be repaired from.
+/// A source that cannot be used for repairs.
 #[derive(Debug, thiserror::Error)]
 pub enum RepairError {
-    /// It is not there, or cannot be read.
+    /// The source cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Source {
-        /// The place.
+        /// The source.
         path: PathBuf,
         /// What the system says.
         source: std::io::Error,
     },
-    /// The registry that is repaired.
+    /// The registry that is being repaired.
     #[error(transparent)]
     Registry(#[from] RegistryError),
 }
 
-/// Repairs damaged objects as far as `from` has their bytes, and says which, and what they came from.
+/// Repairs damaged objects if `from` has their bytes, and returns which objects were repaired from which files.
 ///
-/// `from` is another registry, or a folder, whose files may lie and be named in any way: only their hashes
-/// count. Nothing is taken that does not hash to the name of the object.
+/// `from` is another registry, or a folder with files of any name in any subfolder: only their hashes count. Bytes that
+/// do not hash to the id of the object are never used.
 pub fn repair(
     registry: &Registry,
     damaged: &[Damage],
@@ -40,7 +40,7 @@ pub fn repair(
     progress: &dyn Progress,
 ) -> Result<Vec<(Hash, PathBuf)>, RepairError> {
     let wanted: HashSet<Hash> = damaged.iter().map(|damage| damage.id).collect();
-    // What is only exposed is whole, and so its own source.
+    // An object that is only exposed is intact, and so its own source.
     let mut sources = in_registry(registry.store(), &wanted);
     let rest = &wanted - &sources.keys().copied().collect();
     let other = Registry::load(from).ok();
@@ -67,7 +67,7 @@ pub fn repair(
             Some(store) => store.read(&id).ok(),
             None => read(&path),
         };
-        // It may be another one than a moment ago.
+        // The file may have been replaced meanwhile.
         if let Some(bytes) = bytes.filter(|bytes| Hash::of(bytes) == id) {
             batch.put_anew(id, &bytes).map_err(RegistryError::Store)?;
             repaired.push((id, path));
@@ -78,12 +78,12 @@ pub fn repair(
     Ok(repaired)
 }
 
-/// The bytes of a file; nothing of a pipe, or of a link to what never ends.
+/// The bytes of a plain file; none of a pipe or device, or of a link to one.
 fn read(path: &Path) -> Option<Vec<u8>> {
     path.is_file().then(|| std::fs::read(path).ok()).flatten()
 }
 
-/// Where good bytes lie: an object of a registry, or a file that may be called and lie anyhow.
+/// A source of good bytes: an object of a registry, or a file of any name.
 struct Source<'s> {
     path: PathBuf,
     store: Option<&'s Store>,
@@ -94,7 +94,7 @@ fn in_registry<'s>(store: &'s Store, wanted: &HashSet<Hash>) -> HashMap<Hash, So
     whole.map(|id| (*id, Source { path: store.path(id), store: Some(store) })).collect()
 }
 
-/// Looks among the files of a folder: first at those named like a wanted image, then at all.
+/// Searches the files of a folder: first those with the name of a wanted image, then all.
 fn in_folder(
     damaged: &[Damage],
     wanted: HashSet<Hash>,
@@ -128,7 +128,7 @@ fn in_folder(
             let mut hasher = Hasher::name_only();
             let read = std::fs::File::open(path).and_then(|mut file| hasher.read(&mut file));
             let id = hasher.finish();
-            // A file that cannot be read is as good as none.
+            // A file that cannot be read is skipped.
             if read.is_ok() && wanted.contains(&id) {
                 lock().insert(id, path.clone());
             }

@@ -1,4 +1,4 @@
-//! From one object to all that it was made of, or to all that was made of it.
+//! From one object to everything that it depends on, or to everything that depends on it.
 
 use std::collections::HashMap;
 
@@ -14,8 +14,8 @@ use crate::store::StoreError;
 
 /// Follows the lineage from `root` to its end.
 ///
-/// Upwards, the executions that made a run, predictions or a table are shown beside them: they say when and where, and
-/// lead to the program that computed. Downwards, a program leads by way of its executions to what they made.
+/// Upwards, the executions of a run, predictions or a table are included: they say when and where, and lead to the
+/// program. Downwards, a program leads through its executions to their results.
 pub fn trace(
     registry: &Registry,
     view: &View,
@@ -25,8 +25,7 @@ pub fn trace(
     trace_near(registry, view, root, direction, usize::MAX)
 }
 
-/// The same, but for what is more than so many edges away: an answer that costs no more than it shows, however long the
-/// chains are that others have made.
+/// The same, limited to a number of edges, so that the cost does not depend on the length of a stranger's chains.
 pub fn trace_near(
     registry: &Registry,
     view: &View,
@@ -42,13 +41,13 @@ pub fn trace_near(
     Ok(graph)
 }
 
-/// What a trace comes by.
+/// Receives the objects and edges of a trace.
 enum Traced {
     Node(Node),
     Edge(Edge),
 }
 
-/// Follows the lineage of several objects at once, and keeps nothing of what it finds.
+/// Follows the lineage of several objects at once, and keeps none of the objects.
 fn follow(
     registry: &Registry,
     view: &View,
@@ -80,7 +79,7 @@ fn follow(
     Ok(())
 }
 
-/// Finds the images of a manifest, which need not be read for that.
+/// Visits the images of a manifest, without reading them.
 fn find_images(walk: &mut Walk<Option<Roles>>, manifest: Hash, of: &Manifest, found: &mut dyn FnMut(Traced)) {
     let rows = || of.rows.iter().filter_map(|row| Some((row, row.object?)));
     images(manifest, rows().map(|(_, image)| image)).for_each(|edge| found(Traced::Edge(edge)));
@@ -105,19 +104,19 @@ enum Object {
     File(Hash, u64),
     Image(Hash, String, u64),
     Missing(Hash),
-    /// Not the bytes that it is named by, or none that can be read; the kind is what the index says.
+    /// Damaged or unreadable; the kind is the one in the index.
     Damaged(Hash, NodeKind),
 }
 
 impl Object {
-    /// A lineage goes around what is damaged or missing, so that it can be traced and verified at all.
+    /// A lineage continues past damaged or missing objects, so that it can be traced and verified.
     fn read(registry: &Registry, view: &View, id: Hash, part: Option<&Roles>) -> Result<Self, RegistryError> {
         let damaged = || {
             let kind = view.kind(&id)?.map(NodeKind::Record);
             let by_part = || NodeKind::named(part.map_or("object".to_owned(), Roles::to_string));
             Ok(Object::Damaged(id, kind.unwrap_or_else(by_part)))
         };
-        // What some role may be of a packed array, and what must be.
+        // Roles that may refer to a packed array, and those that must.
         let may_be = |kind: PackedKind| {
             let may = |role: &Role| match role.referent() {
                 Referent::Packed(named) => named == kind,
@@ -194,7 +193,7 @@ impl Object {
         }
     }
 
-    /// The edges that lead on from it; what is reached by way of no edge is noted.
+    /// The edges from it; images, which have no further edges, are visited.
     fn edges(
         &self,
         view: &View,
@@ -213,7 +212,7 @@ impl Object {
             },
             (Direction::Down, Object::Record(_, header)) => {
                 let links = header.links();
-                // What it made names neither it nor the program; that edge comes with what it made.
+                // Its result refers neither to it nor to the program; that edge is added with the result.
                 for made in made_by(header.kind, &links) {
                     walk.reach(made, Some(Role::Made.into()));
                 }
@@ -251,7 +250,7 @@ impl Object {
     }
 }
 
-/// The image of this name in the newest data set that has one.
+/// The image with this name in the newest data set that has one.
 pub fn image_named(registry: &Registry, view: &View, name: &str) -> Result<Option<Hash>, RegistryError> {
     for dataset in view.of_kind(Kind::Dataset)?.into_iter().rev() {
         let manifest = registry.manifest(&registry.get::<Dataset>(Id::new(dataset))?)?;
@@ -262,10 +261,10 @@ pub fn image_named(registry: &Registry, view: &View, name: &str) -> Result<Optio
     Ok(None)
 }
 
-/// The name that some manifest gives to an image.
+/// The name of an image in some manifest.
 fn image_name(registry: &Registry, view: &View, id: &Hash) -> Result<Option<String>, RegistryError> {
     for from in manifests_of(view, id)? {
-        // A damaged manifest must not keep the rest from being named.
+        // Images of other manifests are named even if one manifest is damaged.
         if let Ok(manifest) = registry.packed_alone::<Manifest>(Id::new(from)) {
             return Ok(manifest
                 .rows
@@ -277,13 +276,13 @@ fn image_name(registry: &Registry, view: &View, id: &Hash) -> Result<Option<Stri
     Ok(None)
 }
 
-/// Everything that `roots` depend on, themselves included. A study names the specs of its runs only: what was
-/// made of these belongs to it, too.
+/// Everything that `roots` depend on, including themselves. A study refers only to the specs of its runs: their results
+/// are included, too.
 pub fn behind(registry: &Registry, view: &View, roots: &[Hash]) -> Result<Vec<Hash>, RegistryError> {
     let mut wanted = roots.to_vec();
     for root in roots {
         if view.kind(root)? == Some(Kind::Study) {
-            // A damaged one is found with the rest, and does not say what it names.
+            // A damaged record is found like the others, and its references are unknown.
             let Ok(study) = registry.get::<Study>(Id::new(*root)) else { continue };
             let specs: Vec<Hash> = study.runs.iter().filter_map(|run| Some(run.spec?.hash)).collect();
             if !specs.is_empty() {

@@ -1,5 +1,4 @@
-//! Re-hashes objects, checks what they and the index say of each other, and says which results damage
-//! taints.
+//! Re-hashes objects, compares them with the index, and finds the results that are tainted by damage.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -18,33 +17,33 @@ use crate::registry::walk::{Edge, Lineage, Walk, is_image_alone, manifests_of, r
 use crate::registry::{Registry, RegistryError, Removed, freed};
 use crate::withdrawal::Withdrawn;
 
-/// What a verification found.
+/// The result of a verification.
 #[derive(Debug, Default, Serialize)]
 pub struct Verification {
-    /// Objects that were re-hashed.
+    /// Number of objects that were re-hashed.
     pub checked: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Objects that are not what they should be.
+    /// Damaged and missing objects.
     pub damaged: Vec<Damage>,
-    /// Images that are named and not here because their removal for good was recorded: no damage.
+    /// Missing images whose purge was recorded: no damage.
     pub purged: Vec<Gone>,
-    /// Images whose removal for good was recorded and that are here all the same: `reg withdraw … --purge`
-    /// was cut short, or somebody has put them back.
+    /// Images whose purge was recorded and that still exist: `reg withdraw … --purge` was interrupted, or somebody has
+    /// put them back.
     pub lingering: Vec<Gone>,
-    /// Names that are not what the log of their changes says, and breaks in that log.
+    /// Names that contradict the log of their changes, and breaks in that log.
     pub names: Vec<String>,
     /// Records that were removed and whose objects are here until `reg gc`: no damage.
     pub removed: Vec<RemovedObject>,
-    /// What the index says and the objects do not, and the other way round.
+    /// Contradictions between the index and the objects.
     pub index: Vec<String>,
-    /// Records that are whole and that the index does not know: a crash left them, and the command that was
-    /// to register them was never repeated. They harm nothing.
+    /// Intact records that are not in the index: a crash left them, and the command that was registering them was not
+    /// repeated. They do no harm.
     pub unregistered: Vec<Hash>,
-    /// Files in the folder of objects that are named like none. They harm nothing.
+    /// Files in the folder of objects whose names are not ids. They do no harm.
     #[serde(serialize_with = "shown")]
     pub strangers: Vec<PathBuf>,
-    /// Objects that were damaged and are whole again, and the file that the bytes came from.
+    /// Objects that were repaired, and the file with their bytes.
     #[serde(serialize_with = "shown_beside")]
     pub repaired: Vec<(Hash, PathBuf)>,
 }
@@ -59,16 +58,16 @@ fn shown_beside<S: Serializer>(pairs: &[(Hash, PathBuf)], serializer: S) -> Resu
     serializer.collect_seq(pairs.iter().map(|(id, path)| (id, path.display().to_string())))
 }
 
-/// An image whose removal for good was recorded.
+/// An image whose purge was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Gone {
     /// Its id.
     pub id: Hash,
-    /// Its file name; none for a picture of it.
+    /// Its file name; none for the picture of a heat map.
     pub name: Option<String>,
     /// The withdrawal.
     pub withdrawal: Hash,
-    /// Whom or what that is about.
+    /// The subject of the withdrawal.
     pub subject: String,
 }
 
@@ -90,11 +89,11 @@ pub struct RemovedObject {
 pub struct Damage {
     /// Its id.
     pub id: Hash,
-    /// What it is: a kind, `image`, or the part that it plays.
+    /// Its kind, `image`, or its role.
     pub kind: String,
     /// Its name, if it has one.
     pub name: Option<String>,
-    /// What is wrong.
+    /// The problem.
     pub problem: String,
     /// Results that depend on it: tables first.
     pub taints: Vec<Tainted>,
@@ -117,7 +116,7 @@ impl Verification {
         self.damaged.is_empty() && self.names.is_empty() && self.index.is_empty()
     }
 
-    /// Tells what is missing by right from what is damaged.
+    /// Separates purged objects from damaged ones.
     fn settle(
         &mut self,
         registry: &Registry,
@@ -143,9 +142,9 @@ impl Verification {
 
 /// Checks all objects and the index.
 ///
-/// Every byte is hashed again; records and packed arrays must also be of their kind's form, and what a
-/// registered record, a manifest, a name or the index names must be there. The index must hold exactly what
-/// the objects say, and its pages must have their checksums. A damaged index keeps nothing from being checked.
+/// Every object is hashed; records and packed arrays must also be valid for their kind, and the targets of registered
+/// records, manifests, names and the index must exist. The index must match the objects exactly, and its pages must
+/// have their checksums. If the index is damaged, everything else is still checked.
 pub fn verify(registry: &Registry, progress: &dyn Progress) -> Result<Verification, RegistryError> {
     let _lease = registry.lease_to_look()?;
     let mut result = Verification::default();
@@ -155,7 +154,7 @@ pub fn verify(registry: &Registry, progress: &dyn Progress) -> Result<Verificati
         || Known::read(registry.index()),
         || registry.survey(&before, Depth::Everything, progress),
     );
-    // What the index knew when it was read is there now, but may not have been when the objects were listed.
+    // Objects in the index exist now, but may have been added after the objects were listed.
     let listing = registry.store().list()?;
     let new: Vec<Hash> =
         listing.objects.iter().filter(|id| before.binary_search(id).is_err()).copied().collect();
@@ -176,7 +175,7 @@ pub fn verify(registry: &Registry, progress: &dyn Progress) -> Result<Verificati
     let mut expected: Vec<Hash> = Vec::new();
     match &known {
         Some(known) => {
-            // What others have added meanwhile, they have also registered.
+            // Objects that other processes have added meanwhile are registered too.
             let later = match registry.index().commits() == known.commits {
                 true => None,
                 false => Some(Known::of(&registry.index().view_of_any_age()?)?),
@@ -191,7 +190,7 @@ pub fn verify(registry: &Registry, progress: &dyn Progress) -> Result<Verificati
             let nobodys = survey.records.keys().filter(|id| !known.is_registered(id));
             result.unregistered = nobodys.filter(|id| !later.is_registered(id)).copied().collect();
             expected.extend(known.expected());
-            // What nobody registered, as a crash can leave it, promises nothing.
+            // Unregistered records, as a crash can leave them, need not have all their targets.
             for id in survey.records.keys().chain(survey.packed.keys()).filter(|id| known.mentions_from(id)) {
                 expected.extend(survey.links(id));
             }
@@ -254,15 +253,15 @@ fn gone(withdrawn: &Withdrawn, id: &Hash) -> Option<Gone> {
     })
 }
 
-/// Checks the objects that `roots` depend on, themselves included, and nothing of the index but what leads
-/// to them.
+/// Checks the objects that `roots` depend on, including themselves, and only the entries of the index that lead to
+/// them.
 pub fn verify_some(
     registry: &Registry,
     roots: &[Hash],
     progress: &dyn Progress,
 ) -> Result<Verification, RegistryError> {
     let _lease = registry.lease_to_look()?;
-    // Not kept open while the objects are read, which may take long: nobody could register anything.
+    // Not kept open while the objects are read, which may take long: no process could register anything.
     let (wanted, known, withdrawn) = {
         let view = registry.view()?;
         (behind(registry, &view, roots)?, Known::of(&view)?, Withdrawn::known(registry, &view)?)
@@ -274,13 +273,13 @@ pub fn verify_some(
     let expected: Vec<Hash> = named.filter(|id| !registry.store().contains(id)).collect();
     let mut result = Verification::default();
     result.settle(registry, &mut survey, Some(&known), expected, &withdrawn);
-    // What was removed for good is among what they depend on, and nothing of it can be checked.
+    // Purged objects are among their dependencies, and cannot be checked.
     result.checked = (wanted.len() - result.purged.len()) as u64;
     result.bytes = survey.bytes;
     Ok(result)
 }
 
-/// The problems of a survey and what is `missing` besides, in order of ids, with what each taints.
+/// The problems of a survey and the `missing` objects, sorted by id, each with the results that it taints.
 fn damage(registry: &Registry, survey: &Survey, known: Option<&Known>, missing: Vec<Hash>) -> Vec<Damage> {
     let mut problems = survey.problems.clone();
     let named: HashSet<Hash> = problems.iter().map(|(id, _)| *id).collect();
@@ -300,12 +299,12 @@ fn damage(registry: &Registry, survey: &Survey, known: Option<&Known>, missing: 
     each.collect()
 }
 
-/// Who names whom, by the objects and by the index together: a damaged object no longer says what it named.
+/// The references in the objects and in the index together: those of a damaged object are only in the index.
 pub(super) struct DamageGraph {
     referrers: HashMap<Hash, Vec<(Hash, Roles)>>,
     kinds: HashMap<Hash, Kind>,
     names: HashMap<Hash, String>,
-    /// What each execution made.
+    /// The result of each execution.
     made: HashMap<Hash, Hash>,
     /// The checkpoint of each run.
     checkpoints: HashMap<Hash, Hash>,
@@ -356,14 +355,13 @@ impl DamageGraph {
         self.referrers.get(id).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether an object is nothing but an image or its picture.
+    /// Whether an object is only an image or its picture.
     fn is_image(&self, id: &Hash) -> bool {
         // A survey that is there can always be asked.
         is_image_alone(self, id).unwrap_or(false)
     }
 
-    /// The names that manifests give to images among `ids`. Each manifest is read once; a damaged one must
-    /// not keep the rest from being named.
+    /// The names of the images among `ids`, from manifests. Each manifest is read once; a damaged one is skipped.
     fn image_names<'i>(
         &self,
         registry: &Registry,
@@ -389,7 +387,7 @@ impl DamageGraph {
         names
     }
 
-    /// What an object is that may be unreadable, and its name.
+    /// Kind and name of an object that may be unreadable.
     fn describe(&self, id: &Hash, images: &HashMap<Hash, String>) -> (String, Option<String>) {
         let name = self.names.get(id).cloned();
         if let Some(kind) = self.kinds.get(id) {
@@ -412,7 +410,7 @@ impl DamageGraph {
         let mut walk = Walk::from([(*id, ())]);
         let mut tainted = Vec::new();
         while let Some((next, ())) = walk.step() {
-            // A program is behind what its executions made; that an execution is damaged taints nothing.
+            // The results of a program depend on it; a damaged execution taints nothing.
             if let Some(made) = self.made.get(&next).filter(|made| next != *id && walk.reach(**made, ())) {
                 tainted.extend(self.tainted(made));
             }
@@ -422,8 +420,8 @@ impl DamageGraph {
                 if !walk.reach(*from, ()) {
                     continue;
                 }
-                // That a run was executed says nothing of its value, and packed arrays stand for the
-                // records that name them.
+                // Executions do not affect values, and packed arrays are represented by the
+                // records that refer to them.
                 tainted.extend(self.tainted(from));
             }
         }

@@ -59,13 +59,13 @@ impl Record for Spec {
 
     fn summary(&self) -> String {
         format!(
-            "{}, {}, division {}, seed {}, {} epochs, {} threads, {}",
+            "{}, {}, division {}, seed {}, {}, {}, {}",
             self.model.name,
             self.init.name(),
             self.fold,
             self.seed,
-            self.training.epochs,
-            self.threads,
+            counted(self.training.epochs.into(), "epoch"),
+            counted(self.threads.into(), "thread"),
             match self.device {
                 DeviceKind::Cpu => "cpu",
                 DeviceKind::Cuda => "cuda",

@@ -304,7 +304,7 @@ mod tests {
         three subsets need at least 3 patients; the data set has 2 (all images of a patient stay in one subset: ingest more patients)
         division 1 of the split would have no test images (ingest more patients, or give this subset a larger share)
         `a.png` is listed both for training and for test (remove the name from one of the lists)
-        none of the 3 images listed for test is in the data set (a list has one `Image Index` per line, such as 00000001_000.png)
+        the data set has none of the 3 images listed for test (a list has one `Image Index` per line, such as 00000001_000.png)
         a validation share of 1.5 is not possible (give a fraction between 0 and 1, such as 0.1)
         ");
     }

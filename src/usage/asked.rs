@@ -1,4 +1,4 @@
-//! Images that somebody asks about: those of a patient, of a name, of a file, of a row of metadata.
+//! Queries for images: of a patient, with a name, of a file, of a row of metadata.
 
 use std::path::Path;
 
@@ -11,16 +11,16 @@ use crate::records::{Dataset, ImageRow, Kind, Manifest, PatientId, Role};
 use crate::registry::walk::manifests_of;
 use crate::registry::{Registry, RegistryError};
 
-/// Whom or what is asked about.
+/// The subject of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
     /// All images of a patient.
     Patient(PatientId),
-    /// The images of this name.
+    /// The images with this name.
     Name(String),
     /// The images with these bytes.
     File(Hash),
-    /// A data row of a metadata file, from 1 behind its header.
+    /// A data row of a metadata file, from 1 after its header.
     Row {
         /// The file.
         metadata: Hash,
@@ -33,13 +33,13 @@ impl Asked {
     /// Reads `patient:13` or `patient:p10`, `DATASET:42`, `FILE.csv:42`, the name of an image, or the id of one; none
     /// if it is something else.
     ///
-    /// A row is named by a data set, by the object that its metadata is, or by a copy of that file.
+    /// A row can be given by its data set, by the object of the metadata, or by a copy of the file.
     ///
     /// # Errors
-    /// Text that begins like one of these and is none.
+    /// Text that begins like one of these and is invalid.
     pub fn read(registry: &Registry, view: &View, text: &str) -> Result<Option<Self>, RegistryError> {
         let unknown = || RegistryError::Unknown { text: text.to_owned(), similar: Vec::new(), known: None };
-        // A patient may be called what has a colon in it.
+        // The id of a patient may contain a colon.
         if let Some((what, patient)) = text.split_once(':')
             && what.eq_ignore_ascii_case("patient")
         {
@@ -64,7 +64,7 @@ impl Asked {
         }
     }
 
-    /// Whether a row of a data set is meant.
+    /// Whether the query is for a row of a data set.
     pub fn is(&self, dataset: &Dataset, row: &ImageRow) -> bool {
         match self {
             Asked::Patient(patient) => row.patient == *patient,
@@ -105,7 +105,7 @@ fn metadata_of(registry: &Registry, view: &View, text: &str) -> Result<Option<Ha
     Ok(view.referrers(&id)?.iter().any(|(_, roles)| roles.contains(&Role::Metadata)).then_some(id))
 }
 
-/// All data sets with their manifests, oldest first. One that cannot be read is left out: `reg verify` names it.
+/// All data sets with their manifests, oldest first. Unreadable data sets are left out: `reg verify` reports them.
 pub fn datasets(
     registry: &Registry,
     view: &View,

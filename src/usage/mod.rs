@@ -1,4 +1,4 @@
-//! Which images somebody means, and which records used them, exactly.
+//! Queries for images, and the records that used them.
 
 mod asked;
 mod query;

@@ -1,8 +1,8 @@
-//! Which records used which images, exactly: not all that depends on a data set, but what was trained, selected
-//! or evaluated on some of its rows.
+//! Which records used which images: not everything that depends on a data set, but the records that were trained,
+//! selected or evaluated on some of its rows.
 //!
-//! A run of a fold in which a patient tests has not seen the patient, though its lineage leads to the data set that holds
-//! him. So this walks from a record towards its inputs and asks, at the split, for the subset of each row.
+//! A run has not seen the test patients of its fold, although its lineage leads to the data set with their images. So
+//! the query walks from a record towards its inputs and looks up the subset of each row in the split.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
@@ -16,26 +16,26 @@ use crate::records::{
 use crate::registry::walk::{DepthFirst, WalkEvent};
 use crate::registry::{Objects, RegistryError};
 
-/// Rows of data sets: place of the row in the manifest, by data set.
+/// Rows of data sets: indices in the manifest, by data set.
 pub type RowSet = BTreeSet<(Hash, u32)>;
 
-/// What a record did with the chosen images.
+/// How a record used the chosen images.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DataUsage {
-    /// Holds them: a data set, a split, a table of counts.
+    /// It contains them: a data set, a split, a table of counts.
     pub holds: RowSet,
     /// Weights were fitted to them.
     pub trained: RowSet,
     /// Weights, penalties or thresholds were selected on them.
     pub validated: RowSet,
-    /// Scores of them are in it, or numbers made of such scores.
+    /// It contains their scores, or numbers computed from such scores.
     pub scored: RowSet,
 }
 
-/// How many of the chosen images a record used, and how.
+/// Number of chosen images that a record used, by use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct UsageCounts {
-    /// Images that it holds.
+    /// Images that it contains.
     pub holds: u64,
     /// Images that weights were fitted to.
     pub trained: u64,
@@ -64,8 +64,8 @@ impl DataUsage {
     }
 }
 
-/// How many different images there are among some names with files. A name without a file, in a data set of metadata
-/// only, is the image of that name.
+/// Number of different images among names with files. A name without a file, in a metadata-only data set, counts as the
+/// image with that name.
 pub fn different<'i>(images: impl Iterator<Item = (&'i str, Option<Hash>)>) -> u64 {
     let mut files: BTreeMap<&str, BTreeSet<Hash>> = BTreeMap::new();
     for (name, file) in images {
@@ -89,10 +89,10 @@ impl std::fmt::Display for UsageCounts {
     }
 }
 
-/// Says which rows of a data set are asked about.
+/// Selects rows of a data set.
 pub type Choice<'a> = dyn Fn(Id<Dataset>, &Dataset) -> Result<Vec<u32>, RegistryError> + 'a;
 
-/// Answers for one choice of images; each record is looked at once.
+/// Answers queries for one choice of images; each record is read once.
 pub struct UsageQuery<'a> {
     objects: &'a dyn Objects,
     choice: Box<Choice<'a>>,
@@ -102,12 +102,12 @@ pub struct UsageQuery<'a> {
     known: HashMap<Hash, Rc<DataUsage>>,
     /// Images of the data sets of which names were needed.
     manifests: HashMap<Hash, Manifest>,
-    /// What could not be read, so that its use is not known.
+    /// Records that could not be read, whose use is unknown.
     pub unread: BTreeMap<Hash, String>,
 }
 
 impl<'a> UsageQuery<'a> {
-    /// Begins to answer.
+    /// Creates a query.
     pub fn new(objects: &'a dyn Objects, choice: Box<Choice<'a>>) -> Self {
         let (rows, folds, known, manifests, unread) = Default::default();
         UsageQuery { objects, choice, rows, folds, known, manifests, unread }
@@ -151,10 +151,10 @@ impl<'a> UsageQuery<'a> {
         Ok(folds)
     }
 
-    /// What a record did with the chosen images. What cannot be read is noted and counts as nothing.
+    /// How a record used the chosen images. Unreadable records are noted and count as unused.
     ///
-    /// Of a record, nothing but its uses is kept until those are known that it depends on: a chain of weights
-    /// that were trained from weights may be as long as somebody likes.
+    /// Until the uses of its inputs are known, only the uses of a record are kept: a chain of weights that were trained
+    /// from weights can have any length.
     pub fn of(&mut self, id: &Hash) -> Rc<DataUsage> {
         let mut walk = DepthFirst::from([(*id, ())]);
         let mut open: HashMap<Hash, Vec<ImageUse>> = HashMap::new();
@@ -208,7 +208,7 @@ impl<'a> UsageQuery<'a> {
         Ok(uses)
     }
 
-    /// Adds up what a record did, all that it depends on being known.
+    /// Adds up the uses of a record whose inputs are all known.
     fn sum(&mut self, uses: Vec<ImageUse>) -> Result<Rc<DataUsage>, RegistryError> {
         let alone = match uses[..] {
             [ImageUse::Of(id)] => self.known.get(&id).cloned(),
@@ -224,7 +224,7 @@ impl<'a> UsageQuery<'a> {
         Ok(Rc::new(used))
     }
 
-    /// Adds one way in which a record used the chosen images.
+    /// Adds one use of the chosen images by a record.
     fn add(&mut self, used: &mut DataUsage, term: ImageUse) -> Result<(), RegistryError> {
         match term {
             ImageUse::Holds(dataset) => used.holds.extend(self.all(dataset)?),
@@ -236,7 +236,7 @@ impl<'a> UsageQuery<'a> {
                     Purpose::Scoring => used.scored.extend(rows),
                 }
             }
-            // One that is not known yet waits for this one: weights that a run began with and did not change.
+            // A record that is not known yet waits for this one: weights that a run started from and did not change.
             ImageUse::Of(id) => self.known.get(&id).into_iter().for_each(|of| used.add(of)),
             ImageUse::Origins(weights) => {
                 for run in self.objects.origins(weights)? {
@@ -261,7 +261,7 @@ impl<'a> UsageQuery<'a> {
         Ok(())
     }
 
-    /// How many different images a record used in each way.
+    /// Number of different images that a record used, by use.
     pub fn counts(&mut self, used: &DataUsage) -> UsageCounts {
         UsageCounts {
             holds: self.different(&used.holds),
@@ -271,7 +271,7 @@ impl<'a> UsageQuery<'a> {
         }
     }
 
-    /// How many different images these are: two versions of a data set have rows of their own for one.
+    /// Number of different images: two versions of a data set have different rows for the same image.
     pub fn different(&mut self, rows: &RowSet) -> u64 {
         let datasets: BTreeSet<Hash> = rows.iter().map(|(dataset, _)| *dataset).collect();
         if datasets.len() < 2 {
@@ -281,13 +281,13 @@ impl<'a> UsageQuery<'a> {
         different(images.iter().map(|(name, object)| (name.as_str(), *object)))
     }
 
-    /// The document of a record whose use is known; none of what could not be read.
+    /// The document of a record whose use is known; none if it could not be read.
     pub(crate) fn header(&self, id: &Hash) -> Option<codec::Header> {
         let bytes = if self.unread.contains_key(id) { None } else { self.objects.bytes(id).ok() };
         codec::Header::read(&bytes?).ok()
     }
 
-    /// The chosen images that every model scored on the same fold: a table of shared images is of no others.
+    /// The chosen images that every model scored on the same fold: a table of shared images has no others.
     fn shared(&mut self, predictions: &[Id<Predictions>]) -> Result<RowSet, RegistryError> {
         let mut folds: BTreeMap<Option<u32>, Vec<RowSet>> = BTreeMap::new();
         for id in predictions {
@@ -308,7 +308,7 @@ impl<'a> UsageQuery<'a> {
         Ok(shared)
     }
 
-    /// Name and file of the image of a row; none where its data set cannot be read, which is noted.
+    /// Name and file of the image of a row; none if its data set cannot be read, which is noted.
     fn image(&mut self, (dataset, row): &(Hash, u32)) -> Option<(String, Option<Hash>)> {
         if !self.manifests.contains_key(dataset) {
             let manifest = || self.objects.manifest(&self.objects.get(Id::<Dataset>::new(*dataset))?);
@@ -337,7 +337,7 @@ impl<'a> UsageQuery<'a> {
         Ok(rows.unwrap_or_default().iter().map(|row| (dataset.hash, *row)).collect())
     }
 
-    /// The chosen images among those that some scores are of.
+    /// The chosen images among those with scores.
     fn scored(&mut self, dataset: Id<Dataset>, scores: Id<Scores>) -> Result<RowSet, RegistryError> {
         let rows = self.rows(dataset)?;
         if rows.is_empty() {

@@ -1,7 +1,8 @@
-//! Data that must not be used any more: what is withdrawn, what that covers and which results it marks, and the refusal
-//! to compute with it.
+//! Withdrawn data: the images that a withdrawal covers, the results that are flagged, and the refusal of new
+//! computations.
 //!
-//! A withdrawal is a record like any other. It says what is covered by name, so that it also holds of what comes later.
+//! A withdrawal is a record like any other. It covers images by patient or name, and so also images that are added
+//! later.
 
 mod error;
 mod refuse;

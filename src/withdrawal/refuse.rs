@@ -8,7 +8,7 @@ use crate::hash::Hash;
 use crate::records::{Dataset, Manifest, Spec, Subset};
 use crate::registry::Registry;
 
-/// What may be used of a registry: with `allow_withdrawn`, also what was withdrawn.
+/// A registry, and whether its withdrawn images may be used.
 #[derive(Clone, Copy)]
 pub struct UsePolicy<'a> {
     /// The registry.

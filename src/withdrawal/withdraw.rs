@@ -1,7 +1,7 @@
-//! Takes data out of use, and says which results contain what was taken out.
+//! Withdraws data, and finds the results that contain withdrawn data.
 //!
-//! First the withdrawal is recorded, then, if asked for, bytes go: a record without its purge is finished by the same
-//! command, a purge without its record would look like damage.
+//! First the withdrawal is recorded, then, on request, bytes are removed: the same command finishes an interrupted
+//! purge, while a purge without a record would look like damage.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -16,7 +16,7 @@ use crate::registry::walk::is_image_alone;
 use crate::registry::{Objects, Purged, Registry, RegistryError, Stamp};
 use crate::usage::{Asked, DataUsage, UsageCounts, UsageQuery, datasets, different};
 
-/// Bytes of the longest reason.
+/// Maximum length of a reason in bytes.
 const MAX_REASON: usize = 2000;
 
 /// Why something was not withdrawn.
@@ -25,19 +25,19 @@ pub enum WithdrawError {
     /// The registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// No data set has it.
+    /// No data set has an image of the subject.
     #[error("no data set here has an image of {0}")]
     NotHere(String),
     /// Neither a patient nor an image.
     #[error("`{0}` is neither a patient nor an image")]
     NotAnImage(String),
-    /// A reason that says nothing, or too much.
+    /// An empty reason, or one that is too long.
     #[error("the reason must be one line of 1 to {} bytes", thousands(MAX_REASON as u64))]
     BadReason,
-    /// Files that are also somebody else's.
+    /// Files that are also images of other patients.
     #[error("the same bytes are also {}: a purge removes these too", .0.join(", "))]
     Shared(Vec<String>),
-    /// There is nothing to take back.
+    /// There is no withdrawal to revoke.
     #[error("{0} is not withdrawn")]
     NotWithdrawn(String),
 }
@@ -49,7 +49,7 @@ impl From<IndexError> for WithdrawError {
 }
 
 impl WithdrawError {
-    /// What might help.
+    /// A hint.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             WithdrawError::NotHere(_) => Some(
@@ -62,40 +62,40 @@ impl WithdrawError {
     }
 }
 
-/// What shall be withdrawn, and how.
+/// A request to withdraw data.
 #[derive(Debug, Clone)]
 pub struct WithdrawRequest<'r> {
     /// A patient, or an image by name or file.
     pub asked: Asked,
-    /// Why.
+    /// The reason.
     pub reason: &'r str,
-    /// Remove the bytes for good.
+    /// Whether the bytes are permanently removed.
     pub purge: bool,
-    /// Also bytes that other patients' images share.
+    /// Whether bytes are removed that other patients' images share.
     pub shared: bool,
     /// Name of the machine.
     pub host: &'r str,
 }
 
-/// What was withdrawn.
+/// The result of a withdrawal.
 #[derive(Debug)]
 pub struct Withdrew {
-    /// The withdrawal of it.
+    /// The id of the withdrawal.
     pub id: Id<Withdrawal>,
     /// Its record.
     pub record: Withdrawal,
-    /// Whether it is new; else it was withdrawn before.
+    /// Whether the withdrawal is new; otherwise the data had been withdrawn before.
     pub new: bool,
     /// Images of other patients with the same bytes, which are withdrawn with them.
     pub shared: Vec<String>,
-    /// What was removed for good.
+    /// The result of the purge.
     pub purged: Option<Purged>,
-    /// The data sets that hold the images, and how many of them.
+    /// The data sets with the images, and the number of images in each.
     pub datasets: Vec<(Hash, u64)>,
 }
 
 impl Withdrew {
-    /// How many different images these are, however many data sets hold them.
+    /// Number of different images, however many data sets have them.
     pub fn different(&self) -> u64 {
         different(
             self.record.images.iter().map(|image| (image.name.as_str(), image.blake3.map(|file| file.0))),
@@ -103,9 +103,9 @@ impl Withdrew {
     }
 }
 
-/// Records that data must not be used any more; with `purge`, also removes its bytes for good.
+/// Records that data must not be used any more; with `purge`, also removes its bytes permanently.
 ///
-/// What was withdrawn before is not recorded again; a purge that was cut short is finished.
+/// An existing withdrawal is not recorded again; an interrupted purge is finished.
 pub fn withdraw(
     registry: &Registry,
     request: &WithdrawRequest<'_>,
@@ -118,7 +118,7 @@ pub fn withdraw(
     let mut objects = Vec::new();
     if request.purge {
         for object in &found.objects {
-            // Somebody's manifest may call a checkpoint an image.
+            // A forged manifest may call a checkpoint an image.
             if is_image_alone(&view, object)? {
                 objects.push(*object);
             }
@@ -146,7 +146,7 @@ pub fn withdraw(
     Ok(Withdrew { id, record, new, shared: found.shared, purged, datasets: found.datasets })
 }
 
-/// Takes back every withdrawal of a subject. Bytes that were purged do not come back by it, but may be ingested again.
+/// Revokes every withdrawal of a subject. Purged bytes are not restored, but can be ingested again.
 pub fn revoke(
     registry: &Registry,
     request: &WithdrawRequest<'_>,
@@ -156,7 +156,7 @@ pub fn revoke(
     let view = registry.view()?;
     let subject = match Affected::find(registry, &view, &request.asked) {
         Ok(found) => found.subject,
-        // It may have been withdrawn elsewhere, and not be here at all.
+        // It may have been withdrawn in another registry, and not exist here.
         Err(e) => match &request.asked {
             Asked::Patient(patient) => Subject::Patient { patient: patient.clone() },
             _ => return Err(e),
@@ -188,7 +188,7 @@ pub fn revoke(
     Ok(in_force)
 }
 
-/// The withdrawals that hold of some of the images of a subject, oldest first.
+/// The withdrawals in force that cover some of the images of a subject, oldest first.
 pub fn in_force(registry: &Registry, asked: &Asked) -> Result<Vec<Withdrawal>, WithdrawError> {
     let view = registry.view()?;
     let found = match Affected::find(registry, &view, asked) {
@@ -207,11 +207,11 @@ fn check(reason: &str) -> Result<(), WithdrawError> {
     if whole && reason.parse::<Hash>().is_err() { Ok(()) } else { Err(WithdrawError::BadReason) }
 }
 
-/// What a withdrawal covers here and now.
+/// The images and files that a withdrawal covers now.
 struct Affected {
     subject: Subject,
     images: BTreeSet<WithdrawnImage>,
-    /// Rows of all of them, to see what covers them.
+    /// Their rows, to find the withdrawals that cover them.
     rows: Vec<ImageRow>,
     /// Files of the images, and pictures made of them.
     objects: Vec<Hash>,
@@ -277,9 +277,10 @@ impl Affected {
         Ok(Affected { subject, images, rows, objects, pictures, shared, datasets: holding })
     }
 
-    /// A withdrawal of the same subject that holds, if each of the images is covered.
+    /// A withdrawal of the same subject in force, if it covers each of the images.
     ///
-    /// That of an image is none of its patient, whose other images may come later, and either may be taken back alone.
+    /// The withdrawal of an image does not withdraw its patient, whose other images may be added later, and each can be
+    /// revoked separately.
     fn covered_by<'w>(&self, withdrawn: &'w Withdrawn) -> Option<&'w (Id<Withdrawal>, Withdrawal)> {
         let own = withdrawn.holding().find(|(_, record)| record.subject == self.subject)?;
         self.rows.iter().all(|row| withdrawn.of_row(row).is_some()).then_some(own)
@@ -307,10 +308,10 @@ impl Affected {
     }
 }
 
-/// What a record has of withdrawn images.
+/// The withdrawn images in a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Mark {
-    /// Different withdrawn images.
+    /// Number of different withdrawn images.
     pub images: u64,
     /// How they were used.
     #[serde(flatten)]
@@ -324,13 +325,13 @@ impl std::fmt::Display for Mark {
     }
 }
 
-/// Says of each record whether it contains withdrawn data. Costs nothing where nothing was withdrawn.
+/// Finds out whether records contain withdrawn data. Costs nothing if nothing was withdrawn.
 pub struct Marks<'a> {
     usage: Option<UsageQuery<'a>>,
 }
 
 impl<'a> Marks<'a> {
-    /// Looks at the withdrawals as of now.
+    /// Reads the withdrawals of a registry.
     pub fn open(registry: &'a Registry, view: &View) -> Result<Self, RegistryError> {
         let withdrawn = Withdrawn::known(registry, view)?;
         if withdrawn.is_empty() {
@@ -340,7 +341,7 @@ impl<'a> Marks<'a> {
         Ok(Marks { usage: Some(UsageQuery::new(registry, Box::new(choice))) })
     }
 
-    /// The same among objects that are no registry, of which these are all withdrawals.
+    /// The same for objects outside of a registry, with all of their withdrawals.
     pub fn among(objects: &'a dyn Objects, withdrawn: Withdrawn) -> Self {
         if withdrawn.is_empty() {
             return Marks { usage: None };
@@ -349,12 +350,12 @@ impl<'a> Marks<'a> {
         Marks { usage: Some(UsageQuery::new(objects, Box::new(choice))) }
     }
 
-    /// What a record has of withdrawn images; none of them: no mark.
+    /// The withdrawn images in a record; none if it contains none.
     pub fn of(&mut self, id: &Hash) -> Option<Mark> {
         self.of_all(std::slice::from_ref(id))
     }
 
-    /// What some records have of them together.
+    /// The withdrawn images in several records together.
     pub fn of_all(&mut self, ids: &[Hash]) -> Option<Mark> {
         let usage = self.usage.as_mut()?;
         let mut used = DataUsage::default();
@@ -363,7 +364,7 @@ impl<'a> Marks<'a> {
         (images > 0).then(|| Mark { images, uses: usage.counts(&used) })
     }
 
-    /// Every result that has a mark, oldest first: runs, scores and tables.
+    /// Every flagged result, oldest first: runs, scores and tables.
     pub fn results(&mut self, view: &View) -> Result<Vec<(Hash, Kind, Mark)>, RegistryError> {
         let mut marked = Vec::new();
         if self.usage.is_some() {

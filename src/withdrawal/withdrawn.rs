@@ -29,7 +29,7 @@ pub struct Withdrawn {
 /// All withdrawals in the index, oldest first.
 ///
 /// # Errors
-/// Among others, a damaged withdrawal: what it covers must not be used by accident.
+/// Among others, a damaged withdrawal: the images that it covers must not be used by accident.
 pub fn withdrawals(
     registry: &Registry,
     view: &View,

@@ -19,7 +19,7 @@ def copy(name):
     return folder
 
 
-def run(registry, *arguments, seconds=10):
+def run(registry, *arguments, seconds=60):
     """Runs reg, which may refuse and may not panic, be killed or go on for ever."""
     global tried
     tried += 1

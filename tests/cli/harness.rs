@@ -302,7 +302,10 @@ const COUNTED: &[&str] = &[
 /// A miswritten count, such as `1 images` or `112120 images`.
 fn miscounted(line: &str) -> Option<String> {
     let words: Vec<&str> = line.split_whitespace().collect();
-    words.windows(2).find_map(|pair| {
+    let pairs = words.windows(2).enumerate();
+    // Of `1024 x 1024 images`, the number is a size.
+    let mut counts = pairs.filter(|(place, _)| *place == 0 || words[place - 1] != "x").map(|(_, pair)| pair);
+    counts.find_map(|pair| {
         let number = pair[0].trim_start_matches(['(', '`']);
         let noun = pair[1].trim_end_matches([',', ';', ':', '.', ')', '`']);
         let wrong = number == "1" || number.len() > 3;

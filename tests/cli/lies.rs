@@ -32,7 +32,7 @@ const READING: &[&str] = &[
     "--json trace table",
     "trace table --format prov",
     "trace table --format ro-crate -o crate",
-    "export tiny-s-f0 --format mlflow -o mlflow",
+    "export mlflow mlflow",
     "trace --down patient:5",
     "trace --down tiny",
     "diff tiny-s-f0 tiny-s-f1",
@@ -273,7 +273,7 @@ fn executions_of_impossible_times_are_named_and_left_out() {
         "trace table",
         "report table -o report.html",
         "report tiny-s-f0 -o run.html",
-        "export tiny-s-f0 --format mlflow -o mlflow",
+        "export mlflow mlflow",
         "study run two.toml --plan",
     ];
     for (field, lie, shown) in [

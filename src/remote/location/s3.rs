@@ -133,6 +133,8 @@ impl Location for S3Location {
             let mut found = self.store.list(Some(&key));
             let mut files: Vec<(String, u64)> = Vec::new();
             let mut last: Option<Key> = None;
+            // All of them count, also those of other folders, which a store should not list here.
+            let mut listed = 0;
             while let Some(meta) = found.next().await {
                 let meta = meta.map_err(|e| self.told("list", folder, &e))?;
                 // S3 lists keys in ascending order. A list that repeats a key might never end.
@@ -140,9 +142,10 @@ impl Location for S3Location {
                     let reason = "the list of its files is not in order".to_owned();
                     return Err(RemoteError::Garbled { location: called(), reason });
                 }
-                if files.len() == limits::REMOTE_FILES {
+                if listed == limits::REMOTE_FILES {
                     return Err(super::too_many_files(called()));
                 }
+                listed += 1;
                 let location = meta.location;
                 let rest: Vec<_> = location.prefix_match(&key).into_iter().flatten().collect();
                 // A file of the folder itself, not of a folder below it.
