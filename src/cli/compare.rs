@@ -356,7 +356,7 @@ pub(super) fn document(id: &str, comparison: &Comparison) -> Value {
         }
         row
     };
-    let paired = comparison.delong.iter().map(|row| tested(json!(row), interval::of_pair(row)));
+    let paired = comparison.delong.iter().map(|row| tested(flat(json!(row)), interval::of_pair(row)));
     let resampled = comparison.resampled.iter().map(|row| tested(json!(row), interval::of_folds(row)));
     json!({
         "table": id,
@@ -376,7 +376,7 @@ pub(super) fn document(id: &str, comparison: &Comparison) -> Value {
         "prevalence": comparison.prevalence,
         "metrics": comparison.metrics.iter().map(|row| metric(comparison.prevalence, row)).collect::<Vec<_>>(),
         "groups": comparison.groups.iter().map(|row| group(comparison.variance, row)).collect::<Vec<_>>(),
-        "group_tests": comparison.group_tests,
+        "group_tests": comparison.group_tests.iter().map(|row| flat(json!(row))).collect::<Vec<_>>(),
         "published": comparison.published,
         "unfair": comparison.incomparable,
         "leak_check": comparison.leak_check,
@@ -399,9 +399,17 @@ fn metric(prevalence: Option<f64>, row: &MetricRow) -> Value {
     value
 }
 
+/// A row with its standard error as a number, and the degrees of freedom beside it.
+fn flat(mut row: Value) -> Value {
+    let Value::Object(mut error) = row["std_error"].take() else { return row };
+    row["std_error"] = error.remove("value").unwrap_or_default();
+    row["df"] = error.remove("df").unwrap_or_default();
+    row
+}
+
 /// A group with the interval of its AUC, as in the table.
 fn group(variance: Variance, row: &GroupRow) -> Value {
-    let mut value = json!(row);
+    let mut value = flat(json!(row));
     let ends = interval::of_auc(variance, &[row.into()]);
     value["interval"] = json!(ends.ok());
     value["no_interval"] = json!(why(ends));
