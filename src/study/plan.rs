@@ -143,7 +143,7 @@ pub fn plan(
     let RunContext { registry, worker, environment, .. } = run_context;
     let StudyFile { name, dataset, .. } = &source.file;
     let dataset_id = match registry.resolve_as::<Dataset>(&registry.view()?, dataset) {
-        Err(RegistryError::Unknown { .. }) => return Err(StudyError::NoDataset(dataset.clone()).into()),
+        Err(RegistryError::Unknown { .. }) => return Err(StudyError::NoDataset(dataset.clone())),
         found => found?,
     };
     let record = registry.get(dataset_id)?;
