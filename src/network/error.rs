@@ -8,13 +8,13 @@ pub struct NetworkError {
     place: String,
     value: String,
     reason: String,
-    instead: Vec<(String, String)>,
+    instead: Box<[(String, String)]>,
 }
 
 impl NetworkError {
     pub(super) fn new(field: &str, value: impl ToString, reason: impl Into<String>) -> Self {
         let (value, reason) = (value.to_string(), reason.into());
-        NetworkError { field: field.to_owned(), place: String::new(), value, reason, instead: Vec::new() }
+        NetworkError { field: field.to_owned(), place: String::new(), value, reason, instead: Box::default() }
     }
 
     /// The same of a layer.

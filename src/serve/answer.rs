@@ -47,12 +47,12 @@ pub(super) enum Nothing {
     /// Nothing has this id or name.
     Unknown(String),
     /// The page cannot be read or rendered.
-    Failed(PageError),
+    Failed(Box<PageError>),
 }
 
 impl<E: Into<PageError>> From<E> for Nothing {
     fn from(e: E) -> Self {
-        Nothing::Failed(e.into())
+        Nothing::Failed(Box::new(e.into()))
     }
 }
 

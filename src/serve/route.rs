@@ -35,7 +35,7 @@ pub(super) fn answer(registry: &Registry, path: &str, query: &str) -> Answer {
     };
     answered.unwrap_or_else(|nothing| match nothing {
         Nothing::Unknown(what) => problem(404, &format!("This registry has no {what}.")),
-        Nothing::Failed(e) => match &e {
+        Nothing::Failed(e) => match &*e {
             PageError::Registry(RegistryError::Index(IndexError::Busy { .. })) => {
                 problem(503, "Another process is writing to the registry; try again.")
             }
@@ -63,6 +63,6 @@ fn hash(registry: &Registry, text: &str) -> Result<Hash, Nothing> {
         RegistryError::Unknown { .. } => Nothing::Unknown(format!("id or name {text}")),
         e @ RegistryError::Removed { .. } => Nothing::Unknown(e.to_string()),
         RegistryError::Ambiguous { .. } => Nothing::Unknown(format!("single record for {text}: {e}")),
-        e => Nothing::Failed(e.into()),
+        e => e.into(),
     })
 }

@@ -155,7 +155,7 @@ pub fn plan(
     let StudyFile { name, dataset, .. } = &source.file;
     let dataset_id = match registry.resolve_as::<Dataset>(&registry.view()?, dataset) {
         Err(RegistryError::Unknown { .. } | RegistryError::Removed { .. }) => {
-            return Err(StudyError::NoDataset(dataset.clone()).into());
+            return Err(StudyError::NoDataset(dataset.clone()));
         }
         found => found?,
     };

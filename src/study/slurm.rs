@@ -318,7 +318,7 @@ fn ask(program: &'static str, arguments: &[&std::ffi::OsStr]) -> Result<String, 
     if !output.status.success() {
         let errors = String::from_utf8_lossy(&output.stderr);
         let last = errors.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
-        return Err(failed(format!("{} ({})", last.trim(), output.status)).into());
+        return Err(failed(format!("{} ({})", last.trim(), output.status)));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
