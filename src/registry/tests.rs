@@ -308,7 +308,7 @@ fn another_format_and_no_registry_are_told_apart() {
     }
     std::fs::write(&format, "reg 5\n").unwrap();
     for loaded in [Registry::load(dir.path()), find(dir.path())] {
-        assert!(matches!(loaded, Err(RegistryError::NewerFormat { found: 4, .. })));
+        assert!(matches!(loaded, Err(RegistryError::NewerFormat { found: 5, .. })));
     }
     for other in ["", "reg\n", "reg one\n", "git 1\n", "reg 0\n"] {
         std::fs::write(&format, other).unwrap();

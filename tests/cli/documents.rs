@@ -105,7 +105,7 @@ fn every_command_writes_the_document_that_its_schema_describes() {
     study.ok("export seeded -o theirs.csv");
     run(
         "predictions-import",
-        "predictions import theirs.csv --dataset tiny --split s --fold 0 --name theirs",
+        "predictions import theirs.csv --dataset tiny --split s --fold 0 --name theirs --logits",
     );
     run("list", "list");
     run("list", "list table");
