@@ -41,6 +41,7 @@ const MEANINGS: &[(&str, &str)] = &[
 const UNTYPED: &[(&str, &str)] = &[
     // Not what to type, but what is spoken of.
     ("reg ingest", "the same command as before, with what it was given"),
+    ("--box-size image", "the other way out of the same error: which of both fits depends on the list"),
     ("mv {from} {to}", "the paths are those of the test of settings, which reads this hint"),
     ("reg withdraw", "the same command as before, with what it was given"),
     ("reg probe", "the same command as before, with what it was given"),
@@ -215,7 +216,7 @@ const SCENES: &[Scene] = &[
             "printf '00000001_000.png,Mass,900,900,900,900\\n' >> b.csv",
         ],
         provoke: "reg ingest images --metadata data.csv --boxes b.csv",
-        commands: &["--box-size image", "--box-size WxH"],
+        commands: &["--box-size WxH"],
     },
     Scene { study: Study::divided, before: &[], provoke: "reg split check s", commands: &["--pixels"] },
     Scene {
