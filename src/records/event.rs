@@ -17,6 +17,7 @@ pub struct Event {
     /// The previous entry; null for the first.
     pub prev: Option<Id<Event>>,
     /// Time in UTC, such as `2026-11-05T08:30:00Z`.
+    #[schemars(extend("pattern" = super::time::PATTERN))]
     pub time: String,
     /// The command that changed the names.
     pub command: String,

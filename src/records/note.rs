@@ -18,6 +18,7 @@ pub struct Note {
     /// Plain text of at most 16 KiB; empty if the note only removes the previous one.
     pub text: String,
     /// Time in UTC, such as `2026-11-05T08:30:00Z`.
+    #[schemars(extend("pattern" = super::time::PATTERN))]
     pub time: String,
     /// The previous note, which this one replaces; absent in the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -423,8 +423,10 @@ pub struct Execution {
     /// The run or the predictions that it produced.
     pub made: Hash,
     /// Start time in UTC, such as `2026-11-05T08:30:00Z`.
+    #[schemars(extend("pattern" = super::time::PATTERN))]
     pub started: String,
     /// Wall-clock seconds: 0 to 100 years of 365 days.
+    #[schemars(range(min = 0, max = 3_153_600_000u64))]
     pub seconds: f64,
     /// Name of the machine.
     pub host: String,

@@ -7,6 +7,9 @@
 /// year 9999, where calendars end.
 const YEARS: std::ops::RangeInclusive<u32> = 1970..=2999;
 
+/// The form of a time for JSON Schema, which does not know how long months are.
+pub(super) const PATTERN: &str = "^(19[7-9][0-9]|2[0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$";
+
 /// Asserts that the field `name` is a time as reg writes it: `2026-11-05T08:30:00Z`, in UTC, to the second.
 pub(super) fn check_time(name: &str, text: &str) -> Result<(), String> {
     match is_time(text) {

@@ -21,6 +21,7 @@ pub struct Withdrawal {
     /// The reason in free text.
     pub reason: String,
     /// Time in UTC, such as `2026-11-05T08:30:00Z`.
+    #[schemars(extend("pattern" = super::time::PATTERN))]
     pub time: String,
     /// Name of the machine.
     pub host: String,

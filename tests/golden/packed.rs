@@ -33,7 +33,7 @@ fn one_byte_more_or_less_is_refused() {
             assert!(refusal(file, &bytes[..cut]).is_some(), "{file} cut to {cut} bytes");
         }
         let error = refusal(file, &[bytes.as_slice(), &[0]].concat()).unwrap().to_string();
-        assert!(error.contains("1 bytes too many"), "{file}: {error}");
+        assert!(error.contains("1 byte too many"), "{file}: {error}");
     }
 }
 
