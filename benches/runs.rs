@@ -168,11 +168,16 @@ fn add(registry: &Registry, (dataset, split): (Id<Dataset>, Id<Split>), numbers:
             auc: Some(0.6 + share(7) / 3.0),
             positives: 2,
             negatives: images - 2,
+            positive_patients: 2,
             missing: None,
+            constant: false,
         };
         let table = AucTable {
             predictions,
             dataset,
+            images,
+            patients: images,
+            of_images: None,
             labels: record.labels.iter().map(label).collect(),
             mean: Some(0.6 + share(7) / 3.0),
             mean_over: labels as u32,
