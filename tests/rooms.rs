@@ -69,16 +69,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "registry",
         &[
-            "digits",
-            "disk",
-            "escape",
-            "hash",
-            "index",
-            "limits",
-            "network",
-            "progress",
-            "records",
-            "store",
+            "digits", "disk", "escape", "hash", "index", "limits", "network", "progress", "records", "store",
             "suggest",
         ],
     ),
@@ -140,18 +131,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "compare",
         &[
-            "digits",
-            "disk",
-            "escape",
-            "hash",
-            "index",
-            "limits",
-            "random",
-            "records",
-            "registry",
-            "scores",
-            "split",
-            "stats",
+            "digits", "disk", "escape", "hash", "index", "limits", "random", "records", "registry", "scores",
+            "split", "stats",
         ],
     ),
     (

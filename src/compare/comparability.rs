@@ -13,8 +13,7 @@ use super::seen::{self, Leaks, PixelSource};
 use crate::digits::{counted, thousands};
 use crate::hash::{Hash, Id};
 use crate::records::{
-    Incomparable, IncomparableKind, PublishedModel, ScoreSource, Spec, Split, Subset,
-    different_settings,
+    Incomparable, IncomparableKind, PublishedModel, ScoreSource, Spec, Split, Subset, different_settings,
 };
 use crate::registry::Objects;
 use crate::split::{PublishedLists, names_hash};

@@ -319,7 +319,7 @@ mod tests {
             (jpeg(&[frame_of(0xc0, 8, 1, 1, 4), scan()]), "has 4 colour components"),
             (jpeg(&[frame_of(0xc0, 8, 640, 0, 1), scan()]), "has no pixels: 640 x 0"),
             (jpeg(&[frame_of(0xc0, 8, 16_385, 1, 1), scan()]), "is too large: 16,385 x 1 pixels"),
-            (jpeg(&[frame_of(0xc0, 8, 16_384, 2_049, 1), scan()]), "is too large: 16384 x 2049 pixels"),
+            (jpeg(&[frame_of(0xc0, 8, 16_384, 2_049, 1), scan()]), "is too large: 16,384 x 2,049 pixels"),
             (jpeg(&[segment(0xc0, b"short"), scan()]), "has a malformed segment at byte 2"),
             (jpeg(&[vec![0xff, 0xfe, 0, 1]]), "has a malformed segment at byte 2"),
             (jpeg(&[good(), b"xx".to_vec()]), "is damaged at byte 15: no marker starts there"),

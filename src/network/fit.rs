@@ -155,7 +155,11 @@ mod tests {
                 let WeightsFit::Of { models, head: Some((_, outputs)) } = weights_fit(&all) else {
                     panic!("{name}")
                 };
-                assert!(models.iter().any(|model| name.starts_with(model.as_str())), "{name}: {models:?}");
+                // Networks that differ in pooling alone have the same tensors and are named by one of them.
+                let own = |model: &String| {
+                    tensors(model, labels).iter().all(|one| all.get(one.name.as_str()) == Some(&one.shape))
+                };
+                assert!(models.iter().any(own), "{name}: {models:?}");
                 assert_eq!(outputs, u64::from(labels), "{name}");
             }
         }

@@ -10,7 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Dataset, Division, GroupRow, GroupTest, MetricRow, PixelHashes, Predictions, PublishedTable, StdError, Subset,
+    Dataset, Division, GroupRow, GroupTest, MetricRow, PixelHashes, Predictions, PublishedTable, StdError,
+    Subset,
 };
 use crate::hash::Id;
 

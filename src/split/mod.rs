@@ -300,7 +300,7 @@ mod tests {
         `70` does not divide the images that a fold leaves into training and validation (give parts for training and validation, such as --ratios 70/10; the test share follows from the number of folds)
         the ratios 70/10/20 do not fit 10 folds, each of which tests 1/10 of the images (give parts for training and validation, such as --ratios 70/10; the test share follows from the number of folds)
         k-fold has between 2 and 1,000 folds, not 1 (give --folds 5 or --folds 10)
-        5 folds of three subsets need at least 5 patients; the data set has 4 (give fewer --folds, or ingest more patients)
+        5 divisions into three subsets need at least 5 patients; the data set has 4 (give fewer --folds, or ingest more patients)
         three subsets need at least 3 patients; the data set has 2 (all images of a patient stay in one subset: ingest more patients)
         division 1 of the split would have no test images (ingest more patients, or give this subset a larger share)
         `a.png` is listed both for training and for test (remove the name from one of the lists)

@@ -13,8 +13,8 @@ use reg::records::{
     LabelPrevalence, LabelSpread, LabelValues, Layout, LeakCheck, LineOfCalibration, Loss, Manifest,
     MetricIntervals, MetricRow, Model, NameChange, Note, Numerics, Packed, PixelDigests, PixelHashes, Pixels,
     PointedBox, PointedLabel, Pointing, Pooling, Precision, Predictions, Primary, ProbeResult, ProbeTable,
-    ProbedFold, PublishedAuc, PublishedModel, PublishedTable, Record, Removal, RemovedRecord, ResampledRow, Run,
-    Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, StdError, Study, StudyProbe,
+    ProbedFold, PublishedAuc, PublishedModel, PublishedTable, Record, Removal, RemovedRecord, ResampledRow,
+    Run, Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, StdError, Study, StudyProbe,
     StudyRun, StudySection, Subject, Subset, SubsetSize, Table, Target, Training, Variance, ViewPosition,
     Weights, Withdrawal, WithdrawnImage,
 };

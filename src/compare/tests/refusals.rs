@@ -37,7 +37,7 @@ fn other_images_of_the_fold_are_refused() {
     assert_eq!(kinds(&against), [IncomparableKind::DifferentImages]);
     assert_eq!(
         against[0].why,
-        "one and two scored different images on re-sampling 0: 10 and 9 images, 9 of them the same"
+        "one and two scored different images on division 0: 10 and 9 images, 9 of them the same"
     );
     // As many images, but different ones.
     let rows: Vec<u32> = (5..15).collect();
