@@ -91,7 +91,7 @@ fn the_chapter_on_withdrawals_runs_as_it_is_written() {
     let folder = with_fixture();
     let said = run(folder.path(), &commands("withdraw.md"));
     assert!(said.contains("29 images") && said.contains("1 removed: 00000002_000.png"), "{said}");
-    assert!(said.contains("purged 1 object, ") && said.contains("1 more was purged"), "{said}");
+    assert!(said.contains("purged 1 object, ") && said.contains("; purged: 1"), "{said}");
 }
 
 #[test]

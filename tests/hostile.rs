@@ -216,7 +216,7 @@ fn a_record_is_nested_at_most_127_deep_and_has_at_most_16_mebibytes() {
     }
 
     let event = |length: usize| {
-        let (time, command) = (String::new(), "x".repeat(length));
+        let (time, command) = ("2026-11-05T08:30:00Z".to_owned(), "x".repeat(length));
         codec::encode(&Event { seq: 1, prev: None, time, command, names: Vec::new() })
     };
     let around = event(0).unwrap().len();
@@ -319,7 +319,7 @@ fn images_that_unpack_to_far_more_than_they_are_take_no_memory() {
     let profile = chunk(b"iCCP", &[&b"p\0\0"[..], &many].concat());
     let text = chunk(b"zTXt", &[&b"Comment\0\0"[..], &many].concat());
     for (bytes, reason) in [
-        (image(60_000, GREY, b"", &some), Some("is too large: 60000 x 60000 pixels")),
+        (image(60_000, GREY, b"", &some), Some("is too large: 60,000 x 60,000 pixels")),
         (image(5_793, GREY, b"", &some), Some("is too large: 5793 x 5793 pixels")),
         (image(5_792, DEEP_COLOUR, b"", &some), Some("not a readable")),
         (image(4, GREY, &profile, &some), None),

@@ -16,8 +16,8 @@ use reg::limits;
 use reg::random::Stream;
 use reg::records::codec::{self, CodecError};
 use reg::records::{
-    self, Assignment, Augmentation, Boxes, Dataset, Event, Execution, Manifest, Note, Packed, Predictions,
-    Record, Removal, Run, Scores, Software, Spec, Split, Study, Table, Weights, Withdrawal,
+    self, Assignment, Augmentation, Boxes, Dataset, Event, Execution, Manifest, Note, Packed, PixelHashes,
+    Predictions, Record, Removal, Run, Scores, Software, Spec, Split, Study, Table, Weights, Withdrawal,
 };
 
 pub use registries::registries;
@@ -215,6 +215,7 @@ pub fn records(bytes: &[u8]) {
         rewrites::<Execution>(bytes),
         rewrites::<Withdrawal>(bytes),
         rewrites::<Note>(bytes),
+        rewrites::<PixelHashes>(bytes),
         rewrites::<Removal>(bytes),
         rewrites::<Event>(bytes),
     ];

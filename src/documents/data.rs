@@ -142,6 +142,8 @@ struct SplitChecked {
     id: Id<Split>,
     /// What is in two subsets.
     leaks: Vec<SplitLeak>,
+    /// The record of the hashes of pixels that were compared; null if none are known.
+    pixel_hashes: Option<String>,
     /// Of how many images patients, bytes and pixels were compared.
     compared: ComparedImages,
 }

@@ -24,6 +24,7 @@ pub(super) fn add(all: &mut Vec<(&'static str, Value)>) {
     all.push(("attest", schema::<Attest>("reg attest", false)));
     all.push(("attest-verify", schema::<AttestVerified>("reg attest verify", false)));
     all.push(("key-new", schema::<KeyNew>("reg key new", false)));
+    all.push(("key-public", schema::<KeyNew>("reg key public", false)));
 }
 
 /// The lineage of an object; with an image, a patient or a row and --down, what used them.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::means::DECIMALS;
 use super::{Cell, Column, ReportTable, thousands};
+use crate::digits::counted;
 use crate::records::{Comparison, Pooling};
 
 /// Heading of the rows below rank correlations: the number of cells that a mean covers.
@@ -16,9 +17,9 @@ fn spearman_coverage(comparison: &Comparison, cells: usize) -> String {
         Pooling::PerLabel => format!("a label of a {each}"),
         Pooling::AllScores => format!("a {each} with all labels"),
     };
-    let all = thousands(cells as u64);
+    let all = counted(cells as u64, "cell");
     if comparison.constant.is_empty() {
-        return format!("Each mean covers {all} of {all} cells ({of}).");
+        return format!("Each mean covers {} of {all} ({of}).", thousands(cells as u64));
     }
     let models = comparison.models.len();
     let pairs = (0..models).flat_map(|a| (a + 1..models).map(move |b| (a, b)));
@@ -46,7 +47,7 @@ fn spearman_coverage(comparison: &Comparison, cells: usize) -> String {
     }
     let compared = if over.len() > 1 { "; means over different cells are not comparable" } else { "" };
     format!(
-        "The means cover {} of {all} cells ({of}){compared}. Left out, because a model gives all images the same score: {}.",
+        "The means cover {} of {all} ({of}){compared}. Left out, because a model gives all images the same score: {}.",
         over.join(", "),
         left_out.join("; ")
     )

@@ -248,7 +248,14 @@ fn the_bundled_program_lets_no_table_pass_that_differs_in_one_place() {
         let said = String::from_utf8(output.stdout).unwrap();
         let (tried, passed) = said.split_once('\n').unwrap();
         assert!(tried.parse::<u32>().unwrap() > 30, "{table}: {tried} forgeries");
-        assert_eq!(passed.lines().collect::<Vec<_>>(), allowed, "{table}: changed, and nobody noticed");
+        // What the program says that it does not recompute; `reg audit verify` does.
+        let named = |line: &str| {
+            let within = line.strip_prefix("metrics.").and_then(|rest| rest.split_once('.'));
+            within.is_some_and(|(_, key)| key.starts_with("intervals") || key.starts_with("line"))
+                || line.strip_prefix("metrics.").is_some_and(|number| number.parse::<u32>().is_ok())
+        };
+        let passed: Vec<&str> = passed.lines().filter(|line| !named(line)).collect();
+        assert_eq!(passed, allowed, "{table}: changed, and nobody noticed");
     }
 }
 

@@ -144,8 +144,8 @@ fn a_model_that_has_seen_the_test_images_of_renumbered_patients_is_found_by_byte
         study.ok(&format!("train --dataset {set} --split of-{set} {train} --name on-{set}"));
     }
     let leaks = |set: &str| {
-        let compared =
-            study.json(&format!("compare mlp-s-f0 on-{set} --by run --allow-different-images --name odd"));
+        let compared = study
+            .json(&format!("compare mlp-s-f0 on-{set} --by run --allow-different-images --name odd --move"));
         let unfair = compared["unfair"].as_array().unwrap().clone();
         let leaks =
             unfair.iter().filter(|of| of["kind"] == "leak").map(|of| of["why"].as_str().unwrap().to_owned());

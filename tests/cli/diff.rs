@@ -321,7 +321,7 @@ fn folds_that_only_one_of_two_has_are_told() {
     assert_eq!(found["folds"][1], json!([{ "split": study.id("many"), "fold": 2 }]));
     assert!(why(&found).contains("a has 2 divisions, b has 3"), "{found}");
     let text = study.ok("diff few many");
-    assert!(text.contains("fold 2: only in b") && !text.contains("split: the same"), "{text}");
+    assert!(text.contains("division 2: only in b") && !text.contains("split: the same"), "{text}");
     // Comparisons of two models, of another fold each.
     for fold in ["0", "1"] {
         study.ok(&format!("compare tiny-s-f{fold} mlp-s-f{fold} --name of-{fold}"));

@@ -99,7 +99,11 @@ fn runs_that_are_not_folds_of_one_network_on_images_are_not_probed() {
     let before = ids(&study, "table");
     study.refused(1, "probe mlp-s-f0 --target age", &["model mlp has no image input", "hint:"]);
     study.refused(1, "probe tiny-s-f0 mlp-s-f1 --target age", &["runs of one model", "mlp on split"]);
-    study.refused(1, "probe tiny-s-f0 tiny-s-f0 --target view", &["both tiny on fold 0", "one run per fold"]);
+    study.refused(
+        1,
+        "probe tiny-s-f0 tiny-s-f0 --target view",
+        &["both tiny on division 0", "one run per fold"],
+    );
     study.refused(1, "probe s --target view", &["split"]);
     study.refused(2, "probe tiny-s-f0 --target weight", &["weight"]);
     assert_eq!(ids(&study, "table"), before);

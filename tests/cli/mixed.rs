@@ -57,7 +57,7 @@ fn a_probe_takes_folds_that_were_trained_alike() {
     let study = Study::trained();
     study.ok(&format!("{} --name short", fold_one(TINY).replace("epochs=2", "epochs=1")));
     let words =
-        ["of training.epochs 2", "of training.epochs 1", "hint: run `reg probe` for each model separately"];
+        ["of training.epochs 2", "of training.epochs 1", "hint: give the runs of one model at a time"];
     study.refused(1, "probe tiny-s-f0 short --target view", &words);
 }
 

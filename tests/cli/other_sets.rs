@@ -330,8 +330,11 @@ fn a_registry_and_a_remote_of_the_older_format_are_told_so() {
     let study = Study::bare();
     study.ok("init");
     fs::write(study.path(".reg/format"), "reg 1\n").unwrap();
-    let answer =
-        study.refused(1, "list", &["is of an older format, 1; this reg reads format 4", "reg ingest"]);
+    let answer = study.refused(
+        1,
+        "list",
+        &["is of an older format, 1; this reg reads format 4", "and ingest the data again"],
+    );
     assert!(!answer.stderr.contains("not a registry") && !answer.stderr.contains("damaged"), "{answer:?}");
     fs::write(study.path(".reg/format"), "reg 4\n").unwrap();
     fs::create_dir(study.path("old")).unwrap();

@@ -118,7 +118,7 @@ fn a_name_that_is_moved_is_told_in_text_and_in_json() {
     let moved = study.json(&format!("tag best {first}"));
     assert_eq!(moved["moved"], json!([{ "name": "best", "from": second, "to": first }]));
     // So it is for every command that gives a name.
-    let moved = study.json("compare mlp-s-f0 --name best");
+    let moved = study.json("compare mlp-s-f0 --name best --move");
     assert_eq!((&moved["moved"][0]["name"], &moved["moved"][0]["from"]), (&json!("best"), &json!(first)));
 }
 

@@ -111,7 +111,7 @@ fn scores_on_two_versions_of_a_data_set_are_compared_by_the_images_that_both_hav
             "split import {dataset} --train-val train_val.txt --test test.txt --val-fraction 0.2 --name of-{dataset}"
         ));
         study.ok(&format!(
-            "train --dataset {dataset} --split of-{dataset} --model mlp --set epochs=2 --set hidden={model} --threads 1 --name {dataset}"
+            "train --dataset {dataset} --split of-{dataset} --model mlp --set epochs=2 --set hidden={model} --threads 1 --name {dataset} --move"
         ));
     };
     for dataset in ["first", "crlf"] {

@@ -96,7 +96,7 @@ fn lists_that_make_no_split_are_refused_by_file_and_line() {
     fs::write(study.path("test.txt"), format!("{whole}\n{}", whole.lines().next().unwrap())).unwrap();
     refused(&["test.txt, line 7", "already on line 1"]);
     fs::write(study.path("test.txt"), "../x.png").unwrap();
-    refused(&["test.txt, line 1", "not a plain file name"]);
+    refused(&["none of the 1 image listed for test"]);
     fs::write(study.path("test.txt"), "elsewhere.png\n").unwrap();
     refused(&["test"]);
     fs::remove_file(study.path("test.txt")).unwrap();

@@ -225,6 +225,9 @@ fn a_second_interrupt_ends_a_worker_that_does_not_listen() {
     let mut errors = BufReader::new(child.stderr.take().unwrap());
     let mut text = String::new();
     errors.read_line(&mut text).unwrap();
+    assert_eq!(text, "tiny on tiny, split s, fold 0, seed 1, 2 epochs on cpu\n");
+    text.clear();
+    errors.read_line(&mut text).unwrap();
     assert_eq!(text, "3 parameters, at most about 2.0 GB of memory\n");
     signal(&child, Signal::INT);
     // Two of them that are pending at once would count as one.

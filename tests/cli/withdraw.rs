@@ -372,7 +372,7 @@ fn purged_bytes_are_gone_for_good_and_that_is_no_damage() {
         assert_eq!(names, [Value::Null, json!(IMAGES[0]), json!(IMAGES[1])]);
     };
     gone(&study);
-    assert!(study.ok("verify table").contains("2 more were purged"));
+    assert!(study.ok("verify table").contains("purged: 2"));
     assert!(study.ok("verify").contains("purged 00000005_000.png"));
     // The source files still exist, and no ingest takes them.
     assert_eq!(study.json(INGEST)["withdrawn"], json!(2));

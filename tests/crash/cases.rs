@@ -95,7 +95,7 @@ fn registry() -> Workspace {
 
 fn ingested() -> Workspace {
     let workspace = registry();
-    workspace.ok(&format!("ingest images {DATA} --name tiny"));
+    workspace.ok(&format!("ingest images {DATA} --name tiny --move"));
     workspace
 }
 
@@ -125,7 +125,7 @@ pub(crate) fn cases() -> &'static [Case] {
     CASES.get_or_init(|| {
         // The name moves to a data set with boxes, and nothing refers to the one without.
         let moved = ingested();
-        moved.ok(&format!("ingest images {DATA} {BOXES} --name tiny"));
+        moved.ok(&format!("ingest images {DATA} {BOXES} --name tiny --move"));
         moved.ok("split make tiny --folds 1 --seed 1 --name s");
         moved.ok("tag s --delete");
         moved.ok("tag keep tiny");
@@ -141,13 +141,17 @@ pub(crate) fn cases() -> &'static [Case] {
             Case::new("push", divided(), "push depot").fills(),
             Case::new("pull", filled, "pull depot"),
             Case::new("init", Workspace::new(), "init"),
-            Case::new("ingest", registry(), format!("ingest images {DATA} {BOXES} --name tiny --link copy")),
+            Case::new(
+                "ingest",
+                registry(),
+                format!("ingest images {DATA} {BOXES} --name tiny --move --link copy"),
+            ),
             Case::new(
                 "ingest by links",
                 registry(),
-                format!("ingest images {DATA} --name tiny --link hardlink"),
+                format!("ingest images {DATA} --name tiny --move --link hardlink"),
             ),
-            Case::new("ingest again", ingested(), format!("ingest images {DATA} {BOXES} --name tiny")),
+            Case::new("ingest again", ingested(), format!("ingest images {DATA} {BOXES} --name tiny --move")),
             Case::new("split", ingested(), "split make tiny --folds 1 --seed 1 --name s"),
             Case::new("tag", divided(), "tag best s"),
             Case::new("untag", divided(), "tag best --delete"),

@@ -99,7 +99,7 @@ fn a_killed_key_new_leaves_nothing_a_private_key_that_can_be_completed_or_both()
 fn a_killed_process_leaves_no_lock_and_nothing_on_the_way() {
     let workspace = Workspace::new();
     workspace.ok("init");
-    let ingest = "ingest images --metadata Data_Entry_2017_v2020.csv --name tiny";
+    let ingest = "ingest images --metadata Data_Entry_2017_v2020.csv --name tiny --move";
     for step in [20, 40] {
         assert!(workspace.strike(ingest, format!("kill:{step}")).was_killed());
     }
