@@ -320,7 +320,7 @@ fn images_that_unpack_to_far_more_than_they_are_take_no_memory() {
     let text = chunk(b"zTXt", &[&b"Comment\0\0"[..], &many].concat());
     for (bytes, reason) in [
         (image(60_000, GREY, b"", &some), Some("is too large: 60,000 x 60,000 pixels")),
-        (image(5_793, GREY, b"", &some), Some("is too large: 5793 x 5793 pixels")),
+        (image(5_793, GREY, b"", &some), Some("is too large: 5,793 x 5,793 pixels")),
         (image(5_792, DEEP_COLOUR, b"", &some), Some("not a readable")),
         (image(4, GREY, &profile, &some), None),
         (image(4, GREY, &text, &some), None),

@@ -50,6 +50,8 @@ struct Train {
     auc: BTreeMap<String, Option<f64>>,
     /// Number of labels that the mean covers.
     mean_over: u32,
+    /// Labels for which all images have the same score.
+    constant: Vec<String>,
     /// Reasons why the evaluation is not fair: initial weights that have seen test patients.
     unfair: Vec<Incomparable>,
 }
@@ -92,6 +94,8 @@ struct Eval {
     auc: BTreeMap<String, Option<f64>>,
     /// Number of labels that the mean covers.
     mean_over: u32,
+    /// Labels for which all images have the same score.
+    constant: Vec<String>,
     /// Reasons why the evaluation is not fair.
     unfair: Vec<Incomparable>,
 }
@@ -136,6 +140,8 @@ struct PredictionsImported {
     auc: BTreeMap<String, Option<f64>>,
     /// Number of labels that the mean covers.
     mean_over: u32,
+    /// Labels for which all images have the same score.
+    constant: Vec<String>,
     /// Labels of the data set without a column.
     missing_labels: Vec<String>,
     /// Columns that are no labels.
@@ -165,7 +171,21 @@ struct Compared {
     spearman: Value,
     /// Whether the means cover the same labels.
     same_labels: bool,
-    /// DeLong's paired tests.
+    /// How variances are computed: `clustered` over patients, or `delong`.
+    variance: String,
+    /// The comparison that was named in advance; null without --primary.
+    primary: Value,
+    /// The margin of non-inferiority and equivalence; null without --margin.
+    margin: Option<f64>,
+    /// The prevalence for which predictive values hold; null for that of the images.
+    prevalence: Option<f64>,
+    /// By model: scored images, their patients, and the images of the subset, for each fold.
+    images: Value,
+    /// Tests between patient groups, with --by.
+    group_tests: Value,
+    /// How far images were compared to find leaks; null if no model is a run.
+    leak_check: Value,
+    /// Paired tests on the same test images.
     delong: Value,
     /// Corrected resampled t-tests.
     resampled: Value,
