@@ -51,7 +51,7 @@ const PRINTING: &[&str] = &[
     "audit table -o bundle.zip",
     "attest table --key k -o statement.json",
     "key new -o key",
-    "export table -o table.csv",
+    "export mlp-s-f0 -o scores-again.csv",
     "push elsewhere",
     "pull elsewhere",
     "gc",
@@ -60,7 +60,7 @@ const PRINTING: &[&str] = &[
     "completions bash",
     "man",
     "mv mlp-s-f1 moved",
-    "rm mlp-s-f1",
+    "rm mlp-s-f1 --with-tables",
 ];
 
 /// Commands without an end, which have tests of their own below, and those that only group others.
@@ -117,7 +117,9 @@ fn every_command_fails_on_a_full_device() {
             let study = Study::bare();
             crate::harness::copy(&original.path("."), &study.path("."));
             let line = format!("{json}{command}");
-            let output = study.command(&line).stdout(full()).stderr(Stdio::piped()).output();
+            let home = study.path("home");
+            let output =
+                study.command(&line).env("HOME", home).stdout(full()).stderr(Stdio::piped()).output();
             let answer = finish(output, &line);
             // What failed before it printed says that instead.
             let told = answer.stderr.contains("cannot write to standard output: No space left on device");
