@@ -195,7 +195,7 @@ impl FileKind {
     pub fn remedy(self, path: &Path) -> Option<String> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let there = folder.map_or(String::new(), |folder| format!("-C {} ", shell_os(folder)));
-        let name = path.file_name().map(|name| shell_os(name));
+        let name = path.file_name().map(shell_os);
         Some(match self {
             FileKind::LfsPointer => format!("`git {there}lfs pull` fetches the file"),
             FileKind::AnnexPointer => format!("`git {there}annex get {}` fetches the file", name?),

@@ -177,7 +177,7 @@ fn tables(
         files.push(described(&output.join(file), *id, sheet));
     }
     folder.finish()?;
-    Ok(Reply::new(lines.join("\n"), json!({ "folder": in_json(&output), "files": files })))
+    Ok(Reply::new(lines.join("\n"), json!({ "folder": in_json(output), "files": files })))
 }
 
 fn size(sheet: &Sheet) -> String {

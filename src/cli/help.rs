@@ -39,8 +39,11 @@ pub(super) const ENVIRONMENT: &[(&str, &str)] = &[
     ("NO_COLOR", "Set: help and errors have no colours."),
 ];
 
+/// A command, as a path of words, and its examples: what is typed and what it does.
+type Examples = (&'static [&'static str], &'static [(&'static str, &'static str)]);
+
 /// Examples of commands, each with what it does.
-const EXAMPLES: &[(&[&str], &[(&str, &str)])] = &[
+const EXAMPLES: &[Examples] = &[
     (
         &[],
         &[

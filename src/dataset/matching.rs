@@ -107,12 +107,15 @@ pub enum Spelling {
     Other,
 }
 
+/// Rows by a form of their names: the first such row, and a second one if there is one.
+type RowsByName = HashMap<String, (u32, Option<u32>)>;
+
 /// The names of a data set's images, found however a list writes them.
 pub struct ImageNames<'r> {
     rows: &'r [ImageRow],
     exact: HashMap<&'r str, u32>,
     /// By likeness and key: the first row, and another one that has the same key. Made when it is first needed.
-    alike: OnceCell<[HashMap<String, (u32, Option<u32>)>; 2]>,
+    alike: OnceCell<[RowsByName; 2]>,
 }
 
 /// One sentence about names that are written otherwise than those of their images; none if there are none.

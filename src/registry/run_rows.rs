@@ -12,12 +12,12 @@ use crate::records::{
     Table, rules,
 };
 
+/// A run, and what lists say of it.
+pub(super) type ReadRow = (Id<Run>, Result<RunRow, RegistryError>);
+
 impl Registry {
     /// All runs with what lists say of them, oldest first; an error where their objects cannot be read.
-    pub fn run_rows(
-        &self,
-        view: &View,
-    ) -> Result<Vec<(Id<Run>, Result<RunRow, RegistryError>)>, RegistryError> {
+    pub fn run_rows(&self, view: &View) -> Result<Vec<ReadRow>, RegistryError> {
         let mut kept = view.run_rows()?;
         let ids = view.of_kind(Kind::Run)?.into_iter().map(Id::new);
         let row =

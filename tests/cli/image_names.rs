@@ -10,8 +10,11 @@ use crate::harness::{INGEST, Study};
 const IMPORT: &str =
     "split import tiny --train-val train_val.txt --test test.txt --val-fraction 0.2 --name official";
 
+/// What a way of writing is called, and how it writes.
+type Spelling = (&'static str, fn(&str) -> String);
+
 /// The ways in which other tools write a name.
-const SPELLINGS: &[(&str, fn(&str) -> String)] = &[
+const SPELLINGS: &[Spelling] = &[
     ("with a folder", |name| format!("images_001/images/{name}")),
     ("with a folder of Windows", |name| format!("C:\\nih\\{name}")),
     ("without an ending", |name| name.trim_end_matches(".png").to_owned()),

@@ -54,7 +54,10 @@ fn runs_are_listed_with_what_matters_sorted_and_chosen() {
     assert_eq!(names(&choose(&study, "note~ODD")), ["mlp-s-f1"]);
     assert_eq!(names(&choose(&study, "input=missing")), ["mlp-s-f0", "mlp-s-f1"], "mlp has no images");
     assert_eq!(names(&choose(&study, "state!=done")), [""; 0]);
-    assert_eq!(names(&study.json("list run --sort fold:desc --limit 1"))[0].split('-').last(), Some("f1"));
+    assert_eq!(
+        names(&study.json("list run --sort fold:desc --limit 1"))[0].split('-').next_back(),
+        Some("f1")
+    );
 }
 
 #[test]

@@ -122,7 +122,7 @@ fn a_perfect_auc_has_no_interval_without_width() {
 #[test]
 fn the_labels_of_a_mean_are_fixed_before_anything_is_drawn() {
     // Hernia has one positive patient: without it, a mean over the other label alone would be of something else.
-    let truth: Vec<u32> = (0..50).map(|n| n % 2 | u32::from(n == 0) << 1).collect();
+    let truth: Vec<u32> = (0..50).map(|n| (n % 2) | (u32::from(n == 0) << 1)).collect();
     let mut world = World::new(&LABELS, images(&truth), &["2".repeat(50).as_str()]);
     let run = world.run("mlp", 0);
     let scores: Vec<f64> = (0..50).map(|n| f64::from(n * 7 % 13)).collect();

@@ -252,7 +252,7 @@ fn for_families() -> (World, Vec<Input>) {
             let score = |label: u32| {
                 let of = |n: u32| {
                     f64::from((n * factor + label * 3 + fold) % 19)
-                        + f64::from(n * 7 / 3 % 4 >> label & 1) * 4.0
+                        + f64::from(((n * 7 / 3 % 4) >> label) & 1) * 4.0
                 };
                 (0..60).map(of).collect::<Vec<f64>>()
             };
@@ -312,7 +312,7 @@ fn the_primary_comparison_stands_outside_of_the_family() {
 fn images_of_one_patient_that_are_alike_count_once_unless_taken_as_independent() {
     // Every image twice, of one patient: with patients as clusters nothing changes.
     let of = |copies: u32, variance| {
-        let rows = (0..40 * copies).map(|n| image(n, n / copies, u32::from(n / copies % 3 == 0)));
+        let rows = (0..40 * copies).map(|n| image(n, n / copies, u32::from((n / copies).is_multiple_of(3))));
         let mut world = World::new(&["Mass"], rows.collect(), &["2".repeat(40 * copies as usize).as_str()]);
         let run = world.run("mlp", 0);
         let scores: Vec<f64> = (0..40 * copies).map(|n| f64::from(n / copies * 7 % 23)).collect();

@@ -118,8 +118,8 @@ fn inputs(registry: &Registry, view: &View, id: Hash) -> Result<Vec<(Hash, Kind)
 fn command_of(registry: &Registry, view: &View, id: Hash) -> Result<Option<String>, RegistryError> {
     let log = view.log()?;
     let newest = log.iter().rev().take(LOOKED_THROUGH);
-    let events = newest.filter_map(|event| registry.get::<Event>(Id::new(*event)).ok());
-    let first = events.filter(|event| event.names.iter().any(|change| change.to == Some(id))).last();
+    let mut events = newest.filter_map(|event| registry.get::<Event>(Id::new(*event)).ok());
+    let first = events.rfind(|event| event.names.iter().any(|change| change.to == Some(id)));
     // What a pull or a push of another registry has brought was made elsewhere.
     let is_exchange = |command: &str| command.split(' ').any(|word| matches!(word, "pull" | "push"));
     Ok(first.map(|event| event.command).filter(|command| !is_exchange(command)))
