@@ -98,7 +98,7 @@ fn every_command_fails_on_a_full_device() {
     let mut wrong = Vec::new();
     for command in commands(&original) {
         let here = |line: &&str| line.split(' ').next() == Some(command.as_str());
-        assert!(PRINTING.iter().any(|line| here(line)) || ELSEWHERE.contains(&command.as_str()), "{command}");
+        assert!(PRINTING.iter().any(here) || ELSEWHERE.contains(&command.as_str()), "{command}");
     }
     for command in PRINTING {
         let name = command.split(' ').next().unwrap();
