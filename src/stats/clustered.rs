@@ -103,7 +103,7 @@ impl Estimate {
 struct Spread {
     variance: f64,
     df: f64,
-    /// What [`influence`]'s values leave out: factors for few patients of a class.
+    /// What `influence`'s values leave out: factors for few patients of a class.
     beyond: f64,
 }
 
