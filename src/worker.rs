@@ -70,7 +70,7 @@ pub struct Job {
     #[serde(with = "os_path")]
     pub out: PathBuf,
     /// Folder of the cache for pixels and features; `None` without a cache.
-    #[serde(with = "os_path::optional")]
+    #[serde(default, with = "os_path::optional")]
     pub cache: Option<PathBuf>,
     /// Device: `cpu` or `cuda:N`.
     pub device: String,

@@ -463,6 +463,8 @@ impl Maker<'_> {
         flag("seed", request.seed.to_string());
         flag("threads", request.threads.to_string());
         flag("name", request.name.clone().unwrap_or_default());
+        // Names of runs begin with that of the study: an edited file takes them over, as it does its own name.
+        arguments.push("--move".to_owned());
         arguments
     }
 }

@@ -19,8 +19,9 @@ const PROGRAM: &str = "reg-torch";
 const LOG: &str = "worker.log";
 /// How often a thread of GNU's OpenMP looks for work before it sleeps.
 const SPIN: &str = "GOMP_SPINCOUNT";
-/// The settings of glibc's malloc, and those by which it keeps freed tensors for the next step. With its defaults it
-/// returns each to the system, and every step pays for fresh pages: a quarter of the processor time of a ResNet-50.
+/// The variable with settings of glibc's malloc, and settings that make malloc keep freed tensors for the next step.
+/// By default malloc returns each large tensor to the system, and every step pays for fresh pages: a fifth of the
+/// processor time of a ResNet-50.
 const MALLOC: (&str, &str) =
     ("GLIBC_TUNABLES", "glibc.malloc.mmap_threshold=8589934592:glibc.malloc.trim_threshold=17179869184");
 /// Other variables by which users choose how malloc works.

@@ -94,10 +94,16 @@ impl Study {
             study.ok("compare tiny-s-f0 tiny-s-f1 mlp-s-f0 mlp-s-f1 --name table");
             // Of two trainings at once, the one whose files came first may be registered last.
             study.ok("reindex");
-            let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("trained");
-            if kept.exists() {
-                fs::remove_dir_all(&kept).unwrap();
+            // Of this process alone: two runs of the tests at once would take it from each other.
+            let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+            for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()) {
+                let name = entry.file_name().into_string().unwrap();
+                let ended = |pid: &str| !Path::new("/proc").join(pid).exists();
+                if name == "trained" || name.strip_prefix("trained-").is_some_and(ended) {
+                    fs::remove_dir_all(entry.path()).unwrap();
+                }
             }
+            let kept = folder.join(format!("trained-{}", std::process::id()));
             copy(study.dir.path(), &kept);
             kept
         });
