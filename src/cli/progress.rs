@@ -136,18 +136,23 @@ fn progress_line(step: &ProgressStep, width: usize) -> String {
     let share = if step.total > 0 { step.done as f64 / step.total as f64 } else { 0.0 }.clamp(0.0, 1.0);
     let of_phase = || (step.rate > 0.0).then(|| step.total.saturating_sub(step.done) as f64 / step.rate);
     // Of the whole training, as far as the worker knows it.
-    let left = step.left.or_else(of_phase).map(|left| format!(", {} left", span(left)));
-    let loss = step.loss.map(|value| format!(", loss {}", loss(value)));
+    let left = step.left.or_else(of_phase).map(|left| format!("{} left", span(left)));
+    let loss = step.loss.map(|value| format!("loss {}", loss(value)));
     let name = phase(step);
-    let rate = format!(", {:.1} images/s", step.rate);
-    let percent = format!("{:.0} %", share * 100.0);
-    // The most important first: what does not fit is left out.
-    let mut told = percent;
-    for part in [left.clone(), loss, Some(rate)].into_iter().flatten() {
-        if name.len() + 2 + told.chars().count() + part.chars().count() < width {
-            told += &part;
+    let percent = Some(format!("{:.0} %", share * 100.0));
+    let rate = Some(format!("{:.1} images/s", step.rate));
+    // The most important first, with its place in the line: what does not fit is left out.
+    let mut told: [Option<String>; 4] = Default::default();
+    let mut length = name.len();
+    for (place, part) in [(1, left), (0, percent), (2, loss), (3, rate)] {
+        let Some(part) = part else { continue };
+        // A space or a comma and a space before it; the last column stays empty.
+        if length + 2 + part.chars().count() < width {
+            length += 2 + part.chars().count();
+            told[place] = Some(part);
         }
     }
+    let told = told.into_iter().flatten().collect::<Vec<_>>().join(", ");
     let room = width.saturating_sub(name.len() + told.chars().count() + 3).min(BAR);
     let full = (share * room as f64).round() as usize;
     let bar = if room >= 4 {
@@ -254,6 +259,8 @@ mod tests {
             assert_eq!(line.matches(" left").count(), 1, "{line}");
             assert!(line.starts_with("epoch 12/30 validation"), "{line}");
         }
+        let narrow = progress_line(&step, 40);
+        assert_eq!(narrow, "epoch 12/30 validation 2 h 05 min left");
         let unknown = ProgressStep { left: None, rate: 0.0, total: 0, ..step };
         assert!(!progress_line(&unknown, 80).contains("left"));
     }
