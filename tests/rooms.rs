@@ -125,7 +125,21 @@ const ARROWS: &[(&str, &[&str])] = &[
             "withdrawal",
         ],
     ),
-    ("attest", &["disk", "hash", "index", "limits", "lineage", "records", "registry", "store", "withdrawal"]),
+    (
+        "attest",
+        &[
+            "digits",
+            "disk",
+            "hash",
+            "index",
+            "limits",
+            "lineage",
+            "records",
+            "registry",
+            "store",
+            "withdrawal",
+        ],
+    ),
     ("split", &["dataset", "digits", "hash", "limits", "random", "records", "registry"]),
     ("scores", &["dataset", "digits", "hash", "limits", "records", "registry", "split", "stats"]),
     (
@@ -272,6 +286,35 @@ const ARROWS: &[(&str, &[&str])] = &[
             "stats", "store", "training",
         ],
     ),
+    (
+        "failure",
+        &[
+            "attest",
+            "audit",
+            "compare",
+            "dataset",
+            "diff",
+            "disk",
+            "escape",
+            "export",
+            "filter",
+            "index",
+            "lineage",
+            "listing",
+            "recompute",
+            "records",
+            "registry",
+            "remote",
+            "report",
+            "scores",
+            "serve",
+            "split",
+            "store",
+            "study",
+            "training",
+            "withdrawal",
+        ],
+    ),
 ];
 
 /// Rooms of the library that the worker may use: no registry, no index.
@@ -360,7 +403,7 @@ const LONGEST: usize = 600;
 
 /// Ways in which a test could find out by itself that something is absent, or report it: `tests/support` does both.
 const ON_ITS_OWN: &[&str] =
-    &["eprint", "is_root()", "ErrorKind::NotFound", "REG_STRICT", "REG_PYTHON", "#[ignore"];
+    &["eprint", "is_root()", "ErrorKind::NotFound", "REG_STRICT", "REG_PYTHON", "REG_WHEELS", "#[ignore"];
 
 /// Callers of `tests/support`: a test may end early where the answer is no.
 const ASKING: &[&str] = &[
@@ -374,6 +417,8 @@ const ASKING: &[&str] = &[
     "nih()",
     "peer(",
     "published()",
+    "package()",
+    "peers()",
     "python(",
 ];
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use reg::export::{FileFormat, Sheet};
-use reg::filter::{Filter, FilterError};
-use reg::listing::{self, Order};
+use reg::filter::Filter;
+use reg::listing::Order;
 use reg::withdrawal::Marks;
 use serde_json::json;
 
@@ -94,22 +94,4 @@ pub(super) fn as_file(sheet: &Sheet, format: FileFormat, output: Option<PathBuf>
 pub(super) fn saved(path: &std::path::Path, bytes: &[u8]) -> Result<Reply, Failure> {
     output::save(path, bytes)?;
     Ok(Reply::new(format!("wrote {}", path.display()), json!({ "file": path })))
-}
-
-impl From<FilterError> for Failure {
-    fn from(e: FilterError) -> Self {
-        Failure::usage(format!("--where: {e}"))
-    }
-}
-
-impl From<listing::ListError> for Failure {
-    fn from(e: listing::ListError) -> Self {
-        match e {
-            listing::ListError::Registry(e) => e.into(),
-            listing::ListError::Filter(e) => e.into(),
-            listing::ListError::UnknownField { ref known, .. } => {
-                Failure::usage(e.to_string()).hinting(format!("there is {}", known.join(", ")))
-            }
-        }
-    }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use reg::digits::{counted, thousands};
 use reg::escape;
 use reg::hash::Hash;
-use reg::remote::{Address, Age, Exchanged, RemoteError, TransferJob, TransferRequest, pull, push};
+use reg::remote::{Address, Age, Exchanged, TransferJob, TransferRequest, pull, push};
 use reg::withdrawal::Withdrawn;
 use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -197,15 +197,4 @@ fn document(done: &Exchanged, address: &Address, request: &TransferRequest) -> s
         "names": done.names,
         "older": matches!(done.age, Age::Older { .. }),
     })
-}
-
-impl From<RemoteError> for Failure {
-    fn from(e: RemoteError) -> Self {
-        match e {
-            RemoteError::Registry(e) => e.into(),
-            RemoteError::Io { ref source, .. } => Failure::of_io(e.to_string(), source),
-            RemoteError::Interrupted => Failure::interrupted(e.to_string()),
-            e => Failure::new(e.to_string(), e.hint()),
-        }
-    }
 }

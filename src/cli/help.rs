@@ -127,11 +127,14 @@ pub(super) fn command() -> clap::Command {
     let command = with_examples(Cli::command(), &mut Vec::new());
     let groups = groups(&command);
     let heading = *command.get_styles().get_header();
-    command.help_template(format!(
+    command.long_version(BUILD).help_template(format!(
         "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{}{heading}Global options:{heading:#}\n{{options}}{{after-help}}",
         groups.ansi()
     ))
 }
+
+/// The version, and what this program was built from.
+const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("REG_BUILD"), ")");
 
 /// The commands with what they do, group by group.
 fn groups(command: &clap::Command) -> StyledStr {

@@ -15,7 +15,6 @@ mod demo;
 mod diff;
 mod doctor;
 mod environment;
-mod error;
 mod eval;
 mod exchange;
 mod export;
@@ -60,6 +59,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{FromArgMatches, Parser, Subcommand};
+use reg::failure as error;
 use reg::records::NameChange;
 use reg::registry::{Moves, Registry, RegistryError, Search};
 use reg::training::process::Worker;
@@ -237,7 +237,7 @@ pub(crate) fn main() -> ExitCode {
     }
     match answer {
         Ok(reply) => reply.with_moves(moved).print(json),
-        Err(failure) => failure.print(json),
+        Err(failure) => console::print_failure(failure, json),
     }
 }
 
@@ -254,9 +254,9 @@ fn refused(e: &clap::Error) -> ExitCode {
     let there = help::missing(e);
     there.iter().for_each(|hint| output::tell(&format!("hint: {hint}")));
     if std::env::args_os().any(|argument| argument == "--json") {
-        let (message, hint) = error::usage(e);
+        let (message, hint) = console::usage(e);
         let hints: Vec<String> = there.into_iter().chain((!hint.is_empty()).then_some(hint)).collect();
-        error::document(&message, Some(hints.join("; ")).filter(|hint| !hint.is_empty()).as_deref());
+        console::document(&message, Some(hints.join("; ")).filter(|hint| !hint.is_empty()).as_deref());
     }
     ExitCode::from(e.exit_code() as u8)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use reg::digits::{counted, size};
-use reg::lineage::{RemovalPlan, RemoveError, plan_removal, remove, undo_removal};
+use reg::lineage::{RemovalPlan, plan_removal, remove, undo_removal};
 use reg::records::Kind;
 use reg::registry::{Registry, RegistryError};
 use reg::training::unfinished::{self, UnfinishedTraining};
@@ -131,13 +131,4 @@ fn describe(plan: &RemovalPlan, trainings: &[UnfinishedTraining], freed: u64, dr
         lines.push(format!("{} of unfinished trainings {would} free at once", size(freed)));
     }
     lines.join("\n")
-}
-
-impl From<RemoveError> for Failure {
-    fn from(e: RemoveError) -> Self {
-        match e {
-            RemoveError::Registry(e) => e.into(),
-            e => Failure::new(e.to_string(), e.hint()),
-        }
-    }
 }

@@ -328,4 +328,5 @@ fn shells_get_completions_and_people_a_manual() {
     assert!(study.path("pages/reg-study-run.1").exists() && study.path("pages/reg.1").exists());
     study.refused(1, "man paint", &["`paint`"]);
     assert!(study.ok("--help").contains("ingest") && study.ok("--version").starts_with("reg "));
+    assert!(study.ok("--version").contains(" build of ") && !study.ok("-V").contains("build"));
 }
