@@ -28,7 +28,7 @@ pub(crate) struct PushArgs {
     exchange: ExchangeArgs,
 }
 
-/// Copy missing objects from another registry, a folder or an S3 bucket; exit code 3 on name conflicts
+/// Copy missing objects from another registry, a folder or an S3 bucket; exit code 3 on conflicts
 ///
 /// REMOTE is a registry, or a folder or s3://BUCKET/PREFIX that `reg push` filled. Without IDs, pull copies every
 /// named object and every result, with all dependencies. Each object is hashed on arrival.
@@ -37,6 +37,9 @@ pub(crate) struct PushArgs {
 pub(crate) struct PullArgs {
     #[command(flatten)]
     exchange: ExchangeArgs,
+    /// Also remove here what was removed on the sending side; else it stays and is named
+    #[arg(long)]
+    accept_removals: bool,
 }
 
 const S3: &str = "For s3://, credentials and endpoint come from the environment: AWS_ACCESS_KEY_ID, \
@@ -60,17 +63,18 @@ struct ExchangeArgs {
 }
 
 pub(crate) fn run_push(context: &Context, args: PushArgs) -> Result<Reply, Failure> {
-    run(context, args.exchange, true)
+    run(context, args.exchange, true, false)
 }
 
 pub(crate) fn run_pull(context: &Context, args: PullArgs) -> Result<Reply, Failure> {
-    run(context, args.exchange, false)
+    run(context, args.exchange, false, args.accept_removals)
 }
 
-fn run(context: &Context, args: ExchangeArgs, pushes: bool) -> Result<Reply, Failure> {
+fn run(context: &Context, args: ExchangeArgs, pushes: bool, accept_removals: bool) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let address: Address = args.remote.parse()?;
-    let request = TransferRequest { ids: args.ids, move_names: args.move_names, dry_run: args.dry_run };
+    let (ids, move_names, dry_run) = (args.ids, args.move_names, args.dry_run);
+    let request = TransferRequest { ids, move_names, accept_removals, dry_run };
     let (stop, progress) = (stop_on_signals(), context.progress());
     let job = TransferJob { stamp: &context.environment.stamp, progress: &progress, stop: &stop };
     let exchange = if pushes { push } else { pull };
@@ -90,11 +94,14 @@ fn run(context: &Context, args: ExchangeArgs, pushes: bool) -> Result<Reply, Fai
         ));
     }
     let reply = Reply::new(describe(&done, &address, &request, pushes), document(&done, &address, &request));
-    if done.names.conflicts.is_empty() {
-        return Ok(reply);
+    if !done.names.conflicts.is_empty() {
+        context.note("hint: --move-names moves the conflicting names to the objects of the sending side");
     }
-    context.note("hint: --move-names moves the conflicting names to the objects of the sending side");
-    Ok(reply.with_code(NO))
+    if !done.not_removed.is_empty() {
+        context.note("hint: --accept-removals also removes here what was removed on the sending side");
+    }
+    let agreed = done.names.conflicts.is_empty() && done.not_removed.is_empty();
+    Ok(if agreed { reply } else { reply.with_code(NO) })
 }
 
 /// Lists the withdrawals that were copied, and which of them are revocations.
@@ -163,6 +170,9 @@ fn describe(done: &Exchanged, address: &Address, request: &TransferRequest, push
     if done.removed > 0 {
         lines.push(format!("records removed on the sending side and now here: {}", thousands(done.removed)));
     }
+    lines.extend(done.not_removed.iter().map(|record| {
+        format!("removed on the sending side, not here: {} ({})", record.called(), record.id.0.short())
+    }));
     if done.purged > 0 {
         lines.push(format!("purged images are not copied: {}", thousands(done.purged)));
     }
@@ -193,6 +203,7 @@ fn document(done: &Exchanged, address: &Address, request: &TransferRequest) -> s
         "skipped": done.skipped,
         "purged": done.purged,
         "removed": done.removed,
+        "not_removed": done.not_removed,
         "kinds": kinds.collect::<serde_json::Map<_, _>>(),
         "names": done.names,
         "older": matches!(done.age, Age::Older { .. }),

@@ -144,8 +144,20 @@ fn a_removal_survives_a_rebuilt_index_and_nothing_comes_back_from_a_remote() {
     third.ok(&format!("pull {}", study.path("remote").display()));
     assert_eq!((ids(&third, "run"), ids(&third, "removal").len()), (BTreeSet::new(), 1));
     assert_eq!(third.json("verify")["damaged"], json!([]));
-    let heard = other.json(&format!("pull {}", study.path("remote").display()));
+    // But what somebody else removed is not removed here without a word: it is asked.
+    let pull = format!("pull {}", study.path("remote").display());
+    for _ in 0..2 {
+        let asked = other.reg(&pull);
+        assert_eq!(asked.code, 3, "{asked:?}");
+        let shown = String::from_utf8_lossy(&asked.stdout);
+        assert!(shown.contains("removed on the sending side, not here: run mlp-s-f0"), "{asked:?}");
+        assert!(asked.stderr.contains("hint: --accept-removals"), "{asked:?}");
+        assert_eq!((ids(&other, "run").len(), ids(&other, "removal").len()), (1, 0));
+    }
+    other.ok("verify --recompute");
+    let heard = other.json(&format!("{pull} --accept-removals"));
     assert!(heard["removed"].as_u64().unwrap() > 0, "{heard}");
+    assert_eq!(heard["not_removed"], json!([]));
     assert_eq!(ids(&other, "run"), BTreeSet::new());
     other.ok("gc");
     other.ok("verify");
