@@ -49,7 +49,10 @@ fn packed(values: ColumnValues) -> Packed {
         values: &[Option<T>],
         of: impl Fn(&T) -> [u8; N],
     ) -> Packed {
-        let all = values.iter().flat_map(|value| value.as_ref().map_or([0; N], &of)).collect();
+        let mut all = Vec::with_capacity(values.len() * N);
+        for value in values {
+            all.extend_from_slice(&value.as_ref().map_or([0; N], &of));
+        }
         let missing = match values.iter().any(Option::is_none) {
             true => values.iter().map(|value| u8::from(value.is_none())).collect(),
             false => Vec::new(),
