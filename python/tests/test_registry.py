@@ -116,7 +116,7 @@ class RegistryTest(unittest.TestCase):
 
     def test_a_comparison_is_recorded_and_is_that_of_the_program(self):
         said = reg("compare", "tiny-s-f0", "tiny-s-f1", "mlp-s-f0", "mlp-s-f1")
-        table = regcxr.compare(*self.registry.runs())
+        table = regcxr.compare(*map(self.registry.run, ["tiny-s-f0", "tiny-s-f1", "mlp-s-f0", "mlp-s-f1"]))
         self.assertEqual(table.id, said["table"])
         self.assertEqual((table.type, table.kind), ("comparison", "table"))
         auc = table.frame("auc")
