@@ -127,7 +127,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("attest", &["disk", "hash", "index", "limits", "lineage", "records", "registry", "store", "withdrawal"]),
     ("split", &["dataset", "digits", "hash", "limits", "random", "records", "registry"]),
-    ("scores", &["dataset", "digits", "hash", "limits", "records", "registry", "split", "stats"]),
+    ("scores", &["dataset", "digits", "hash", "index", "limits", "records", "registry", "split", "stats"]),
     (
         "compare",
         &[
@@ -216,6 +216,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "recompute",
             "records",
             "registry",
+            "scores",
             "split",
             "stats",
             "study",
@@ -259,6 +260,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "records",
             "registry",
             "report",
+            "scores",
             "stats",
             "store",
             "withdrawal",
