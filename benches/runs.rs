@@ -155,7 +155,7 @@ fn add(registry: &Registry, (dataset, split): (Id<Dataset>, Id<Split>), numbers:
             split: Some(split),
             fold: Some(fold),
             subset: Some(Subset::Test),
-            source: ScoreSource::Run { run, device: DeviceKind::Cpu, threads: 2, numerics: numerics.clone() },
+            source: ScoreSource::Run { run, device: DeviceKind::Cpu, threads: 2, numerics: numerics.clone(), flipped: false },
             model: "tiny".to_owned(),
             labels: record.labels.clone(),
             scale: Scale::Logit,
@@ -171,6 +171,7 @@ fn add(registry: &Registry, (dataset, split): (Id<Dataset>, Id<Split>), numbers:
             positive_patients: 2,
             missing: None,
             constant: false,
+            threshold: None,
         };
         let table = AucTable {
             predictions,
@@ -178,6 +179,7 @@ fn add(registry: &Registry, (dataset, split): (Id<Dataset>, Id<Split>), numbers:
             images,
             patients: images,
             of_images: None,
+            operating_point: None,
             labels: record.labels.iter().map(label).collect(),
             mean: Some(0.6 + share(7) / 3.0),
             mean_over: labels as u32,

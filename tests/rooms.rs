@@ -141,7 +141,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("split", &["dataset", "digits", "hash", "limits", "random", "records", "registry"]),
-    ("scores", &["dataset", "digits", "hash", "limits", "records", "registry", "split", "stats"]),
+    ("scores", &["dataset", "digits", "hash", "index", "limits", "records", "registry", "split", "stats"]),
     (
         "compare",
         &[
@@ -230,6 +230,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "recompute",
             "records",
             "registry",
+            "scores",
             "split",
             "stats",
             "study",
@@ -273,6 +274,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "records",
             "registry",
             "report",
+            "scores",
             "stats",
             "store",
             "withdrawal",

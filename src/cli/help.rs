@@ -12,7 +12,7 @@ use super::{Cli, complete};
 /// The commands in groups, in the order in which somebody gets to know them.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Data", &["init", "demo", "ingest", "dataset", "split", "weights"]),
-    ("Train", &["train", "eval", "predict", "predictions", "study", "probe", "gradcam"]),
+    ("Train", &["train", "eval", "ensemble", "predict", "predictions", "study", "probe", "gradcam"]),
     ("Compare", &["list", "show", "compare", "report", "serve", "note", "mv", "tag", "rm", "log", "cat"]),
     ("Trace and audit", &["trace", "diff", "verify", "reproduce", "audit", "attest", "key", "withdraw"]),
     ("Exchange", &["push", "pull", "export", "trust"]),
@@ -73,6 +73,23 @@ const EXAMPLES: &[Examples] = &[
             ),
             ("reg train --model resnet50 --settings", "The settings of a model and their defaults"),
         ],
+    ),
+    (
+        &["eval"],
+        &[
+            ("reg eval resnet50-s-f0 --tta flip", "The mean over the images and the mirrored images"),
+            (
+                "reg eval resnet50-s-f0 --subset val --operating-point sensitivity=0.9",
+                "Thresholds with which nine of ten findings are found",
+            ),
+        ],
+    ),
+    (
+        &["ensemble"],
+        &[(
+            "reg ensemble resnet50-s-f0 densenet121-s-f0 --name both",
+            "The mean of two models on the same test images",
+        )],
     ),
     (
         &["list"],

@@ -20,6 +20,7 @@ pub mod page;
 mod render;
 pub mod results;
 mod runs;
+mod seeds;
 pub mod show;
 mod spearman;
 pub mod svg;

@@ -47,8 +47,16 @@ pub fn compare_sections(
             continue;
         }
         let name = format!("{}-{}", study.name, section.name);
-        let options =
-            CompareOptions { published: section.published.as_ref().map(Into::into), ..options.clone() };
+        let is_compared = |name: &str| inputs.iter().any(|input| input.label.as_deref() == Some(name));
+        let named_in_advance = options.primary.clone().or(section.primary.clone());
+        let options = CompareOptions {
+            published: section.published.as_ref().map(Into::into),
+            // A setup whose runs are pending is not compared yet.
+            primary: named_in_advance.filter(|primary| is_compared(&primary.a) && is_compared(&primary.b)),
+            margin: options.margin.or(section.margin),
+            variance: section.variance.unwrap_or(options.variance),
+            ..options.clone()
+        };
         let (table, comparison) = compare(registry, inputs, &options, named.then_some(&name), stamp)?;
         sections.push(ComparedSection { section: section.clone(), name, table, comparison, left_out });
     }
@@ -61,8 +69,8 @@ pub fn compare_sections(
 /// The predictions of a finished run, for the column of its setup.
 fn input(registry: &Registry, run: &StudyRunStatus) -> Result<Option<Input>, StudyError> {
     let State::Done { predictions: id, .. } = &run.state else { return Ok(None) };
-    let mut predictions = registry.get(*id)?;
+    let predictions = registry.get(*id)?;
     // Two setups may have the same model, for example frozen and fine-tuned.
-    predictions.model = run.row.setup.clone();
-    Ok(Some(Input { name: run.row.name.clone(), id: *id, predictions }))
+    let label = Some(run.row.setup.clone());
+    Ok(Some(Input { name: run.row.name.clone(), label, id: *id, predictions }))
 }

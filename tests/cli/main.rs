@@ -19,6 +19,7 @@ mod damage;
 mod diff;
 mod documents;
 mod downloads;
+mod ensemble;
 mod features;
 mod figures;
 mod foreign;
@@ -64,6 +65,7 @@ mod study;
 #[path = "../support/mod.rs"]
 mod support;
 mod tables;
+mod thresholds;
 mod together;
 mod training;
 mod withdraw;

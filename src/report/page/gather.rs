@@ -5,7 +5,9 @@ use std::path::Path;
 
 use super::PageError;
 use super::lineage::near;
-use crate::compare::{CompareOptions, Input, RocCurve, compare, roc_curves};
+use crate::compare::{
+    CompareOptions, Input, PrecisionRecallCurve, RocCurve, compare, precision_recall_curves, roc_curves,
+};
 use crate::dataset::statistics::Statistics;
 use crate::hash::{Hash, Id};
 use crate::index::View;
@@ -35,6 +37,7 @@ pub(super) struct ReportSection {
     pub(super) id: Id<Table>,
     pub(super) comparison: Comparison,
     pub(super) curves: Vec<RocCurve>,
+    pub(super) precision: Vec<PrecisionRecallCurve>,
     /// Setups that should be in it but are missing.
     pub(super) left_out: Vec<String>,
 }
@@ -177,9 +180,13 @@ impl Material {
             return Ok(());
         }
         let curves = roc_curves(registry, &comparison)?;
+        let precision = match comparison.metrics.is_empty() {
+            true => Vec::new(),
+            false => precision_recall_curves(registry, &comparison)?,
+        };
         let models: Vec<&str> = comparison.models.iter().map(|model| model.name.as_str()).collect();
         let title = title.unwrap_or_else(|| models.join(", "));
-        self.sections.push(ReportSection { title, id, comparison, curves, left_out });
+        self.sections.push(ReportSection { title, id, comparison, curves, precision, left_out });
         Ok(())
     }
 
@@ -332,7 +339,7 @@ impl Material {
         let predictions: Predictions = registry.get(id)?;
         Ok(match predictions.source {
             ScoreSource::Run { run, .. } => self.runs.iter().find(|known| known.id == run),
-            ScoreSource::Import { .. } => None,
+            ScoreSource::Mean { .. } | ScoreSource::Import { .. } => None,
         })
     }
 }

@@ -119,7 +119,7 @@ fn models(
             Cell::Integer(spec.training.epochs.into()),
             // Without separators, because a seed is not a count.
             Cell::Text(spec.seed.to_string()),
-            Cell::Integer(model.predictions.len() as u64),
+            Cell::Integer(model.fold_count() as u64),
             Cell::Integer(run.run.parameters),
         ]);
         all.push(runs.iter().map(|run| run.id.hash).collect());
@@ -205,8 +205,10 @@ pub(super) fn results(page: &mut HtmlWriter, section: &ReportSection, key: &str)
             },
         );
     }
-    if let Some(differences) = take("differences") {
-        page.table(&differences, &TableContext { source, ..TableContext::default() });
+    for name in ["differences", "ranking", "seeds"] {
+        if let Some(table) = take(name) {
+            page.table(&table, &TableContext { source, ..TableContext::default() });
+        }
     }
     let figures = keyed(svg::comparison(comparison, &section.curves), key);
     let mut figures = figures.into_iter();
@@ -247,6 +249,15 @@ pub(super) fn results(page: &mut HtmlWriter, section: &ReportSection, key: &str)
     if let Some(table) = take("metrics") {
         page.fold("Beyond the AUC: precision, thresholds, calibration", true, |page| {
             page.table(&table, &TableContext { source, ..TableContext::default() });
+        });
+    }
+    let beyond = keyed(svg::beyond(comparison, &section.precision), &format!("{key}-beyond"));
+    if !beyond.is_empty() {
+        let title = format!(
+            "Precision-recall and calibration curves by label. Precision-recall: one curve of steps for each {each}; the level line is the prevalence, which is the precision of random scores; the average precision is given beside the name. Calibration: the images of all {each}s together; calibrated probabilities lie on the diagonal."
+        );
+        page.fold("Precision-recall and calibration curves", false, |page| {
+            page.figures(&title, &beyond, source);
         });
     }
     for (name, summary) in [
