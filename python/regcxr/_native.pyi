@@ -3,12 +3,9 @@
 from os import PathLike
 from typing import final
 
-# Name, type (`text`, `integer`, `number`, `truth`), a list of texts or bytes, a byte for each value that says whether it is missing.
-Column = tuple[str, str, list[str | None] | bytearray, bytearray | None]
-# Name, what it says of itself, columns.
-Columns = tuple[str, dict[str, str], list[Column]]
-# Height, width, `[height, width]` gray values of 8 bits.
-Pixels = tuple[int, int, bytearray]
+from ._types import Columns, Pixels
+
+__all__ = ["Registry", "__version__", "decode", "decode_all"]
 
 __version__: str
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import polars
     import pyarrow
 
-    from ._native import Columns
+    from ._types import Columns
 
 _TYPES = {"integer": np.int64, "number": np.float64, "truth": np.bool_}
 _SHOWN = 10

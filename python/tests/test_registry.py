@@ -36,7 +36,7 @@ class RegistryTest(unittest.TestCase):
             self.assertEqual(int(frame[label].sum()), said["labels"][label]["positives"], label)
         self.assertEqual([row.name for row in self.registry.datasets()], ["tiny"])
         self.assertEqual(dataset, self.registry.find(dataset.id[:8]))
-        self.assertEqual(len(dataset.boxes()), 20)
+        self.assertEqual(dataset.boxes().columns, ["Image Index", "Finding Label", "x", "y", "w", "h"])
         self.assertEqual(set(dataset.boxes()["Finding Label"]) - set(dataset.labels), set())
 
     def test_pixels_are_those_of_the_file(self):
@@ -99,11 +99,14 @@ class RegistryTest(unittest.TestCase):
         label = scores.labels[0]
         np.testing.assert_allclose(1 / (1 + np.exp(-frame[label])), scores.probabilities[:, 0], rtol=1e-12)
         # The recorded AUC again, from the arrays.
-        auc = {row["label"]: row["auc"] for row in self.registry.find(reg("show", "tiny-s-f0")["tables"][0]["id"]).document["labels"]} if "tables" in reg("show", "tiny-s-f0") else {}
+        table = self.registry.table(reg("list", "run", "--where", "name=tiny-s-f0")["runs"][0]["table"])
+        auc = {row["label"]: row["auc"] for row in table.document["labels"]}
+        self.assertEqual(list(auc), scores.labels)
         for label in scores.labels:
             probabilities, truth = scores.of(label)
             positives, negatives = probabilities[truth], probabilities[~truth]
-            if auc.get(label) is not None:
+            self.assertEqual(auc[label] is None, truth.all() or not truth.any())
+            if auc[label] is not None:
                 pairs = np.sign(positives[:, None] - negatives[None, :])
                 self.assertAlmostEqual(float(pairs.mean() / 2 + 0.5), auc[label], places=12)
         self.assertEqual(self.registry.predictions("tiny-s-f0"), predictions)

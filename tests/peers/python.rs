@@ -91,7 +91,12 @@ fn the_types_of_the_package_are_right() {
     let mut mypy = python(&program, site.path(), &study);
     succeeds(mypy.args(["-m", "mypy", "--config-file"]).arg(&settings).arg(site.path().join("regcxr")));
     // The stub of the module against the module itself.
-    succeeds(python(&program, site.path(), &study).args(["-m", "mypy.stubtest", "regcxr._native"]));
+    succeeds(
+        python(&program, site.path(), &study)
+            .args(["-m", "mypy.stubtest", "--mypy-config-file"])
+            .arg(&settings)
+            .arg("regcxr._native"),
+    );
 }
 
 #[test]
