@@ -103,7 +103,7 @@ struct Global {
 /// Whether a command takes a name from something else.
 #[derive(clap::Args, Default)]
 struct Moving {
-    /// Take the name from what has it now; the log keeps what that was
+    /// If the name is in use, move it to this object; the log keeps the old target
     #[arg(long = "move", requires = "name")]
     move_name: bool,
 }

@@ -17,7 +17,7 @@ pub(super) fn method(variance: Variance) -> &'static str {
 
 /// The uncertainty of the test images, of which a table says that it shows it.
 pub(super) const OF_TEST_IMAGES: &str =
-    "Uncertainty shown: the choice of test patients; the trained models are taken as they are.";
+    "Uncertainty shown: the choice of test patients; the trained models are taken as fixed.";
 
 /// What the deviations of a table of AUCs show.
 pub(super) fn of_spread(comparison: &Comparison) -> String {
@@ -30,7 +30,7 @@ pub(super) fn of_spread(comparison: &Comparison) -> String {
                 false => "training images, test images and seed together",
             };
             format!(
-                "Uncertainty shown (±): how much the AUC of one {each} varies with its {what}; it is no standard error of the mean."
+                "Uncertainty shown (±): how much the AUC of one {each} varies with its {what}; it is not the standard error of the mean."
             )
         }
     }
@@ -72,7 +72,7 @@ pub(super) fn about_intervals(comparison: &Comparison) -> String {
     };
     let how = match comparison.variance {
         Variance::Clustered => {
-            "Variance over patients (Obuchowski 1997), Student's t on the logit scale; not adjusted for their number."
+            "Variance over patients (Obuchowski 1997), Student's t on the logit scale; not adjusted for multiplicity."
         }
         Variance::Delong => {
             "Images are taken as independent (DeLong), normal distribution: too narrow if patients have several images."
@@ -407,7 +407,7 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Repor
         ),
     };
     table.notes.push(format!(
-        "{OF_TEST_IMAGES} {} patients drawn with replacement, with all their images, seed {}: for a label, those with a positive image apart from the others, so that both classes stay; for the mean, all together. Percentile intervals, not adjusted for their number; none with fewer than {FEWEST_RESAMPLED} positive or negative patients.{folds}",
+        "{OF_TEST_IMAGES} {} patients drawn with replacement, with all their images, seed {}: for a label, those with a positive image separately from the others, so that both classes stay; for the mean, all together. Percentile intervals, not adjusted for multiplicity; none with fewer than {FEWEST_RESAMPLED} positive or negative patients.{folds}",
         super::thousands(bootstrap.patients),
         bootstrap.seed
     ));

@@ -40,7 +40,7 @@ impl RecordPage {
     /// Adds what a record was made of, what was made of it, and the command that made it.
     pub fn with_origin(mut self, origin: &Origin) -> Self {
         for (title, all, more) in
-            [("Made of", &origin.inputs, 0), ("Made of it", &origin.results, origin.more_results)]
+            [("Inputs", &origin.inputs, 0), ("Dependent results", &origin.results, origin.more_results)]
         {
             let mut rows: Vec<(String, String)> =
                 all.iter().map(|one| (one.kind.name().to_owned(), one.told())).collect();
@@ -51,7 +51,7 @@ impl RecordPage {
         }
         let command = origin.command.as_ref().map(|command| ("Command".to_owned(), format!("`{command}`")));
         let on = origin.machine.as_ref().map(|machine| ("Machine".to_owned(), machine.clone()));
-        self.pairs("Made by", command.into_iter().chain(on).collect());
+        self.pairs("Command and machine", command.into_iter().chain(on).collect());
         self
     }
 
