@@ -62,7 +62,7 @@ pub(super) fn page(
         settings(&spec).unwrap_or_else(|| all_settings(&spec)),
     );
     if let Ok(log) = registry.store().read(&run.log.hash) {
-        page.pairs(&format!("Curves over {}", counted(run.epochs.into(), "epoch")), curves(&log));
+        page.sparklines(&format!("Curves over {}", counted(run.epochs.into(), "epoch")), curves(&log));
     }
     Ok(page)
 }

@@ -8,6 +8,8 @@
 //! Series are never distinguished by colour alone: each has its own marker, and the matrix has numbers.
 
 mod ages;
+mod counts;
+mod curves;
 mod learning;
 mod matrix;
 mod palette;
@@ -18,12 +20,14 @@ mod scale;
 use std::fmt::Write as _;
 
 pub use ages::ages;
+pub use counts::{groups, labels};
+pub use curves::curves;
 pub use learning::learning;
 pub use matrix::spearman;
 #[cfg(test)]
 pub(super) use palette::contrast;
 pub use palette::style;
-pub use range::range;
+pub use range::{intervals, range};
 pub use roc::{Curve, roc};
 
 use super::means;

@@ -97,6 +97,10 @@ fn figures() -> Vec<Figure> {
     };
     let mut figures = comparison(&compared, &[]);
     figures.extend(comparison(&nothing, &[]));
+    figures.extend([&compared, &nothing].map(intervals));
+    let long = epochs(&[0.5, 0.3, 0.4]);
+    figures.extend(super::curves(&[(ODD, &long[..]), ("none", &[]), ("one", &long[..1])]));
+    figures.extend(super::curves(&[]));
     figures.extend([
         roc(ODD, &curves),
         roc("", &[]),
