@@ -27,6 +27,7 @@ const IMPORTERS: &[(&str, &[&str])] = &[
     ("clap_mangen", &["cli/"]),
     ("indicatif", &["cli/"]),
     ("jiff", &["cli/", "export/time.rs"]),
+    ("maud", &["report/page/", "serve/"]),
     ("hyper", &["serve/"]),
     ("hyper_util", &["serve/"]),
     ("base64", &["attest/envelope.rs", "report/page/html.rs"]),
@@ -284,8 +285,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "serve",
         &[
-            "dataset", "digits", "hash", "index", "limits", "lineage", "records", "registry", "report",
-            "stats", "store", "training",
+            "compare", "dataset", "diff", "digits", "escape", "filter", "hash", "index", "limits", "lineage",
+            "listing", "records", "registry", "report", "stats", "store", "study", "training", "usage",
         ],
     ),
     (

@@ -52,6 +52,11 @@ impl Order {
         &self.key
     }
 
+    /// Which end comes first.
+    pub fn direction(&self) -> SortDirection {
+        self.direction
+    }
+
     /// Asserts that runs have the value to sort by.
     pub(super) fn check(&self, runs: &[ListedRun]) -> Result<(), ListError> {
         if columns::field(&self.key).is_none() && columns::field_type(&self.key, runs).is_none() {

@@ -67,7 +67,7 @@ pub(super) fn page(
         page.sections.push(PageSection::Table(results::thresholds("Thresholds", &auc)));
     }
     if let Ok(log) = registry.store().read(&run.log.hash) {
-        page.pairs(&format!("Curves over {}", counted(run.epochs.into(), "epoch")), curves(&log));
+        page.sparklines(&format!("Curves over {}", counted(run.epochs.into(), "epoch")), curves(&log));
     }
     Ok(page)
 }

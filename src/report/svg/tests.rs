@@ -113,6 +113,10 @@ fn figures() -> Vec<Figure> {
     figures.extend(comparison(&nothing, &[]));
     figures.extend(beyond(&compared, &[precision(ODD, ODD), precision("resnet50-large-meta", "Edema")]));
     figures.extend(beyond(&nothing, &[]));
+    figures.extend([&compared, &nothing].map(intervals));
+    let long = epochs(&[0.5, 0.3, 0.4]);
+    figures.extend(super::curves(&[(ODD, &long[..]), ("none", &[]), ("one", &long[..1])]));
+    figures.extend(super::curves(&[]));
     figures.extend([
         roc(ODD, &curves),
         roc("", &[]),
