@@ -8,8 +8,8 @@ use reg::compare::{
     precision_recall_curves, roc_curves,
 };
 use reg::records::{
-    ComparedModel, Comparison, Division, GroupBy, GroupRow, Incomparable, LabelSpread, MetricRow, OperatingPoint,
-    Pooling, Spread, Variance,
+    ComparedModel, Comparison, Division, GroupBy, GroupRow, Incomparable, LabelSpread, MetricRow,
+    OperatingPoint, Pooling, Spread, Variance,
 };
 use reg::registry::Registry;
 use reg::report::interval::{self, FoldAuc, NoInterval};
@@ -314,7 +314,8 @@ fn curves(
 
 pub(super) fn document(id: &str, comparison: &Comparison) -> Value {
     let spread = |s: &Spread| {
-        let mut value = json!({ "mean": s.mean, "std": s.std, "min": s.min, "max": s.max, "n": s.n, "folds": s.folds });
+        let mut value =
+            json!({ "mean": s.mean, "std": s.std, "min": s.min, "max": s.max, "n": s.n, "folds": s.folds });
         if !s.seeds.is_empty() {
             value["seeds"] = json!(s.seeds);
             value["seed_std"] = json!(s.seed_std);
@@ -352,7 +353,8 @@ pub(super) fn document(id: &str, comparison: &Comparison) -> Value {
     };
     let auc: Map<String, Value> = comparison.models.iter().enumerate().map(of_model).collect();
     let images = comparison.models.iter().map(|model| {
-        let mut of = json!({ "images": model.images, "patients": model.patients, "of_images": model.of_images });
+        let mut of =
+            json!({ "images": model.images, "patients": model.patients, "of_images": model.of_images });
         if !model.seeds.is_empty() {
             of["seeds"] = json!(model.seeds);
         }

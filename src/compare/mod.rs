@@ -24,9 +24,9 @@ use std::path::PathBuf;
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::records::{
-    ComparedDivision, Comparison, Content, File, GroupBy, Incomparable, IncomparableKind, Kind, OperatingPoint,
-    Pooling, Predictions, Primary, PublishedModel, PublishedTable, ScoreSource, SplitMethod, Subset, Table, Variance,
-    rules,
+    ComparedDivision, Comparison, Content, File, GroupBy, Incomparable, IncomparableKind, Kind,
+    OperatingPoint, Pooling, Predictions, Primary, PublishedModel, PublishedTable, ScoreSource, SplitMethod,
+    Subset, Table, Variance, rules,
 };
 use crate::registry::{Objects, Registry, RegistryError, Stamp};
 use crate::split::{OFFICIAL, PublishedLists};
@@ -384,12 +384,16 @@ fn assemble(
     let left_out = no_finding.as_deref().filter(|_| labels.len() > 1);
     // A variance over folds of different experiments has no meaning.
     let mixed = incomparable.iter().any(|incomparable| incomparable.kind == IncomparableKind::MixedFolds);
-    let resampled =
-        if paired && !mixed { paired::resampled(objects, &common, &models, left_out, primary)? } else { Vec::new() };
+    let resampled = if paired && !mixed {
+        paired::resampled(objects, &common, &models, left_out, primary)?
+    } else {
+        Vec::new()
+    };
     let mut metrics = Vec::new();
     if options.metrics {
         for (column, model) in columns.iter().zip(&mut models) {
-            let (rows, used) = metrics::metrics(objects, column, validation, options.operating_point, options.bootstrap)?;
+            let (rows, used) =
+                metrics::metrics(objects, column, validation, options.operating_point, options.bootstrap)?;
             metrics.extend(rows);
             model.validation = used;
         }

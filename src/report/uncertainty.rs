@@ -26,7 +26,9 @@ pub(super) fn of_spread(comparison: &Comparison) -> String {
         0 | 1 => "Uncertainty shown: none; that of the test patients is in the table `intervals`.".to_owned(),
         _ => {
             let what = match has_seeds(comparison) {
-                true => "training images and test images together, each a mean over its seeds (the table `seeds` has both deviations)",
+                true => {
+                    "training images and test images together, each a mean over its seeds (the table `seeds` has both deviations)"
+                }
                 false => "training images, test images and seed together",
             };
             format!(
@@ -276,7 +278,8 @@ pub(super) fn resampled(comparison: &Comparison) -> ReportTable {
     if let Some(row) = comparison.resampled.first() {
         table.notes.push(over_folds(each, row.test_to_train));
     }
-    let named = |row: &&ResampledRow| is_primary(comparison, row.label.is_none() && !row.pathologies, &row.a, &row.b);
+    let named =
+        |row: &&ResampledRow| is_primary(comparison, row.label.is_none() && !row.pathologies, &row.a, &row.b);
     let primary = comparison.resampled.iter().any(|row| named(&row));
     let family = comparison.resampled.iter().filter(|row| row.p.is_some() && !named(row)).count();
     table.notes.extend(about_tests(comparison, family, primary));
@@ -334,7 +337,8 @@ pub(super) fn differences(comparison: &Comparison) -> Option<ReportTable> {
         paired.iter().any(|row| is_primary_row(comparison, row))
     } else {
         for row in &over {
-            let heads = names(&row.a, &row.b, row.pathologies).into_iter().chain([Cell::Integer(row.n.into())]);
+            let heads =
+                names(&row.a, &row.b, row.pathologies).into_iter().chain([Cell::Integer(row.n.into())]);
             table.rows.push(heads.chain(of_resampled(comparison, row)).collect());
         }
         table.notes.push(over_folds(each, over[0].test_to_train));
@@ -351,7 +355,9 @@ pub(super) fn differences(comparison: &Comparison) -> Option<ReportTable> {
             ("delong", family.count())
         }
         false => {
-            let named = |row: &&ResampledRow| is_primary(comparison, row.label.is_none() && !row.pathologies, &row.a, &row.b);
+            let named = |row: &&ResampledRow| {
+                is_primary(comparison, row.label.is_none() && !row.pathologies, &row.a, &row.b)
+            };
             let family = comparison.resampled.iter().filter(|row| row.p.is_some() && !named(row));
             ("resampled", family.count())
         }

@@ -40,7 +40,16 @@ fn epochs(losses: &[f64]) -> Vec<EpochLog> {
 fn figures() -> Vec<Figure> {
     let spread = |folds: Vec<Option<f64>>| {
         let s = crate::stats::summarize(&folds);
-        Spread { n: s.n as u32, mean: s.mean, std: s.std, min: s.min, max: s.max, folds, seeds: Vec::new(), seed_std: None }
+        Spread {
+            n: s.n as u32,
+            mean: s.mean,
+            std: s.std,
+            min: s.min,
+            max: s.max,
+            folds,
+            seeds: Vec::new(),
+            seed_std: None,
+        }
     };
     let label = |label: &str, folds: Vec<Option<f64>>| LabelSpread {
         label: label.into(),
