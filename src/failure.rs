@@ -59,7 +59,7 @@ pub enum FailureKind {
 }
 
 /// The hint for an older format, which no release of reg wrote.
-const OLDER: &str = "no release of reg wrote that format: make another one with this reg, `reg init DIR`, and ingest the data again";
+const OLDER: &str = "no release of reg wrote that format: create a new registry with `reg init DIR` and ingest the data again";
 
 impl Failure {
     /// A failure, and what to try.
@@ -127,7 +127,7 @@ impl From<StoreError> for Failure {
                 Some("`reg verify` lists damaged objects and the results they taint".to_owned())
             }
             StoreError::Exposed { path, found, .. } if found.contains("link") => {
-                Some(format!("put the file that it leads to in its place: `cp --remove-destination \"$(readlink -f {0})\" {0}`", shell_os(path)))
+                Some(format!("replace the link by a copy of its target: `cp --remove-destination \"$(readlink -f {0})\" {0}`", shell_os(path)))
             }
             StoreError::Exposed { path, .. } => {
                 Some(format!("`chmod 444 {}` makes it read-only", shell_os(path)))
@@ -146,7 +146,7 @@ impl From<StoreError> for Failure {
 fn registry_hint(path: &Path, e: &io::Error) -> Option<String> {
     match why_denied(path, e) {
         Some(why) if e.kind() == io::ErrorKind::CrossesDevices => {
-            Some(format!("{why}: move it there as a whole"))
+            Some(format!("{why}: move the whole registry to one file system"))
         }
         Some(why) => Some(format!("{why}; reading commands still work")),
         None => io_hint(e),
@@ -162,7 +162,7 @@ fn io_hint(e: &std::io::Error) -> Option<String> {
             Some("nothing was registered; free some disk space and run the same command again".to_owned())
         }
         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-            Some("the system does not allow it to this account; reading commands still work".to_owned())
+            Some("the system does not permit this to your account; reading commands still work".to_owned())
         }
         std::io::ErrorKind::NotFound => Some("check the path".to_owned()),
         _ => None,
@@ -237,7 +237,7 @@ impl From<AuditError> for Failure {
             AuditError::Registry(e) => e.into(),
             AuditError::Io { ref source, .. } => Failure::new(e.to_string(), file_hint(source)),
             AuditError::Plan(_) => {
-                let hint = "audit the tables that the command prints: their ids stand below them";
+                let hint = "audit the tables that the command prints: the ids are printed below them";
                 Failure::new(e.to_string(), Some(hint.to_owned()))
             }
             AuditError::NotARecord { .. } => {
@@ -288,7 +288,9 @@ impl From<RegistryError> for Failure {
             }
             RegistryError::OtherOwner { path, .. } => {
                 let path = shell_os(&path);
-                format!("`reg trust {path}` if you trust that account; once: `--registry {path}`")
+                format!(
+                    "`reg trust {path}` if you trust that account; to use the registry only once: `--registry {path}`"
+                )
             }
             RegistryError::NotARegistry(_) => "create one with `reg init DIR`".to_owned(),
             RegistryError::Exists(_) => "use it, or create one in another folder".to_owned(),
@@ -305,14 +307,11 @@ impl From<RegistryError> for Failure {
             }
             RegistryError::Removed { called, .. } => {
                 let name = called.rsplit(' ').next().unwrap_or_default();
-                format!(
-                    "`reg rm --undo {name}` takes it back until `reg gc`; the same training restores it, too"
-                )
+                format!("`reg rm --undo {name}` restores it until `reg gc`; so does the same training")
             }
             RegistryError::Ambiguous { .. } => "give more digits".to_owned(),
             RegistryError::NameTaken { .. } => {
-                "choose another name, or give --move, which takes the name from it; `reg mv OLD NEW` renames"
-                    .to_owned()
+                "choose another name, or take this one with --move; `reg mv OLD NEW` renames".to_owned()
             }
             RegistryError::BadName(_) => {
                 "a name has up to 128 letters, digits and . _ - + and is not made of hex digits only"
@@ -335,7 +334,7 @@ impl From<RegistryError> for Failure {
             RegistryError::Codec { .. } => "`reg verify` lists what is damaged".to_owned(),
             RegistryError::Contradiction { id, .. } => {
                 let hint = format!(
-                    "its hash is right, so it was made so: `reg trace --down {}` shows what depends on it",
+                    "its hash is correct, so it was written like this: `reg trace --down {}` shows what depends on it",
                     id.short()
                 );
                 return Failure::refused(message, Some(hint));

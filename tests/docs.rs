@@ -211,7 +211,20 @@ fn the_chapter_on_uncertainty_runs_as_it_is_written() {
         "Margin 0.01",
         "patients as clusters",
         "Positive patients",
+        "2 setups were looked at",
+        "std over seeds",
     ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+}
+
+#[test]
+fn the_chapter_on_thresholds_and_ensembles_runs_as_it_is_written() {
+    let folder = with_fixture();
+    let said = run(folder.path(), &commands("thresholds.md"));
+    for words in
+        ["a sensitivity of at least 0.9", "a specificity of at least 0.95", "AUC of both, the mean of"]
+    {
         assert!(said.contains(words), "{words}: {said}");
     }
 }

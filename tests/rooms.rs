@@ -27,6 +27,7 @@ const IMPORTERS: &[(&str, &[&str])] = &[
     ("clap_mangen", &["cli/"]),
     ("indicatif", &["cli/"]),
     ("jiff", &["cli/", "export/time.rs"]),
+    ("maud", &["report/page/", "serve/"]),
     ("hyper", &["serve/"]),
     ("hyper_util", &["serve/"]),
     ("base64", &["attest/envelope.rs", "report/page/html.rs"]),
@@ -141,7 +142,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("split", &["dataset", "digits", "hash", "limits", "random", "records", "registry"]),
-    ("scores", &["dataset", "digits", "hash", "limits", "records", "registry", "split", "stats"]),
+    ("scores", &["dataset", "digits", "hash", "index", "limits", "records", "registry", "split", "stats"]),
     (
         "compare",
         &[
@@ -230,6 +231,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "recompute",
             "records",
             "registry",
+            "scores",
             "split",
             "stats",
             "study",
@@ -273,6 +275,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "records",
             "registry",
             "report",
+            "scores",
             "stats",
             "store",
             "withdrawal",
@@ -282,8 +285,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "serve",
         &[
-            "dataset", "digits", "hash", "index", "limits", "lineage", "records", "registry", "report",
-            "stats", "store", "training",
+            "compare", "dataset", "diff", "digits", "escape", "filter", "hash", "index", "limits", "lineage",
+            "listing", "records", "registry", "report", "stats", "store", "study", "training", "usage",
         ],
     ),
     (

@@ -99,6 +99,7 @@ impl Options {
                 .collect::<Answer<_>>()?,
             published: self.published,
             allow_incomparable: self.allow_different_images,
+            ..CompareOptions::default()
         })
     }
 }

@@ -48,7 +48,7 @@ enum Verify {
         key: PathBuf,
         /// Files that the statement must name by their SHA-256
         files: Vec<PathBuf>,
-        /// Also hash every object in the registry that the statement names
+        /// Also hash every object of the statement in the registry
         #[arg(long)]
         objects: bool,
     },

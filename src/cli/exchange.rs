@@ -37,7 +37,7 @@ pub(crate) struct PushArgs {
 pub(crate) struct PullArgs {
     #[command(flatten)]
     exchange: ExchangeArgs,
-    /// Also remove here what was removed on the sending side; else it stays and is named
+    /// Also remove here what was removed on the sending side; without this option it stays and is listed
     #[arg(long)]
     accept_removals: bool,
 }
@@ -87,7 +87,7 @@ fn run(context: &Context, args: ExchangeArgs, pushes: bool, accept_removals: boo
     if let Age::Older { then, now } = done.age {
         context.note(&format!(
             "warning: this registry is an older copy: at its last push to {address} its log had {}, and now it \
-             has {}, or other ones; names may be lost, see `reg doctor --remote {}`",
+             has {}, or different ones; names may be lost, see `reg doctor --remote {}`",
             entries(then),
             thousands(now),
             escape::shell(&address.to_string())
@@ -127,7 +127,7 @@ fn heard(context: &Context, before: &Withdrawn, now: &Withdrawn) {
         ));
     }
     if came.is_empty() && back.is_empty() {
-        context.note("note: the withdrawals that arrived had been revoked: they flag nothing");
+        context.note("note: the copied withdrawals had been revoked: they flag nothing");
     }
 }
 

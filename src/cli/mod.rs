@@ -14,6 +14,7 @@ mod dataset;
 mod demo;
 mod diff;
 mod doctor;
+mod ensemble;
 mod environment;
 mod eval;
 mod exchange;
@@ -22,6 +23,7 @@ mod figures;
 mod gc;
 mod gradcam;
 mod help;
+mod inference;
 mod ingest;
 mod init;
 mod key;
@@ -101,7 +103,7 @@ struct Global {
 /// Whether a command takes a name from something else.
 #[derive(clap::Args, Default)]
 struct Moving {
-    /// Take the name from what has it now; the log keeps what that was
+    /// If the name is in use, move it to this object; the log keeps the old target
     #[arg(long = "move", requires = "name")]
     move_name: bool,
 }
@@ -119,6 +121,7 @@ enum Command {
     Weights(weights::WeightsCommand),
     Train(train::TrainArgs),
     Eval(eval::EvalArgs),
+    Ensemble(ensemble::EnsembleArgs),
     Predict(predict::PredictArgs),
     #[command(subcommand)]
     Predictions(predictions::PredictionsCommand),
@@ -271,6 +274,7 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Weights(command) => weights::run(context, command),
         Command::Train(args) => train::run(context, args),
         Command::Eval(args) => eval::run(context, args),
+        Command::Ensemble(args) => ensemble::run(context, args),
         Command::Predict(args) => predict::run(context, args),
         Command::Predictions(command) => predictions::run(context, command),
         Command::Compare(args) => compare::run(context, args),

@@ -58,7 +58,7 @@ pub(super) fn bootstrap(
     seed: u64,
     paired: bool,
 ) -> Bootstrap {
-    let cells = || columns.iter().flat_map(|column| column.folds.values());
+    let cells = || columns.iter().flat_map(ModelColumn::cells);
     let patients: BTreeSet<&PatientId> =
         cells().flat_map(|cell| cell.image_rows().map(|row| &row.patient)).collect();
     let patients: Vec<&PatientId> = patients.into_iter().collect();
@@ -69,15 +69,18 @@ pub(super) fn bootstrap(
         let labels = (0..cell.labels.len()).into_par_iter().map(label).collect();
         Sample { patients: of_images, labels }
     };
-    let samples: Vec<Vec<Sample>> =
-        columns.iter().map(|column| column.folds.values().map(sample).collect()).collect();
+    // `[columns, folds, seeds]`.
+    let samples: Vec<Vec<Vec<Sample>>> = columns
+        .iter()
+        .map(|column| column.folds.values().map(|cell| cell.seeds().iter().map(sample).collect()).collect())
+        .collect();
     let quantities: Vec<Quantity> = (0..labels.len()).map(Quantity::Label).chain([Quantity::Mean]).collect();
     let strata: Vec<Vec<Vec<u32>>> = quantities
         .iter()
         .map(|quantity| match quantity {
             Quantity::Label(label) => {
                 let mut is_positive = vec![false; patients.len()];
-                for (cell, sample) in cells().zip(samples.iter().flatten()) {
+                for (cell, sample) in cells().zip(samples.iter().flatten().flatten()) {
                     let positive = sample.patients.iter().zip(&cell.truth[*label]);
                     positive
                         .filter(|(_, truth)| **truth == Some(true))
@@ -94,7 +97,12 @@ pub(super) fn bootstrap(
     let covered: Vec<Vec<Vec<bool>>> = samples
         .iter()
         .map(|folds| {
-            folds.iter().map(|fold| fold.aucs(&once, None).iter().map(Option::is_some).collect()).collect()
+            // An AUC is defined with every seed or with none.
+            let covered = |seeds: &Vec<Sample>| {
+                let aucs = seeds.first().map_or(Vec::new(), |seed| seed.aucs(&once, None));
+                aucs.iter().map(Option::is_some).collect()
+            };
+            folds.iter().map(covered).collect()
         })
         .collect();
     let of_draw = |quantity: Quantity, times: &[u32]| -> Vec<Option<f64>> {
@@ -181,32 +189,41 @@ impl Sample {
     }
 }
 
-/// The value of a column in a resample; `None` where an AUC that the original images have is undefined.
-fn value(folds: &[Sample], covered: &[Vec<bool>], quantity: Quantity, times: &[u32]) -> Option<f64> {
+/// The value of a column in a resample; `None` where an AUC that the original images have is undefined. That of a fold is the
+/// mean over its seeds.
+fn value(folds: &[Vec<Sample>], covered: &[Vec<bool>], quantity: Quantity, times: &[u32]) -> Option<f64> {
     let mut of_folds = Vec::new();
-    for (sample, covered) in folds.iter().zip(covered) {
-        match quantity {
-            Quantity::Label(label) if covered[label] => {
-                of_folds.push(Some(sample.aucs(times, Some(label))[0]?))
-            }
-            Quantity::Label(_) => {}
-            Quantity::Mean => {
-                let aucs = sample.aucs(times, None);
-                let of_labels = aucs.into_iter().zip(covered).filter(|(_, covered)| **covered);
-                let of_labels: Vec<Option<f64>> = of_labels.map(|(auc, _)| auc).collect();
-                if of_labels.iter().any(Option::is_none) {
-                    return None;
+    for (seeds, covered) in folds.iter().zip(covered) {
+        if matches!(quantity, Quantity::Label(label) if !covered[label]) {
+            continue;
+        }
+        let mut of_seeds = Vec::new();
+        for sample in seeds {
+            match quantity {
+                Quantity::Label(label) => of_seeds.push(Some(sample.aucs(times, Some(label))[0]?)),
+                Quantity::Mean => {
+                    let aucs = sample.aucs(times, None);
+                    let of_labels = aucs.into_iter().zip(covered).filter(|(_, covered)| **covered);
+                    let of_labels: Vec<Option<f64>> = of_labels.map(|(auc, _)| auc).collect();
+                    if of_labels.iter().any(Option::is_none) {
+                        return None;
+                    }
+                    of_seeds.extend(stats::summarize(&of_labels).mean.map(Some));
                 }
-                of_folds.extend(stats::summarize(&of_labels).mean.map(Some));
             }
         }
+        of_folds.extend(stats::summarize(&of_seeds).mean.map(Some));
     }
     stats::summarize(&of_folds).mean
 }
 
 /// Whether there are patients enough of both classes for percentiles, in every fold and label of the value.
-fn enough_patients(samples: &[Vec<Sample>], covered: &[Vec<Vec<bool>>], quantity: Quantity) -> bool {
-    let folds = samples.iter().zip(covered).flat_map(|(folds, covered)| folds.iter().zip(covered));
+fn enough_patients(samples: &[Vec<Vec<Sample>>], covered: &[Vec<Vec<bool>>], quantity: Quantity) -> bool {
+    // The seeds of a fold have the same images.
+    let folds = samples.iter().zip(covered).flat_map(|(folds, covered)| {
+        let first = folds.iter().filter_map(|seeds| seeds.first());
+        first.zip(covered)
+    });
     folds.into_iter().all(|(sample, covered)| {
         let labels = sample.labels.iter().zip(covered).enumerate();
         let asked = labels.filter(|(label, (_, covered))| {

@@ -86,9 +86,10 @@ impl Side {
     fn of_predictions(registry: &Registry, id: Id<Predictions>) -> Result<Self, RegistryError> {
         let predictions = registry.get(id)?;
         let side = match predictions.source {
-            ScoreSource::Run { run, device, threads, numerics } => {
+            ScoreSource::Run { run, device, threads, numerics, .. } => {
                 Side::of_look(registry, run, Computed { device, threads, numerics }, id.hash)?
             }
+            ScoreSource::Mean { .. } => Side::of_dataset(predictions.dataset),
             ScoreSource::Import { file, .. } => {
                 Side { source: Some(file.object.hash), ..Side::of_dataset(predictions.dataset) }
             }

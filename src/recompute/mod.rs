@@ -64,6 +64,7 @@ fn rules_of(objects: &dyn Objects, id: Hash, how: Recomputed) -> Result<Option<(
         Recomputed::Table => Some(objects.get(Id::<Table>::new(id))?.rules()),
         Recomputed::Predictions => match objects.get(Id::<Predictions>::new(id))?.source {
             ScoreSource::Import { rules, .. } => Some((rules, rules::IMPORT)),
+            ScoreSource::Mean { rules, .. } => Some((rules, rules::MEAN)),
             ScoreSource::Run { .. } => None,
         },
         Recomputed::Weights | Recomputed::Software | Recomputed::Spec | Recomputed::Run => None,

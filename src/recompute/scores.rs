@@ -1,4 +1,4 @@
-//! Checks scores against their run, or against the file of another tool; checks runs against their log.
+//! Checks scores against their run, the file of another tool or the members of their mean; checks runs against their log.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::hash::{Digest, Id};
 use crate::records::tensors::sizes as tensors;
 use crate::records::{MAX_REPORTED, Mismatch, Predictions, Run, Scale, ScoreSource, compared};
 use crate::registry::{Objects, Registry};
-use crate::scores::{Foreign, ScoredSubset, attributed, select};
+use crate::scores::{Foreign, ScoredSubset, attributed, mean_of, members_of, select};
 
 /// Buffers of BatchNorm, which do not count as parameters.
 const BUFFERS: [&str; 3] = ["running_mean", "running_var", "num_batches_tracked"];
@@ -86,6 +86,16 @@ pub(super) fn predictions(
                 scale: Scale::Logit,
                 images: objects.scores(&recorded)?.rows.len() as u64,
                 ..recorded.clone()
+            }
+        }
+        ScoreSource::Mean { predictions: members, .. } => {
+            let (first, scores) = mean_of(objects, &members_of(members))?;
+            Predictions {
+                source: recorded.source.clone(),
+                model: recorded.model.clone(),
+                images: scores.rows.len() as u64,
+                scores: Registry::id_of_packed(&scores)?,
+                ..first
             }
         }
         ScoreSource::Import { file, columns, rules } => {

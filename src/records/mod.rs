@@ -18,6 +18,7 @@ mod name;
 mod note;
 mod of_data;
 mod of_runs;
+mod operating_point;
 mod pixels;
 mod probe;
 mod published;
@@ -43,7 +44,8 @@ use serde::{Deserialize, Serialize};
 pub use codec::{CodecError, Header, Link};
 pub use comparison::{
     Bootstrap, BootstrapRow, ComparedDivision, ComparedModel, Comparison, ConstantScores, DelongRow,
-    Incomparable, IncomparableKind, LabelSpread, LeakCheck, Pooling, Primary, ResampledRow, Spread, Variance,
+    Incomparable, IncomparableKind, LabelSpread, LeakCheck, Pooling, Primary, RankedModel, ResampledRow,
+    Spread, Variance,
 };
 pub(crate) use dataset::MAX_AGE;
 pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, MetaFeatures, ViewPosition};
@@ -60,6 +62,7 @@ pub use model::{Architecture, Block, ImageInput, Layer, Model};
 pub(crate) use name::is_plain_name;
 pub use note::Note;
 pub use of_runs::run_summary;
+pub use operating_point::{LabelThreshold, OperatingPoint};
 pub use pixels::{PixelDigests, PixelHashes};
 pub use probe::{ProbeResult, ProbeTable, ProbedFold, Target};
 pub use published::{PublishedAuc, PublishedModel, PublishedTable};

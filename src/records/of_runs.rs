@@ -119,7 +119,7 @@ impl Record for Predictions {
         name: "predictions",
         plural: "predictions",
         called: "predictions",
-        inputs: &[Role::Dataset, Role::File, Role::Run, Role::Split],
+        inputs: &[Role::Dataset, Role::File, Role::Predictions, Role::Run, Role::Split],
         outputs: &[Role::Scores],
         chosen: |at| at == "/kind",
         class: RecordClass::Computed,
@@ -129,6 +129,18 @@ impl Record for Predictions {
         content: Content::Predictions,
         is_listed: false,
     };
+
+    fn check(&self) -> Result<(), String> {
+        match &self.source {
+            ScoreSource::Mean { predictions, .. } if predictions.len() < 2 => {
+                Err("it is a mean of fewer than two predictions".to_owned())
+            }
+            ScoreSource::Mean { predictions, .. } if !predictions.is_sorted_by(|a, b| a.hash < b.hash) => {
+                Err("the members of its mean are not sorted, or one is there twice".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
 
     fn summary(&self) -> String {
         let fold = self.fold.map(|fold| format!(", division {fold}")).unwrap_or_default();
@@ -146,6 +158,9 @@ impl Record for Predictions {
                 vec![ImageUse::Of(run.hash), ImageUse::Subset { dataset, split, fold, subset, purpose }]
             }
             (ScoreSource::Run { run, .. }, ..) => vec![ImageUse::Of(run.hash), of_scores],
+            (ScoreSource::Mean { predictions, .. }, ..) => {
+                predictions.iter().map(|id| ImageUse::Of(id.hash)).chain([of_scores]).collect()
+            }
             (ScoreSource::Import { .. }, ..) => vec![of_scores],
         }
     }

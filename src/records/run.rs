@@ -265,6 +265,16 @@ pub struct Predictions {
 }
 
 impl Predictions {
+    /// Whether these are scores of a subset as it is, and not of its mirrored images.
+    pub fn is_plain(&self, subset: Subset) -> bool {
+        self.subset == Some(subset) && !self.is_flipped()
+    }
+
+    /// Whether these are a run's scores of mirrored images.
+    pub fn is_flipped(&self) -> bool {
+        matches!(self.source, ScoreSource::Run { flipped: true, .. })
+    }
+
     /// Asserts that scores have the columns and the number of rows of these predictions, and rows of their data set.
     pub(crate) fn check_scores(&self, scores: &Scores, dataset: &Dataset) -> Result<(), String> {
         let (columns, labels) = (scores.labels as usize, self.labels.len());
@@ -339,6 +349,18 @@ pub enum ScoreSource {
         threads: u32,
         /// Version of the numbers.
         numerics: Numerics,
+        /// Whether the images were mirrored left to right: one of the views of a test-time augmentation. Absent if not.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[schemars(extend("const" = true))]
+        flipped: bool,
+    },
+    /// The mean of several predictions: an ensemble of models, or of views of the same images. Logits are averaged if all
+    /// are logits, otherwise probabilities.
+    Mean {
+        /// Its members, which score the same images and labels, sorted by id.
+        predictions: Vec<Id<Predictions>>,
+        /// Version of the rules that produced this record.
+        rules: u32,
     },
     /// Another tool's scores.
     Import {

@@ -98,14 +98,14 @@ impl Registry {
     ) -> Result<Option<TestAuc>, RegistryError> {
         let mut found: Vec<((bool, bool, Hash), AucTable)> = Vec::new();
         for (predictions, record) in self.referring::<Predictions>(lineage, &id.hash)? {
-            if record.subset != Some(Subset::Test) {
+            if !record.is_plain(Subset::Test) {
                 continue;
             }
             let same = match &record.source {
                 ScoreSource::Run { device, threads, numerics, .. } => {
                     (*device, *threads, numerics) == (spec.device, spec.threads, &spec.numerics)
                 }
-                ScoreSource::Import { .. } => false,
+                ScoreSource::Mean { .. } | ScoreSource::Import { .. } => false,
             };
             for (table, content) in self.referring::<Table>(lineage, &predictions.hash)? {
                 if let Table::Auc(auc) = content {

@@ -9,10 +9,11 @@ use crate::disk::Dir;
 use crate::hash::Id;
 use crate::limits;
 use crate::records::{
-    AucTable, DeviceKind, Predictions, Run, Scale, ScoreSource, Scores, Spec, Subset, Table, codec, rules,
+    AucTable, DeviceKind, OperatingPoint, Predictions, Run, Scale, ScoreSource, Scores, Spec, Subset, Table,
+    codec, rules,
 };
 use crate::registry::Registry;
-use crate::scores::{auc_table, subset_images, verify_auc};
+use crate::scores::{Ensemble, auc_table, ensemble, subset_images, verify_auc};
 use crate::withdrawal::refuse;
 use crate::worker::{Job, Numbers, PROTOCOL, Work, files};
 
@@ -31,6 +32,24 @@ pub struct Evaluated {
     pub other_sources: Option<OtherSources>,
 }
 
+/// What is evaluated of a run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Evaluation {
+    /// The scored subset.
+    pub subset: Subset,
+    /// How a threshold is chosen for each label, if one is.
+    pub operating_point: Option<OperatingPoint>,
+    /// Whether the mean of the images and of the mirrored images is taken.
+    pub flip: bool,
+}
+
+impl Evaluation {
+    /// A subset as it is, with the usual thresholds.
+    pub fn of(subset: Subset) -> Self {
+        Evaluation { subset, operating_point: OperatingPoint::usual(Some(subset)), flip: false }
+    }
+}
+
 /// Predicts a subset with a run's checkpoint and computes the AUC table. Existing results of the same numerics,
 /// device kind and number of threads are returned from the registry.
 ///
@@ -38,23 +57,46 @@ pub struct Evaluated {
 pub fn evaluate(
     run_context: RunContext,
     run: Id<Run>,
-    subset: Subset,
+    evaluation: Evaluation,
     device: Option<Device>,
     threads: Option<u32>,
     listener: &mut dyn Listener,
 ) -> Result<Evaluated, RunError> {
     let record = run_context.registry.get(run)?;
     let spec = run_context.registry.get(record.spec)?;
+    if evaluation.flip && spec.model.architecture.image().is_none() {
+        return Err(RunError::NothingToFlip(spec.model.name.clone()));
+    }
     let device = device.unwrap_or_else(|| Device::of(spec.device));
     let threads = threads.unwrap_or(spec.threads);
-    evaluate_run(
-        run_context,
-        RecordedRun { id: run, record: &record, spec: &spec },
-        subset,
-        &device,
-        threads,
-        listener,
-    )
+    let recorded = RecordedRun { id: run, record: &record, spec: &spec };
+    let mut of_view = |flipped| {
+        let view =
+            ImageView { subset: evaluation.subset, flipped, operating_point: evaluation.operating_point };
+        evaluate_view(run_context, recorded, view, &device, threads, listener)
+    };
+    let plain = of_view(false)?;
+    if !evaluation.flip {
+        return Ok(plain);
+    }
+    let flipped = of_view(true)?;
+    let mean = Ensemble {
+        members: vec![
+            ("the images".to_owned(), plain.predictions),
+            ("the mirrored images".to_owned(), flipped.predictions),
+        ],
+        model: format!("{}+flip", spec.model.name),
+        operating_point: evaluation.operating_point,
+        name: None,
+    };
+    let averaged = ensemble(run_context.registry, &mean, &run_context.environment.stamp)?;
+    Ok(Evaluated {
+        predictions: averaged.id,
+        table: averaged.table,
+        auc: averaged.auc,
+        cached: plain.cached && flipped.cached,
+        other_sources: plain.other_sources.or(flipped.other_sources),
+    })
 }
 
 /// A recorded run with its spec.
@@ -65,6 +107,15 @@ pub(super) struct RecordedRun<'a> {
     pub(super) spec: &'a Spec,
 }
 
+/// A view of a subset's images.
+#[derive(Clone, Copy)]
+pub(super) struct ImageView {
+    subset: Subset,
+    flipped: bool,
+    operating_point: Option<OperatingPoint>,
+}
+
+/// Evaluates a subset as it is, with the usual thresholds.
 pub(super) fn evaluate_run(
     run_context: RunContext,
     run: RecordedRun,
@@ -73,11 +124,24 @@ pub(super) fn evaluate_run(
     threads: u32,
     listener: &mut dyn Listener,
 ) -> Result<Evaluated, RunError> {
+    let Evaluation { subset, operating_point, flip: flipped } = Evaluation::of(subset);
+    evaluate_view(run_context, run, ImageView { subset, flipped, operating_point }, device, threads, listener)
+}
+
+fn evaluate_view(
+    run_context: RunContext,
+    run: RecordedRun,
+    view: ImageView,
+    device: &Device,
+    threads: u32,
+    listener: &mut dyn Listener,
+) -> Result<Evaluated, RunError> {
     let RunContext { registry, worker, environment, .. } = run_context;
     let RecordedRun { id: run, record, spec } = run;
-    let source =
-        ScoreSource::Run { run, device: device.kind, threads, numerics: worker.identity().numerics() };
-    if let Some(existing) = existing(run_context, run, subset, &source)? {
+    let ImageView { subset, flipped, operating_point } = view;
+    let numerics = worker.identity().numerics();
+    let source = ScoreSource::Run { run, device: device.kind, threads, numerics, flipped };
+    if let Some(existing) = existing(run_context, run, view, &source)? {
         return Ok(existing);
     }
 
@@ -85,7 +149,15 @@ pub(super) fn evaluate_run(
     refuse(run_context.policy(), spec, &context.dataset, Some(subset))?;
     let out = registry.store().scratch()?;
     let start = ExecutionStart::now(environment);
-    let job = predict_job(registry, &context, (record, spec), subset, device, threads, out.path().to_owned());
+    let job = predict_job(
+        registry,
+        &context,
+        (record, spec),
+        (subset, flipped),
+        device,
+        threads,
+        out.path().to_owned(),
+    );
     let worked = worker.run(&job, listener)?;
     let manifest = registry.manifest(&context.dataset)?;
     let scores = read_scores(out.dir(), context.dataset.labels.len(), manifest.rows.len())?;
@@ -111,6 +183,7 @@ pub(super) fn evaluate_run(
         &manifest,
         &scores,
         subset_images(registry, &predictions)?,
+        operating_point,
     );
     let table = transaction.put(&Table::Auc(auc.clone()))?;
     transaction.put(&execution(id.hash, (worker, software), &worked, &start, environment))?;
@@ -151,7 +224,7 @@ pub(crate) fn predict_job(
     registry: &Registry,
     context: &TrainInputs,
     (run, spec): (&Run, &Spec),
-    subset: Subset,
+    (subset, flipped): (Subset, bool),
     device: &Device,
     threads: u32,
     out: std::path::PathBuf,
@@ -174,15 +247,17 @@ pub(crate) fn predict_job(
             assignment: context.split.assignment,
             fold: spec.fold,
             subset,
+            flipped,
         },
     }
 }
 
-/// Existing results. A table made by other rules is not used: another one is computed from the same scores.
+/// Existing results. A table made by other rules, or with other thresholds, is not used: another one is computed from the
+/// same scores.
 fn existing(
     run_context: RunContext,
     run: Id<Run>,
-    subset: Subset,
+    ImageView { subset, operating_point, .. }: ImageView,
     source: &ScoreSource,
 ) -> Result<Option<Evaluated>, RunError> {
     let RunContext { registry, worker, environment, .. } = run_context;
@@ -194,6 +269,7 @@ fn existing(
     for (table, content) in registry.referring::<Table>(&view, &id.hash)? {
         if let Table::Auc(auc) = content
             && auc.rules == rules::AUC
+            && auc.operating_point == operating_point
         {
             verify_auc(registry, table, &auc)?;
             return Ok(Some(Evaluated { predictions: id, table, auc, cached: true, other_sources }));
@@ -203,8 +279,8 @@ fn existing(
     let dataset = registry.get(predictions.dataset)?;
     let manifest = registry.manifest(&dataset)?;
     let scores = registry.scores(&predictions)?;
-    let auc =
-        auc_table(id, &predictions, &dataset, &manifest, &scores, subset_images(registry, &predictions)?);
+    let of_images = subset_images(registry, &predictions)?;
+    let auc = auc_table(id, &predictions, &dataset, &manifest, &scores, of_images, operating_point);
     let mut transaction = registry.transaction()?;
     let table = transaction.put(&Table::Auc(auc.clone()))?;
     transaction.commit(&environment.stamp)?;

@@ -91,6 +91,9 @@ fn every_command_writes_the_document_that_its_schema_describes() {
     run("train", &format!("{MLP} --seed 3 --name seeded"));
     run("train-settings", "train --model tiny --settings");
     run("eval", "eval mlp-s-f0 --subset val");
+    run("eval", "eval mlp-s-f0 --subset val --operating-point sensitivity=0.9");
+    run("eval", "eval tiny-s-f0 --tta flip");
+    run("ensemble", "ensemble mlp-s-f0 tiny-s-f0 --name both");
     run("predict", "predict tiny-s-f0 images/00000001_000.png");
     run("predict", "predict mlp-s-f0 images/00000001_000.png");
     run(

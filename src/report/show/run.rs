@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
-use super::super::runs::minute;
-use super::{RecordPage, heading};
+use super::super::{results, runs::minute};
+use super::{PageSection, RecordPage, heading};
 use crate::digits::{counted, span, thousands};
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::network::spec_settings;
-use crate::records::{EpochLog, Init, Kind, Run, Spec, Split};
+use crate::records::{EpochLog, Init, Kind, OperatingPoint, Run, Spec, Split};
 use crate::registry::{Registry, RegistryError};
+use crate::scores::run_thresholds;
 use crate::training::config::{Overrides, resolve};
 
 /// Settings that say how and where, not what: they have no default of a network.
@@ -50,7 +51,7 @@ pub(super) fn page(
     add("Validation AUC", format!("{}, {}", decimals(row.val_auc), over(row.val_auc_labels)));
     match &row.test {
         Some(test) => add("Test AUC", format!("{}, {}", decimals(test.mean), over(test.mean_over))),
-        None => add("Test AUC", "not evaluated; `reg eval RUN` does".to_owned()),
+        None => add("Test AUC", "not evaluated; `reg eval RUN` evaluates it".to_owned()),
     }
     if let (Some(started), Some(seconds)) = (&row.started, row.seconds) {
         add("Date", format!("{} UTC, {}", minute(started), span(seconds)));
@@ -61,8 +62,12 @@ pub(super) fn page(
         &format!("Settings (* is not the default of {})", spec.model.name),
         settings(&spec).unwrap_or_else(|| all_settings(&spec)),
     );
+    // Scores that cannot be read are for `reg verify` to report.
+    if let Ok(Some(auc)) = run_thresholds(registry, view, id, OperatingPoint::Youden) {
+        page.sections.push(PageSection::Table(results::thresholds("Thresholds", &auc)));
+    }
     if let Ok(log) = registry.store().read(&run.log.hash) {
-        page.pairs(&format!("Curves over {}", counted(run.epochs.into(), "epoch")), curves(&log));
+        page.sparklines(&format!("Curves over {}", counted(run.epochs.into(), "epoch")), curves(&log));
     }
     Ok(page)
 }
