@@ -27,6 +27,7 @@ const IMPORTERS: &[(&str, &[&str])] = &[
     ("clap_mangen", &["cli/"]),
     ("indicatif", &["cli/"]),
     ("jiff", &["cli/", "export/time.rs"]),
+    ("maud", &["report/page/", "serve/"]),
     ("hyper", &["serve/"]),
     ("hyper_util", &["serve/"]),
     ("base64", &["attest/envelope.rs", "report/page/html.rs"]),
@@ -125,7 +126,21 @@ const ARROWS: &[(&str, &[&str])] = &[
             "withdrawal",
         ],
     ),
-    ("attest", &["disk", "hash", "index", "limits", "lineage", "records", "registry", "store", "withdrawal"]),
+    (
+        "attest",
+        &[
+            "digits",
+            "disk",
+            "hash",
+            "index",
+            "limits",
+            "lineage",
+            "records",
+            "registry",
+            "store",
+            "withdrawal",
+        ],
+    ),
     ("split", &["dataset", "digits", "hash", "limits", "random", "records", "registry"]),
     ("scores", &["dataset", "digits", "hash", "index", "limits", "records", "registry", "split", "stats"]),
     (
@@ -270,8 +285,37 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "serve",
         &[
-            "dataset", "digits", "hash", "index", "limits", "lineage", "records", "registry", "report",
-            "stats", "store", "training",
+            "compare", "dataset", "diff", "digits", "escape", "filter", "hash", "index", "limits", "lineage",
+            "listing", "records", "registry", "report", "stats", "store", "study", "training", "usage",
+        ],
+    ),
+    (
+        "failure",
+        &[
+            "attest",
+            "audit",
+            "compare",
+            "dataset",
+            "diff",
+            "disk",
+            "escape",
+            "export",
+            "filter",
+            "index",
+            "lineage",
+            "listing",
+            "recompute",
+            "records",
+            "registry",
+            "remote",
+            "report",
+            "scores",
+            "serve",
+            "split",
+            "store",
+            "study",
+            "training",
+            "withdrawal",
         ],
     ),
 ];
@@ -362,7 +406,7 @@ const LONGEST: usize = 600;
 
 /// Ways in which a test could find out by itself that something is absent, or report it: `tests/support` does both.
 const ON_ITS_OWN: &[&str] =
-    &["eprint", "is_root()", "ErrorKind::NotFound", "REG_STRICT", "REG_PYTHON", "#[ignore"];
+    &["eprint", "is_root()", "ErrorKind::NotFound", "REG_STRICT", "REG_PYTHON", "REG_WHEELS", "#[ignore"];
 
 /// Callers of `tests/support`: a test may end early where the answer is no.
 const ASKING: &[&str] = &[
@@ -376,6 +420,8 @@ const ASKING: &[&str] = &[
     "nih()",
     "peer(",
     "published()",
+    "package()",
+    "peers()",
     "python(",
 ];
 

@@ -213,9 +213,9 @@ fn the_mean_over_seeds_equals_its_definition_from_every_pair() {
     let of = read::<SeveralSetups>("setups").setups;
     let count = 1 + *of.patients.iter().max().unwrap() as usize;
     let place = |seeds: &[Vec<f64>]| {
-        let placed = seeds.iter().map(|scores| {
-            stats::PatientPlacements::new(scores, &of.positive, &of.patients, count).unwrap()
-        });
+        let placed = seeds
+            .iter()
+            .map(|scores| stats::PatientPlacements::new(scores, &of.positive, &of.patients, count).unwrap());
         stats::PatientPlacements::mean(placed).unwrap()
     };
     let (one, other) = (place(&of.one), place(&of.other));

@@ -8,8 +8,8 @@ use reg::compare::{
     precision_recall_curves, roc_curves,
 };
 use reg::records::{
-    ComparedModel, Comparison, Division, GroupBy, GroupRow, Incomparable, LabelSpread, MetricRow, OperatingPoint,
-    Pooling, Spread, Variance,
+    ComparedModel, Comparison, Division, GroupBy, GroupRow, Incomparable, LabelSpread, MetricRow,
+    OperatingPoint, Pooling, Spread, Variance,
 };
 use reg::registry::Registry;
 use reg::report::interval::{self, FoldAuc, NoInterval};
@@ -62,11 +62,11 @@ pub(crate) struct CompareArgs {
     /// How the threshold of each label is chosen on validation images: youden, sensitivity=SHARE or specificity=SHARE
     #[arg(long, value_name = "POINT", default_value = "youden")]
     operating_point: OperatingPoint,
-    /// Prevalence for which predictive values are given besides that of the images, such as 0.05
+    /// Prevalence, such as 0.05, for which predictive values are given in addition to that of the images
     #[arg(long, value_name = "SHARE", requires = "metrics", value_parser = prevalence)]
     prevalence: Option<f64>,
-    /// Published numbers to show beside ours: a TOML file, `paper` (its table 6), `paper-table4`, or `literature` (AUCs by
-    /// label of others, on other splits)
+    /// Published numbers to show beside ours: a TOML file, `paper` (table 6 of the paper), `paper-table4`, or
+    /// `literature` (AUCs by label from other publications, on other splits)
     #[arg(long, value_name = "FILE.toml")]
     published: Option<PathBuf>,
     /// Add the points of the ROC curves to the JSON and as the table `roc`
@@ -250,10 +250,10 @@ impl CompareArgs {
 
 pub(crate) fn run(context: &Context, args: CompareArgs) -> Result<Reply, Failure> {
     if args.table.contains(&TableChoice::Bootstrap) && args.bootstrap.is_none() {
-        return Err(Failure::usage("--table bootstrap needs draws: --bootstrap 2000"));
+        return Err(Failure::usage("--table bootstrap needs resamples: --bootstrap 2000"));
     }
     if args.table.contains(&TableChoice::MetricIntervals) && args.bootstrap.is_none() {
-        return Err(Failure::usage("--table metric-intervals needs draws: --bootstrap 2000"));
+        return Err(Failure::usage("--table metric-intervals needs resamples: --bootstrap 2000"));
     }
     let of_groups = [TableChoice::Groups, TableChoice::GroupTests];
     if of_groups.iter().any(|table| args.table.contains(table)) && args.options().groups.is_empty() {
@@ -281,7 +281,7 @@ pub(crate) fn run(context: &Context, args: CompareArgs) -> Result<Reply, Failure
     };
     let tables = args.tables(&comparison, &curves, &precision);
     if tables.is_empty() {
-        context.note("note: nothing of that kind: paired tests need two models, those over folds or re-samplings several of a split");
+        context.note("note: no table to show: paired tests need two models; tests over folds or re-samplings need several of one split");
     }
     let marks = marks::warn(context, &registry, [id.hash])?;
     let mut text = args.format.marked(tables, &marks);
@@ -314,7 +314,8 @@ fn curves(
 
 pub(super) fn document(id: &str, comparison: &Comparison) -> Value {
     let spread = |s: &Spread| {
-        let mut value = json!({ "mean": s.mean, "std": s.std, "min": s.min, "max": s.max, "n": s.n, "folds": s.folds });
+        let mut value =
+            json!({ "mean": s.mean, "std": s.std, "min": s.min, "max": s.max, "n": s.n, "folds": s.folds });
         if !s.seeds.is_empty() {
             value["seeds"] = json!(s.seeds);
             value["seed_std"] = json!(s.seed_std);
@@ -352,7 +353,8 @@ pub(super) fn document(id: &str, comparison: &Comparison) -> Value {
     };
     let auc: Map<String, Value> = comparison.models.iter().enumerate().map(of_model).collect();
     let images = comparison.models.iter().map(|model| {
-        let mut of = json!({ "images": model.images, "patients": model.patients, "of_images": model.of_images });
+        let mut of =
+            json!({ "images": model.images, "patients": model.patients, "of_images": model.of_images });
         if !model.seeds.is_empty() {
             of["seeds"] = json!(model.seeds);
         }
@@ -491,7 +493,7 @@ fn precision_recall(curves: &[PrecisionRecallCurve], division: Division) -> Repo
         }
     }
     table.notes.push(
-        "Points are not to be joined by straight lines: the area below the steps is the average precision."
+        "Do not join the points by straight lines: the area below the steps is the average precision."
             .to_owned(),
     );
     table

@@ -42,8 +42,8 @@ enum Other {
         /// Names or ids of runs; default: all
         #[arg(value_name = "RUN", add = complete::runs())]
         runs: Vec<String>,
-        /// How checkpoints are copied: `reflink` falls back to a copy where the file system cannot share blocks;
-        /// `hardlink` takes no space and stays read-only
+        /// How checkpoints are copied: `reflink` falls back to a copy where the file system cannot share
+        /// blocks; `hardlink` takes no space, and the files stay read-only
         #[arg(long, value_enum, default_value = "reflink")]
         link: super::ingest::LinkArg,
     },

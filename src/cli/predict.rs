@@ -146,8 +146,10 @@ fn origins(scored: &[FileScores]) -> Vec<String> {
     };
     let mut notes: Vec<String> = scored.iter().take(SHOWN).filter_map(of).collect();
     if !notes.is_empty() && scored.len() > SHOWN {
-        notes
-            .push(format!("Age, gender and view of {}: --json.", plural(scored.len() - SHOWN, "other file")));
+        notes.push(format!(
+            "For age, gender and view of {} use --json.",
+            plural(scored.len() - SHOWN, "other file")
+        ));
     }
     notes
 }

@@ -32,8 +32,8 @@ pub(crate) struct ReportArgs {
     seed: u64,
     #[command(flatten)]
     inference: InferenceArgs,
-    /// Published numbers to show beside ours: a TOML file, `paper` (its table 6), `paper-table4`, or `literature` (AUCs by
-    /// label of others, on other splits)
+    /// Published numbers to show beside ours: a TOML file, `paper` (table 6 of the paper), `paper-table4`, or
+    /// `literature` (AUCs by label from other publications, on other splits)
     #[arg(long, value_name = "FILE.toml")]
     published: Option<PathBuf>,
     /// Allow non-comparable inputs; every table and figure of the page is flagged

@@ -25,8 +25,8 @@ use super::{Context, Moving, complete, marks};
 /// Train a model, select the best epoch by validation loss, score test and validation images, compute the AUC table and
 /// choose thresholds
 ///
-/// The same training run again is answered from the registry at once; an interrupted one resumes where it stopped.
-/// Both end with the same bytes.
+/// A repeated training is answered from the registry at once; an interrupted one resumes where it stopped. In
+/// both cases the result has the same bytes.
 #[derive(clap::Args)]
 #[command(after_long_help = settings_help())]
 pub(crate) struct TrainArgs {
@@ -71,8 +71,8 @@ pub(crate) struct TrainArgs {
     /// Use withdrawn images anyway; results are flagged
     #[arg(long)]
     allow_withdrawn: bool,
-    /// Name of the run; default: MODEL-SPLIT-fFOLD, or MODEL-SPLIT if the split has one division, then -seedN for
-    /// another seed than 1
+    /// Name of the run; default: MODEL-SPLIT-fFOLD, or MODEL-SPLIT if the split has a single fold; -seedN is
+    /// added if the seed is not 1
     #[arg(long)]
     name: Option<String>,
     #[command(flatten)]
@@ -85,8 +85,8 @@ pub(crate) struct TrainArgs {
 fn model_help() -> String {
     let names: Vec<&str> = network::bases().collect();
     format!(
-        "The network: {}; one with three channels optionally with -1channel or -large, then one with images \
-         optionally with -meta. Or a file NAME.toml with the layers of your own",
+        "The network: {}. A network with three channels can take the suffix -1channel or -large, a network with \
+         images then also -meta. Or a file NAME.toml with the layers of your own network",
         names.join(", ")
     )
 }

@@ -24,41 +24,28 @@ const LEVEL: f64 = 0.95;
 
 /// A cell, prepared for resampling.
 struct Sample {
-    /// Index of each image's patient.
+    /// Number of each image's patient.
     patients: Vec<u32>,
     /// One per label.
     labels: Vec<LabelSample>,
 }
 
-/// A label of a cell.
+/// A label of a cell, prepared for resampling.
 struct LabelSample {
-    /// Indices of the images whose label is known; `None` if all are known.
-    known: Option<Vec<u32>>,
-    /// Their scores.
+    /// The scores of the images whose label is known, by patient.
     order: InOrder,
     /// Patients with a positive and with a negative image.
     patients: [u64; 2],
 }
 
 impl LabelSample {
-    fn of(cell: &FoldScores, label: usize) -> Self {
-        let truth = &cell.truth[label];
-        let places = || (0..).zip(truth).filter(|(_, truth)| truth.is_some()).map(|(place, _)| place);
+    /// `patients` has the number of each image's patient, from 0 to below `count`.
+    fn of(cell: &FoldScores, label: usize, patients: &[u32], count: usize) -> Self {
         let known = cell.known(label);
+        let of_known: Vec<u32> = known.places.iter().map(|place| patients[*place]).collect();
         LabelSample {
-            known: (known.truth.len() < truth.len()).then(|| places().collect()),
             patients: patients_of(cell, &known),
-            order: InOrder::new(&known.scores, &known.truth),
-        }
-    }
-
-    fn auc(&self, weights: &[u32]) -> Option<f64> {
-        match &self.known {
-            None => self.order.auc(weights),
-            Some(known) => {
-                let weights: Vec<u32> = known.iter().map(|place| weights[*place as usize]).collect();
-                self.order.auc(&weights)
-            }
+            order: InOrder::of_patients(&known.scores, &known.truth, &of_known, count),
         }
     }
 }
@@ -75,12 +62,12 @@ pub(super) fn bootstrap(
     let patients: BTreeSet<&PatientId> =
         cells().flat_map(|cell| cell.image_rows().map(|row| &row.patient)).collect();
     let patients: Vec<&PatientId> = patients.into_iter().collect();
-    let sample = |cell: &FoldScores| Sample {
-        patients: cell
-            .image_rows()
-            .map(|row| patients.partition_point(|patient| **patient < row.patient) as u32)
-            .collect(),
-        labels: (0..cell.labels.len()).into_par_iter().map(|label| LabelSample::of(cell, label)).collect(),
+    let sample = |cell: &FoldScores| {
+        let number = |patient: &PatientId| patients.partition_point(|other| *other < patient) as u32;
+        let of_images: Vec<u32> = cell.image_rows().map(|row| number(&row.patient)).collect();
+        let label = |label| LabelSample::of(cell, label, &of_images, patients.len());
+        let labels = (0..cell.labels.len()).into_par_iter().map(label).collect();
+        Sample { patients: of_images, labels }
     };
     // `[columns, folds, seeds]`.
     let samples: Vec<Vec<Vec<Sample>>> = columns
@@ -195,10 +182,9 @@ enum Quantity {
 impl Sample {
     /// The AUCs with each patient counted as often as in `times`, of all labels or of one.
     fn aucs(&self, times: &[u32], only: Option<usize>) -> Vec<Option<f64>> {
-        let weights: Vec<u32> = self.patients.iter().map(|patient| times[*patient as usize]).collect();
         match only {
-            Some(label) => vec![self.labels[label].auc(&weights)],
-            None => self.labels.iter().map(|label| label.auc(&weights)).collect(),
+            Some(label) => vec![self.labels[label].order.auc(times)],
+            None => self.labels.iter().map(|label| label.order.auc(times)).collect(),
         }
     }
 }

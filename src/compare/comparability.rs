@@ -13,7 +13,8 @@ use super::seen::{self, Leaks, PixelSource};
 use crate::digits::{counted, thousands};
 use crate::hash::{Hash, Id};
 use crate::records::{
-    Incomparable, IncomparableKind, Predictions, PublishedModel, ScoreSource, Spec, Split, Subset, different_settings,
+    Incomparable, IncomparableKind, Predictions, PublishedModel, ScoreSource, Spec, Split, Subset,
+    different_settings,
 };
 use crate::registry::Objects;
 use crate::split::{PublishedLists, names_hash};
@@ -35,16 +36,16 @@ pub(super) fn check(
     }
     for b in rest {
         if !a.folds.keys().eq(b.folds.keys()) {
-            let names = |column: &ModelColumn| {
-                column.shared().map(FoldScores::place).collect::<Vec<_>>().join(", ")
-            };
+            let names =
+                |column: &ModelColumn| column.shared().map(FoldScores::place).collect::<Vec<_>>().join(", ");
             let why = format!("{} has {}, and {} has {}", a.name, names(a), b.name, names(b));
             incomparable.push(Incomparable { kind: IncomparableKind::DifferentFolds, why });
         }
         for (fold, cell) in &b.folds {
             let cell = cell.shared();
             let expected = a.folds.get(fold);
-            let Some(difference) = expected.and_then(|expected| different_images(expected.shared(), cell)) else {
+            let Some(difference) = expected.and_then(|expected| different_images(expected.shared(), cell))
+            else {
                 continue;
             };
             let (a, b, fold) = (&a.name, &b.name, cell.place());

@@ -13,7 +13,8 @@ use super::placed::patients_of;
 use crate::hash::Id;
 use crate::index::View;
 use crate::records::{
-    CalibrationBin, LineOfCalibration, MetricRow, OperatingPoint, Predictions, Run, Scale, ScoreSource, Split, Subset,
+    CalibrationBin, LineOfCalibration, MetricRow, OperatingPoint, Predictions, Run, Scale, ScoreSource,
+    Split, Subset,
 };
 use crate::registry::{Objects, Registry, RegistryError};
 use crate::scores::choose;

@@ -24,11 +24,11 @@ use std::path::PathBuf;
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::records::{
-    ComparedDivision, Comparison, Content, File, GroupBy, Incomparable, IncomparableKind, Kind, OperatingPoint,
-    Pooling, Predictions, Primary, PublishedModel, PublishedTable, ScoreSource, SplitMethod, Subset, Table, Variance,
-    rules,
+    ComparedDivision, Comparison, Content, File, GroupBy, Incomparable, IncomparableKind, Kind,
+    OperatingPoint, Pooling, Predictions, Primary, PublishedModel, PublishedTable, ScoreSource, SplitMethod,
+    Subset, Table, Variance, rules,
 };
-use crate::registry::{Objects, Registry, Stamp};
+use crate::registry::{Objects, Registry, RegistryError, Stamp};
 use crate::split::{OFFICIAL, PublishedLists};
 use columns::{FoldScores, ModelColumn};
 pub use curves::{PrecisionRecallCurve, RocCurve, precision_recall_curves, roc_curves};
@@ -211,6 +211,42 @@ pub fn compare(
     name: Option<&str>,
     stamp: &Stamp,
 ) -> Result<(Id<Table>, Comparison), CompareError> {
+    let (comparison, published) = assess(registry, inputs, options)?;
+    let view = registry.view()?;
+    let table = Table::Comparison(Box::new(comparison.clone()));
+    let id = Registry::id_of(&table)?;
+    // A known comparison can be returned even if the registry is not writable.
+    if name.is_none() && view.kind(&id.hash)?.is_some() && registry.store().contains(&id.hash) {
+        return Ok((id, comparison));
+    }
+    drop(view);
+    let mut transaction = registry.transaction()?;
+    if let Some(bytes) = published {
+        transaction.put_outside(&bytes)?;
+    }
+    let id = transaction.put(&table)?;
+    if let Some(name) = name {
+        transaction.name(name, id.hash)?;
+    }
+    transaction.commit(stamp)?;
+    Ok((id, comparison))
+}
+
+/// Compares models as [`compare`] does, and records nothing.
+pub fn preview(
+    registry: &Registry,
+    inputs: Vec<Input>,
+    options: &CompareOptions,
+) -> Result<Comparison, CompareError> {
+    Ok(assess(registry, inputs, options)?.0)
+}
+
+/// The comparison of inputs, and the file of published numbers in it.
+fn assess(
+    registry: &Registry,
+    inputs: Vec<Input>,
+    options: &CompareOptions,
+) -> Result<(Comparison, Option<Vec<u8>>), CompareError> {
     let first = inputs.first().ok_or(CompareError::Nothing)?.predictions.clone();
     let published = options.published.as_deref().map(published::read).transpose()?;
     let models = published.as_ref().map(|(_, models)| (models.as_slice(), &OFFICIAL));
@@ -223,24 +259,26 @@ pub fn compare(
         (bytes, PublishedTable { file, models })
     });
     let (file, published) = published.unzip();
-    let comparison = Comparison { dataset: first.dataset, subset: first.subset, published, ..comparison };
-    let table = Table::Comparison(Box::new(comparison.clone()));
-    let id = Registry::id_of(&table)?;
-    // A known comparison can be returned even if the registry is not writable.
-    if name.is_none() && view.kind(&id.hash)?.is_some() && registry.store().contains(&id.hash) {
-        return Ok((id, comparison));
+    Ok((Comparison { dataset: first.dataset, subset: first.subset, published, ..comparison }, file))
+}
+
+/// The recorded comparisons of exactly these predictions, oldest first, whatever was asked of them.
+pub fn comparisons_of(
+    registry: &Registry,
+    view: &View,
+    predictions: &[Id<Predictions>],
+) -> Result<Vec<(Id<Table>, Comparison)>, RegistryError> {
+    let Some(first) = predictions.first() else { return Ok(Vec::new()) };
+    let wanted: BTreeSet<Hash> = predictions.iter().map(|id| id.hash).collect();
+    let mut found = Vec::new();
+    for (id, table) in registry.referring::<Table>(view, &first.hash)? {
+        let Table::Comparison(comparison) = table else { continue };
+        let own = comparison.models.iter().flat_map(|model| &model.predictions).map(|id| id.hash);
+        if own.collect::<BTreeSet<_>>() == wanted {
+            found.push((id, *comparison));
+        }
     }
-    drop(view);
-    let mut transaction = registry.transaction()?;
-    if let Some(bytes) = file {
-        transaction.put_outside(&bytes)?;
-    }
-    let id = transaction.put(&table)?;
-    if let Some(name) = name {
-        transaction.name(name, id.hash)?;
-    }
-    transaction.commit(stamp)?;
-    Ok((id, comparison))
+    Ok(found)
 }
 
 /// Compares columns if they are comparable. Data set and subset are those of the first fold; the caller adds
@@ -346,12 +384,16 @@ fn assemble(
     let left_out = no_finding.as_deref().filter(|_| labels.len() > 1);
     // A variance over folds of different experiments has no meaning.
     let mixed = incomparable.iter().any(|incomparable| incomparable.kind == IncomparableKind::MixedFolds);
-    let resampled =
-        if paired && !mixed { paired::resampled(objects, &common, &models, left_out, primary)? } else { Vec::new() };
+    let resampled = if paired && !mixed {
+        paired::resampled(objects, &common, &models, left_out, primary)?
+    } else {
+        Vec::new()
+    };
     let mut metrics = Vec::new();
     if options.metrics {
         for (column, model) in columns.iter().zip(&mut models) {
-            let (rows, used) = metrics::metrics(objects, column, validation, options.operating_point, options.bootstrap)?;
+            let (rows, used) =
+                metrics::metrics(objects, column, validation, options.operating_point, options.bootstrap)?;
             metrics.extend(rows);
             model.validation = used;
         }

@@ -162,9 +162,8 @@ pub(super) fn resampled(
             let spreads =
                 labels.map(|(x, y)| (Some(x.label.clone()), false, x.auc.folds.clone(), y.auc.folds.clone()));
             let all = (None, false, a.mean.folds.clone(), b.mean.folds.clone());
-            let pathologies = no_finding.map(|left_out| {
-                (None, true, means_without(a, left_out), means_without(b, left_out))
-            });
+            let pathologies = no_finding
+                .map(|left_out| (None, true, means_without(a, left_out), means_without(b, left_out)));
             let of_pair: Vec<ResampledRow> = spreads
                 .chain([all])
                 .chain(pathologies)

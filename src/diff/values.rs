@@ -269,9 +269,14 @@ pub(super) fn as_column(auc: &AucTable, of: &Predictions, comparison: &Compariso
 
 fn of_auc(out: &mut Values, auc: &AucTable, model: &str, fold: &str) {
     out.say("AUC", format!("{model}mean{fold}"), auc.mean);
-    out.say("labels in the mean of", format!("{}{fold}", model.trim_end()), auc.mean_over);
-    out.say("images of", format!("{}{fold}", model.trim_end()), auc.images);
-    out.say("patients of", format!("{}{fold}", model.trim_end()), auc.patients);
+    let whose = format!("{}{fold}", model.trim_end());
+    let [labels, images, patients] = match whose.is_empty() {
+        true => ["labels in the mean", "images", "patients"],
+        false => ["labels in the mean of", "images of", "patients of"],
+    };
+    out.say(labels, whose.clone(), auc.mean_over);
+    out.say(images, whose.clone(), auc.images);
+    out.say(patients, whose, auc.patients);
     for label in &auc.labels {
         out.say("AUC", format!("{model}{}{fold}", label.label), label.auc);
         out.say("images with", format!("{model}{}{fold}", label.label), label.positives);

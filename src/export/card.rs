@@ -17,8 +17,8 @@ use crate::escape::{self, markdown};
 use crate::hash::Id;
 use crate::index::View;
 use crate::records::{
-    Architecture, Comparison, Dataset, Execution, OperatingPoint, PatientId, Run, Split, SplitMethod, StdError, Subset,
-    Table as Recorded, Variance,
+    Architecture, Comparison, Dataset, Execution, OperatingPoint, PatientId, Run, Split, SplitMethod,
+    StdError, Subset, Table as Recorded, Variance,
 };
 use crate::registry::Registry;
 use crate::report::interval::{self, FoldAuc, NoInterval};

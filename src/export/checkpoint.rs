@@ -6,9 +6,9 @@
 //! single precision.
 
 use super::{ExportError, ExportFolder};
+use crate::digits::counted;
 use crate::escape;
 use crate::hash::Id;
-use crate::digits::counted;
 use crate::records::{AgeRange, Architecture, AucTable, ImageInput, Layer, Model, OperatingPoint, Run};
 use crate::registry::Registry;
 use crate::scores::run_thresholds;

@@ -93,7 +93,9 @@ pub fn reproduce(
         let is_of_view = |predictions: &Predictions| {
             predictions.subset == Some(subset) && predictions.is_flipped() == flipped
         };
-        let Some(place) = scored.iter().position(|(_, predictions)| is_of_view(predictions)) else { continue };
+        let Some(place) = scored.iter().position(|(_, predictions)| is_of_view(predictions)) else {
+            continue;
+        };
         let (id, predictions) = scored.swap_remove(place);
         // With the recorded checkpoint, so that a difference is one of predicting, not of training.
         let threads = match &predictions.source {
@@ -101,8 +103,7 @@ pub fn reproduce(
             ScoreSource::Mean { .. } | ScoreSource::Import { .. } => spec.threads,
         };
         let out = scratch.path().to_owned();
-        let job =
-            predict_job(registry, &context, (&record, &spec), (subset, flipped), &device, threads, out);
+        let job = predict_job(registry, &context, (&record, &spec), (subset, flipped), &device, threads, out);
         worker.run(&Job { cache: Some(cache.clone()), ..job }, listener).map_err(RunError::from)?;
         compare(of_scores, predictions.scores.hash, hash_file(scratch.dir(), files::SCORES)?)?;
         let tables = registry.referring::<Table>(&view, &id.hash)?.into_iter();

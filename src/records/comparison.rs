@@ -11,8 +11,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Dataset, Division, GroupRow, GroupTest, MetricRow, OperatingPoint, PixelHashes, Predictions, PublishedTable,
-    StdError, Subset,
+    Dataset, Division, GroupRow, GroupTest, MetricRow, OperatingPoint, PixelHashes, Predictions,
+    PublishedTable, StdError, Subset,
 };
 use crate::hash::Id;
 

@@ -44,8 +44,8 @@ use serde::{Deserialize, Serialize};
 pub use codec::{CodecError, Header, Link};
 pub use comparison::{
     Bootstrap, BootstrapRow, ComparedDivision, ComparedModel, Comparison, ConstantScores, DelongRow,
-    Incomparable, IncomparableKind, LabelSpread, LeakCheck, Pooling, Primary, RankedModel, ResampledRow, Spread,
-    Variance,
+    Incomparable, IncomparableKind, LabelSpread, LeakCheck, Pooling, Primary, RankedModel, ResampledRow,
+    Spread, Variance,
 };
 pub(crate) use dataset::MAX_AGE;
 pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, MetaFeatures, ViewPosition};

@@ -87,7 +87,9 @@ mod tests {
         assert_eq!("youden".parse(), Ok(OperatingPoint::Youden));
         assert_eq!("sensitivity=0.9".parse(), Ok(OperatingPoint::Sensitivity(0.9)));
         assert_eq!("specificity=1".parse(), Ok(OperatingPoint::Specificity(1.0)));
-        for wrong in ["", "0.9", "sensitivity", "sensitivity=0", "specificity=1.1", "sensitivity=NaN", "youden=1"] {
+        for wrong in
+            ["", "0.9", "sensitivity", "sensitivity=0", "specificity=1.1", "sensitivity=NaN", "youden=1"]
+        {
             assert!(wrong.parse::<OperatingPoint>().is_err(), "{wrong}");
         }
     }

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Content, Dataset, Descriptor, File, ImageUse, Kind, Primary, Record, RecordClass, Role, Spec, Split, Target,
-    Travels, Variance,
+    Content, Dataset, Descriptor, File, ImageUse, Kind, Primary, Record, RecordClass, Role, Spec, Split,
+    Target, Travels, Variance,
 };
 use crate::digits::counted;
 use crate::hash::{Hash, Id};

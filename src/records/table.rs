@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::of_runs::rounded;
 use super::{
-    Comparison, Content, Dataset, Descriptor, Heatmap, ImageUse, Kind, LabelThreshold, OperatingPoint, Pointing,
-    Predictions, ProbeResult, ProbeTable, ProbedFold, Purpose, Recomputed, Record, RecordClass, Role, Subset, Travels, rules,
+    Comparison, Content, Dataset, Descriptor, Heatmap, ImageUse, Kind, LabelThreshold, OperatingPoint,
+    Pointing, Predictions, ProbeResult, ProbeTable, ProbedFold, Purpose, Recomputed, Record, RecordClass,
+    Role, Subset, Travels, rules,
 };
 use crate::digits::counted;
 use crate::hash::{Hash, Id};

@@ -149,7 +149,7 @@ pub(super) fn metric_intervals(comparison: &Comparison) -> ReportTable {
         }
     }
     table.notes.push(format!(
-        "{} {} resamples of patients with all their images, those with a positive image apart from the others; percentiles, not adjusted for their number. The threshold is taken as it is. No interval with fewer than {} positive or negative patients, or without width.",
+        "{} {} resamples of patients with all their images, those with a positive image separately from the others; percentile intervals, not adjusted for multiplicity. The threshold is kept fixed. No interval with fewer than {} positive or negative patients, or without width.",
         OF_TEST_IMAGES,
         super::thousands(comparison.bootstrap.as_ref().map_or(0, |bootstrap| bootstrap.resamples.into())),
         stats::FEWEST_RESAMPLED
@@ -209,7 +209,7 @@ pub(super) fn group_tests(comparison: &Comparison) -> ReportTable {
         Column::right("p (Holm)"),
         Column::right("p (BH)"),
     ];
-    let title = format!("AUC of groups less that of the largest group ({})", method(comparison.variance));
+    let title = format!("AUC of groups minus that of the largest group ({})", method(comparison.variance));
     let mut table = ReportTable::new(title, columns);
     for row in &comparison.group_tests {
         let estimate = stats::Estimate {

@@ -70,7 +70,7 @@ pub fn auc(title: &str, auc: &AucTable) -> ReportTable {
     table.caution = constant_scores(constant.collect(), "");
     table.notes.push(format!("Images: {}. Patients: {}.", thousands(auc.images), thousands(auc.patients)));
     table.notes.extend(auc.of_images.map(|all| {
-        format!("PART OF THE IMAGES ONLY: scored are {} of {}.", thousands(auc.images), thousands(all))
+        format!("PART OF THE IMAGES ONLY: {} of {} are scored.", thousands(auc.images), thousands(all))
     }));
     if has_missing {
         table.notes.push("An image whose label is missing is left out of that label's AUC.".to_owned());
@@ -486,9 +486,7 @@ fn notes(comparison: &Comparison) -> Vec<String> {
     notes.extend(counts::in_words(comparison));
     let missing = |model: &ComparedModel| model.labels.iter().any(|label| !label.missing.is_empty());
     if comparison.models.iter().any(missing) {
-        notes.push(
-            "An image whose label is missing is left out of all that is said of that label.".to_owned(),
-        );
+        notes.push("An image whose label is missing is left out of all numbers for that label.".to_owned());
     }
     notes.extend(fewer_folds(comparison));
     notes.extend(comparison.leak_check.as_ref().map(leak_check));

@@ -17,7 +17,7 @@ pub(super) fn method(variance: Variance) -> &'static str {
 
 /// The uncertainty of the test images, of which a table says that it shows it.
 pub(super) const OF_TEST_IMAGES: &str =
-    "Uncertainty shown: the choice of test patients; the trained models are taken as they are.";
+    "Uncertainty shown: the choice of test patients; the trained models are taken as fixed.";
 
 /// What the deviations of a table of AUCs show.
 pub(super) fn of_spread(comparison: &Comparison) -> String {
@@ -26,11 +26,13 @@ pub(super) fn of_spread(comparison: &Comparison) -> String {
         0 | 1 => "Uncertainty shown: none; that of the test patients is in the table `intervals`.".to_owned(),
         _ => {
             let what = match has_seeds(comparison) {
-                true => "training images and test images together, each a mean over its seeds (the table `seeds` has both deviations)",
+                true => {
+                    "training images and test images together, each a mean over its seeds (the table `seeds` has both deviations)"
+                }
                 false => "training images, test images and seed together",
             };
             format!(
-                "Uncertainty shown (±): how much the AUC of one {each} varies with its {what}; it is no standard error of the mean."
+                "Uncertainty shown (±): how much the AUC of one {each} varies with its {what}; it is not the standard error of the mean."
             )
         }
     }
@@ -72,7 +74,7 @@ pub(super) fn about_intervals(comparison: &Comparison) -> String {
     };
     let how = match comparison.variance {
         Variance::Clustered => {
-            "Variance over patients (Obuchowski 1997), Student's t on the logit scale; not adjusted for their number."
+            "Variance over patients (Obuchowski 1997), Student's t on the logit scale; not adjusted for multiplicity."
         }
         Variance::Delong => {
             "Images are taken as independent (DeLong), normal distribution: too narrow if patients have several images."
@@ -276,7 +278,8 @@ pub(super) fn resampled(comparison: &Comparison) -> ReportTable {
     if let Some(row) = comparison.resampled.first() {
         table.notes.push(over_folds(each, row.test_to_train));
     }
-    let named = |row: &&ResampledRow| is_primary(comparison, row.label.is_none() && !row.pathologies, &row.a, &row.b);
+    let named =
+        |row: &&ResampledRow| is_primary(comparison, row.label.is_none() && !row.pathologies, &row.a, &row.b);
     let primary = comparison.resampled.iter().any(|row| named(&row));
     let family = comparison.resampled.iter().filter(|row| row.p.is_some() && !named(row)).count();
     table.notes.extend(about_tests(comparison, family, primary));
@@ -334,7 +337,8 @@ pub(super) fn differences(comparison: &Comparison) -> Option<ReportTable> {
         paired.iter().any(|row| is_primary_row(comparison, row))
     } else {
         for row in &over {
-            let heads = names(&row.a, &row.b, row.pathologies).into_iter().chain([Cell::Integer(row.n.into())]);
+            let heads =
+                names(&row.a, &row.b, row.pathologies).into_iter().chain([Cell::Integer(row.n.into())]);
             table.rows.push(heads.chain(of_resampled(comparison, row)).collect());
         }
         table.notes.push(over_folds(each, over[0].test_to_train));
@@ -351,7 +355,9 @@ pub(super) fn differences(comparison: &Comparison) -> Option<ReportTable> {
             ("delong", family.count())
         }
         false => {
-            let named = |row: &&ResampledRow| is_primary(comparison, row.label.is_none() && !row.pathologies, &row.a, &row.b);
+            let named = |row: &&ResampledRow| {
+                is_primary(comparison, row.label.is_none() && !row.pathologies, &row.a, &row.b)
+            };
             let family = comparison.resampled.iter().filter(|row| row.p.is_some() && !named(row));
             ("resampled", family.count())
         }
@@ -407,7 +413,7 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Repor
         ),
     };
     table.notes.push(format!(
-        "{OF_TEST_IMAGES} {} patients drawn with replacement, with all their images, seed {}: for a label, those with a positive image apart from the others, so that both classes stay; for the mean, all together. Percentile intervals, not adjusted for their number; none with fewer than {FEWEST_RESAMPLED} positive or negative patients.{folds}",
+        "{OF_TEST_IMAGES} {} patients drawn with replacement, with all their images, seed {}: for a label, those with a positive image separately from the others, so that both classes stay; for the mean, all together. Percentile intervals, not adjusted for multiplicity; none with fewer than {FEWEST_RESAMPLED} positive or negative patients.{folds}",
         super::thousands(bootstrap.patients),
         bootstrap.seed
     ));

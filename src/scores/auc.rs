@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use crate::hash::Id;
 use crate::records::{
-    AucTable, Dataset, LabelAuc, LabelThreshold, Manifest, OperatingPoint, PatientId, Predictions, Scale, Scores,
-    Spread, Subset, rules,
+    AucTable, Dataset, LabelAuc, LabelThreshold, Manifest, OperatingPoint, PatientId, Predictions, Scale,
+    Scores, Spread, Subset, rules,
 };
 use crate::registry::{Objects, RegistryError};
 use crate::stats;
@@ -135,9 +135,8 @@ pub(crate) fn spread(values: Vec<Option<f64>>) -> Spread {
 /// Summarizes a quantity over the folds whose value is the mean over seeds: `[folds, seeds]`. A fold without a defined
 /// value has no seeds.
 pub(crate) fn spread_of_seeds(seeds: Vec<Vec<f64>>) -> Spread {
-    let of_fold = |values: &Vec<f64>| {
-        stats::summarize(&values.iter().copied().map(Some).collect::<Vec<_>>()).mean
-    };
+    let of_fold =
+        |values: &Vec<f64>| stats::summarize(&values.iter().copied().map(Some).collect::<Vec<_>>()).mean;
     let spread = spread(seeds.iter().map(of_fold).collect());
     match seeds.iter().any(|values| values.len() > 1) {
         true => Spread { seed_std: stats::pooled_std(&seeds), seeds, ..spread },

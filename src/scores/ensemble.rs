@@ -123,7 +123,10 @@ fn difference((a, x): (&Predictions, &Scores), (b, y): (&Predictions, &Scores)) 
         return Some("they score images of different data sets".to_owned());
     }
     if (a.split, a.fold) != (b.split, b.fold) {
-        return Some("they belong to different divisions, so each may have been trained on images of the other".to_owned());
+        return Some(
+            "they belong to different divisions, so each may have been trained on images of the other"
+                .to_owned(),
+        );
     }
     if a.subset != b.subset {
         let of = |subset: Option<Subset>| subset.map_or("no subset", Subset::name);

@@ -11,7 +11,8 @@ use crate::dataset::{DatasetError, FilePosition, source};
 use crate::hash::Id;
 use crate::limits;
 use crate::records::{
-    AucTable, Dataset, Manifest, OperatingPoint, Predictions, Scale, ScoreSource, Scores, Split, Subset, Table, rules,
+    AucTable, Dataset, Manifest, OperatingPoint, Predictions, Scale, ScoreSource, Scores, Split, Subset,
+    Table, rules,
 };
 use crate::registry::{Objects, Registry, Stamp};
 use crate::split::SplitError;

@@ -37,7 +37,8 @@ pub use precision::{PrecisionRecall, average_precision, precision_recall};
 pub use ranks::{average_ranks, spearman, spearman_matrix};
 pub use resampled::{ResampledT, resampled_t};
 pub use roc::{
-    AtThreshold, Roc, ThresholdChoice, at_sensitivity, at_specificity, at_threshold, predictive_values, roc, youden,
+    AtThreshold, Roc, ThresholdChoice, at_sensitivity, at_specificity, at_threshold, predictive_values, roc,
+    youden,
 };
 pub use strata::draw_within;
 pub use summary::{Summary, pooled_std, quantile, summarize};

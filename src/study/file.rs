@@ -268,7 +268,10 @@ impl SetupTable {
         let mut all = vec![SetupTable { grid: toml::Table::new(), ..self.clone() }];
         for (key, values) in &self.grid {
             let values = values.as_array().filter(|values| !values.is_empty()).ok_or_else(|| {
-                format!("setup `{}`: `{key}` of its grid needs a list of values, such as {key} = [1, 2]", self.name)
+                format!(
+                    "setup `{}`: `{key}` of its grid needs a list of values, such as {key} = [1, 2]",
+                    self.name
+                )
             })?;
             if self.set.contains_key(key) {
                 return Err(format!("setup `{}` has `{key}` in its set and in its grid", self.name));
@@ -281,7 +284,10 @@ impl SetupTable {
             };
             all = all.iter().flat_map(|setup| values.iter().map(move |value| with(setup, value))).collect();
             if all.len() > MAX_SETUPS {
-                return Err(format!("the grid of setup `{}` has more than {MAX_SETUPS} combinations", self.name));
+                return Err(format!(
+                    "the grid of setup `{}` has more than {MAX_SETUPS} combinations",
+                    self.name
+                ));
             }
         }
         Ok(all)
@@ -367,7 +373,10 @@ mod tests {
         settings[1..].sort();
         let own = ["augmentation=none", "epochs=3", "image.input=32", "loss=class-balanced", "widths=[4, 8]"];
         assert_eq!(settings, [&["epochs=9"], &own[..]].concat());
-        assert_eq!((file.threads, file.seeds_of(&file.setup[0]), file.setup[0].start()), (4, vec![1], Init::Scratch));
+        assert_eq!(
+            (file.threads, file.seeds_of(&file.setup[0]), file.setup[0].start()),
+            (4, vec![1], Init::Scratch)
+        );
     }
 
     #[test]
@@ -400,7 +409,10 @@ mod tests {
             (format!("gradcam = ['u']\n{LEAST}{setup}"), "setup `u`"),
             (LEAST.replace("'s'", "'a b'"), "name `a b`"),
             (format!("{LEAST}{setup}grid = {{ lr = 0.1 }}"), "`lr` of its grid needs a list"),
-            (format!("{LEAST}{setup}set = {{ lr = 1 }}\ngrid = {{ lr = [0.1] }}"), "in its set and in its grid"),
+            (
+                format!("{LEAST}{setup}set = {{ lr = 1 }}\ngrid = {{ lr = [0.1] }}"),
+                "in its set and in its grid",
+            ),
             (format!("{LEAST}{setup}seed = 1\nseeds = [2]"), "setup `t` has both"),
             (format!("{LEAST}{setup}seeds = [2, 2]"), "different seeds"),
             (format!("{LEAST}primary = 't:u'\n{setup}"), "names setup `u`, but its setups are t"),

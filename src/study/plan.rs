@@ -203,7 +203,13 @@ pub fn plan(
             for fold in folds(section, &divided) {
                 for seed in source.file.seeds_of(setup) {
                     let maker = Maker { registry, view: &view, source, dataset: dataset_id, device };
-                    drafts.push(maker.draft((section, &divided), setup, &settled, (fold, seed), &numerics)?);
+                    drafts.push(maker.draft(
+                        (section, &divided),
+                        setup,
+                        &settled,
+                        (fold, seed),
+                        &numerics,
+                    )?);
                 }
             }
         }

@@ -104,7 +104,17 @@ pub(crate) fn execute<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Result<
             let setup = Setup { spec: &spec, rows: &rows, weights, cache, save_every };
             train(&paths, inputs(Images::Dataset(dataset), &spec.model), setup, reporter)
         }
-        Work::Predict { model, checkpoint, numbers: _, batch, manifest, assignment, fold, subset, flipped } => {
+        Work::Predict {
+            model,
+            checkpoint,
+            numbers: _,
+            batch,
+            manifest,
+            assignment,
+            fold,
+            subset,
+            flipped,
+        } => {
             let mut dataset = dataset(manifest)?;
             let rows = rows(&paths.unpack("assignment", assignment.hash)?, fold, subset, dataset.len())?;
             if rows.is_empty() {

@@ -71,7 +71,8 @@ pub fn evaluate(
     let threads = threads.unwrap_or(spec.threads);
     let recorded = RecordedRun { id: run, record: &record, spec: &spec };
     let mut of_view = |flipped| {
-        let view = ImageView { subset: evaluation.subset, flipped, operating_point: evaluation.operating_point };
+        let view =
+            ImageView { subset: evaluation.subset, flipped, operating_point: evaluation.operating_point };
         evaluate_view(run_context, recorded, view, &device, threads, listener)
     };
     let plain = of_view(false)?;
@@ -148,8 +149,15 @@ fn evaluate_view(
     refuse(run_context.policy(), spec, &context.dataset, Some(subset))?;
     let out = registry.store().scratch()?;
     let start = ExecutionStart::now(environment);
-    let job =
-        predict_job(registry, &context, (record, spec), (subset, flipped), device, threads, out.path().to_owned());
+    let job = predict_job(
+        registry,
+        &context,
+        (record, spec),
+        (subset, flipped),
+        device,
+        threads,
+        out.path().to_owned(),
+    );
     let worked = worker.run(&job, listener)?;
     let manifest = registry.manifest(&context.dataset)?;
     let scores = read_scores(out.dir(), context.dataset.labels.len(), manifest.rows.len())?;

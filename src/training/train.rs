@@ -123,9 +123,8 @@ pub fn train(
     };
     let (run, record, name) = trained;
     let recorded = RecordedRun { id: run, record: &record, spec: &spec };
-    let mut of = |subset| {
-        evaluate_run(run_context, recorded, subset, &request.device, request.threads, listener)
-    };
+    let mut of =
+        |subset| evaluate_run(run_context, recorded, subset, &request.device, request.threads, listener);
     let (test, validation) = (of(Subset::Test)?, of(Subset::Val)?);
     Ok(TrainedRun { run, record, name, test, validation, cached, other_sources })
 }

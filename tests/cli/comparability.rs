@@ -75,7 +75,7 @@ fn models_can_be_compared_on_the_images_that_all_scored() {
     let images = json!([rows - 1]);
     assert_eq!((&record["models"][0]["images"], &record["models"][1]["images"]), (&images, &images));
     assert!(study.ok(command).contains("every model scored"), "the table says so");
-    let part = format!("PART OF THE IMAGES ONLY: scored are, of theirs {} of {rows}", rows - 1);
+    let part = format!("PART OF THE IMAGES ONLY: theirs scored {} of {rows}", rows - 1);
     assert!(study.ok("compare theirs").contains(&part), "{part}");
     assert!(study.ok("show theirs").contains("theirs") && !study.ok("compare mlp-s-f0").contains("PART OF"));
     let all = study.json("compare mlp-s-f0");

@@ -151,6 +151,8 @@ fn every_command_writes_the_document_that_its_schema_describes() {
     run("key-public", "key public k");
     run("attest", "attest table --key k -o table.att");
     run("attest-verify", "attest verify table.att --key k.pub");
+    run("attest", "attest --files table.att --key k -o files.att");
+    run("attest-verify", "attest verify files.att --key k.pub table.att");
     run("push", "push remote");
     run("pull", "pull remote");
     run("study-init", "study init small.toml --small --dataset tiny");

@@ -70,7 +70,11 @@ fn an_ensemble_is_the_mean_of_its_members_with_their_lineage() {
     assert!(code == 0 && said.contains("recomputed, equal to the last digit"), "{said}");
     study.is_sound();
 
-    study.refused(1, "ensemble tiny-s-f0 tiny-s-f0 --name one", &["two or more different predictions", "hint:"]);
+    study.refused(
+        1,
+        "ensemble tiny-s-f0 tiny-s-f0 --name one",
+        &["two or more different predictions", "hint:"],
+    );
     study.refused(1, "ensemble tiny-s-f0 mlp-s-f1 --name odd", &["different divisions", "hint:"]);
     study.refused(2, "ensemble tiny-s-f0 --name one", &[]);
 }
@@ -164,7 +168,8 @@ fn a_study_has_seeds_and_grids_and_ranks_its_setups() {
     let shown = study.ok("study compare st");
     assert!(shown.contains("2 setups were looked at"), "{shown}");
     // Runs by hand compare with those of the study.
-    let label = "--label study=st-meta-lr0.01-f0-seed1,st-meta-lr0.01-f0-seed2 --label hand=st-meta-lr0.1-f0-seed1";
+    let label =
+        "--label study=st-meta-lr0.01-f0-seed1,st-meta-lr0.01-f0-seed2 --label hand=st-meta-lr0.1-f0-seed1";
     study.ok(&format!("compare {label}"));
     study.refused(2, "study compare st --margin 2", &["a margin is between 0 and 1"]);
     let other = study.json("study compare st --variance delong --margin 0.01")["sections"][0].clone();

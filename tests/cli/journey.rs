@@ -307,7 +307,8 @@ fn a_run_is_reproduced_to_the_bit_and_nothing_is_recorded() {
     for run in ["tiny-s-f0", "mlp-s-f1"] {
         let answer = study.json(&format!("reproduce {run}"));
         assert_eq!((&answer["identical"], &answer["differences"]), (&json!(true), &json!([])));
-        let outputs = ["checkpoint", "log", "predictions", "table", "validation predictions", "validation table"];
+        let outputs =
+            ["checkpoint", "log", "predictions", "table", "validation predictions", "validation table"];
         assert_eq!(answer["compared"], json!(outputs));
     }
     assert_eq!(before, files(&study.path(".reg/objects")));
@@ -327,4 +328,5 @@ fn shells_get_completions_and_people_a_manual() {
     assert!(study.path("pages/reg-study-run.1").exists() && study.path("pages/reg.1").exists());
     study.refused(1, "man paint", &["`paint`"]);
     assert!(study.ok("--help").contains("ingest") && study.ok("--version").starts_with("reg "));
+    assert!(study.ok("--version").contains(" build of ") && !study.ok("-V").contains("build"));
 }

@@ -46,6 +46,7 @@ mod note;
 mod odd_paths;
 mod other_sets;
 mod output;
+mod pages;
 mod published;
 mod reingest;
 mod remote;

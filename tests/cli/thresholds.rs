@@ -99,8 +99,7 @@ fn predict_says_yes_or_no_by_the_threshold() {
 fn thresholds_are_reproduced_audited_and_a_forged_one_is_found() {
     let study = Study::trained();
     let reproduced = study.json("reproduce mlp-s-f0");
-    let outputs =
-        ["checkpoint", "log", "predictions", "table", "validation predictions", "validation table"];
+    let outputs = ["checkpoint", "log", "predictions", "table", "validation predictions", "validation table"];
     assert_eq!((&reproduced["identical"], &reproduced["compared"]), (&json!(true), &json!(outputs)));
     let made = study.json("eval tiny-s-f0 --subset val --operating-point sensitivity=0.8");
     let table = made["table"].as_str().unwrap();

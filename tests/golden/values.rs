@@ -10,13 +10,13 @@ use reg::records::{
     Boxes, CalibrationBin, ComparedDivision, ComparedModel, Comparison, Computed, Dataset, DatasetTable,
     DelongRow, DeviceKind, EarlyStop, Event, Execution, File, FoldSizes, Gender, Git, GroupBy, GroupRow,
     GroupTest, Heatmap, HeatmapInBox, ImageInput, ImageRow, Incomparable, IncomparableKind, Init, LabelAuc,
-    LabelPrevalence, LabelSpread, LabelThreshold, LabelValues, Layout, LeakCheck, LineOfCalibration, Loss, Manifest,
-    MetricIntervals, MetricRow, Model, NameChange, Note, Numerics, OperatingPoint, Packed, PixelDigests, PixelHashes, Pixels,
-    PointedBox, PointedLabel, Pointing, Pooling, Precision, Predictions, Primary, ProbeResult, ProbeTable,
-    ProbedFold, PublishedAuc, PublishedModel, PublishedTable, RankedModel, Record, Removal, RemovedRecord, ResampledRow,
-    Run, Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, StdError, Study, StudyProbe,
-    StudyRun, StudySection, Subject, Subset, SubsetSize, Table, Target, Training, Variance, ViewPosition,
-    Weights, Withdrawal, WithdrawnImage,
+    LabelPrevalence, LabelSpread, LabelThreshold, LabelValues, Layout, LeakCheck, LineOfCalibration, Loss,
+    Manifest, MetricIntervals, MetricRow, Model, NameChange, Note, Numerics, OperatingPoint, Packed,
+    PixelDigests, PixelHashes, Pixels, PointedBox, PointedLabel, Pointing, Pooling, Precision, Predictions,
+    Primary, ProbeResult, ProbeTable, ProbedFold, PublishedAuc, PublishedModel, PublishedTable, RankedModel,
+    Record, Removal, RemovedRecord, ResampledRow, Run, Scale, ScoreSource, Scores, Software, Spec, Split,
+    SplitMethod, Spread, StdError, Study, StudyProbe, StudyRun, StudySection, Subject, Subset, SubsetSize,
+    Table, Target, Training, Variance, ViewPosition, Weights, Withdrawal, WithdrawnImage,
 };
 
 type Means = dyn Fn(&[u8]) -> Result<bool, CodecError>;
@@ -736,7 +736,11 @@ fn full_comparison() -> Comparison {
     full.prevalence = Some(0.05);
     full.operating_point = Some(OperatingPoint::Specificity(0.95));
     full.models[0].seeds = vec![vec![1, 2], vec![3]];
-    let spread = Spread { seeds: vec![vec![0.25, 0.75], vec![0.75]], seed_std: Some(0.25), ..full.models[0].mean.clone() };
+    let spread = Spread {
+        seeds: vec![vec![0.25, 0.75], vec![0.75]],
+        seed_std: Some(0.25),
+        ..full.models[0].mean.clone()
+    };
     full.models[0].mean = spread.clone();
     full.ranking = vec![RankedModel { model: "mlp".to_owned(), validation: spread, labels: vec![1, 0] }];
     full.models[0].of_images = vec![2, 4];

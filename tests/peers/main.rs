@@ -7,6 +7,7 @@
 #[allow(dead_code)]
 #[path = "../cli/harness.rs"]
 mod harness;
+mod python;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -95,7 +95,8 @@ fn only_runs_that_differ_in_their_seed_share_a_cell() {
         assert!(matches!(refused, Err(CompareError::SameCell { .. })), "{refused:?}");
         // Under names of their own they are two columns.
         let label = |input: &Input, name: &str| Input { label: Some(name.to_owned()), ..input.clone() };
-        let found = world.compare(&[&label(&own, "a"), &label(&other, "b")], &CompareOptions::default()).unwrap();
+        let found =
+            world.compare(&[&label(&own, "a"), &label(&other, "b")], &CompareOptions::default()).unwrap();
         assert_eq!(found.models.iter().map(|model| &*model.name).collect::<Vec<_>>(), ["a", "b"]);
     }
 }
@@ -116,7 +117,8 @@ fn a_ranking_is_by_validation_images_whatever_the_test_images_say() {
     }
     let options = CompareOptions { ranking: true, ..CompareOptions::default() };
     let inputs: Vec<&Input> = inputs.iter().collect();
-    let found = world.compare_beside(&inputs, &options, None, &validation.iter().collect::<Vec<_>>()).unwrap();
+    let found =
+        world.compare_beside(&inputs, &options, None, &validation.iter().collect::<Vec<_>>()).unwrap();
     let ranked = |of: &RankedModel| (of.model.clone(), of.validation.mean, of.labels.clone());
     let expected = [("best-validated", Some(1.0), 1), ("best-tested", Some(0.0), 1), ("unknown", None, 0)];
     let expected = expected.map(|(model, mean, labels)| (model.to_owned(), mean, vec![labels]));

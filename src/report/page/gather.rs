@@ -18,7 +18,7 @@ use crate::records::{
     ScoreSource, Spec, Split, Study, Table,
 };
 use crate::registry::{Registry, RegistryError, Stamp};
-use crate::study::{self, StudyRunStatus, compare_sections, status};
+use crate::study::{self, StudyRunStatus, compare_sections, recorded_sections, status};
 
 /// The request for a report.
 #[derive(Debug, Clone)]
@@ -143,7 +143,7 @@ pub(super) fn gather(
     // A comparison writes, and no view may be open during that.
     drop(view);
     if let (None, Some(text)) = (stamp, request.ids.first())
-        && (!inputs.is_empty() || !studies.is_empty())
+        && !inputs.is_empty()
     {
         return Err(PageError::NotCompared(text.clone()));
     }
@@ -151,10 +151,14 @@ pub(super) fn gather(
         let (id, comparison) = compare(registry, inputs, &request.options, None, stamp)?;
         material.add_section(registry, None, id, comparison, Vec::new())?;
     }
-    for (id, stamp) in studies.into_iter().zip(stamp.into_iter().cycle()) {
+    for id in studies {
         let study = registry.get::<Study>(Id::new(id))?;
         let status = status(registry, &study)?;
-        for done in compare_sections(registry, &study, &status, &request.options, false, stamp)? {
+        let sections = match stamp {
+            Some(stamp) => compare_sections(registry, &study, &status, &request.options, false, stamp)?,
+            None => recorded_sections(registry, &registry.view()?, &study, &status)?,
+        };
+        for done in sections {
             let study::ComparedSection { section, table, comparison, left_out, .. } = done;
             material.add_section(registry, Some(section.title), table, comparison, left_out)?;
         }

@@ -51,7 +51,7 @@ pub(super) fn page(
     add("Validation AUC", format!("{}, {}", decimals(row.val_auc), over(row.val_auc_labels)));
     match &row.test {
         Some(test) => add("Test AUC", format!("{}, {}", decimals(test.mean), over(test.mean_over))),
-        None => add("Test AUC", "not evaluated; `reg eval RUN` does".to_owned()),
+        None => add("Test AUC", "not evaluated; `reg eval RUN` evaluates it".to_owned()),
     }
     if let (Some(started), Some(seconds)) = (&row.started, row.seconds) {
         add("Date", format!("{} UTC, {}", minute(started), span(seconds)));
@@ -67,7 +67,7 @@ pub(super) fn page(
         page.sections.push(PageSection::Table(results::thresholds("Thresholds", &auc)));
     }
     if let Ok(log) = registry.store().read(&run.log.hash) {
-        page.pairs(&format!("Curves over {}", counted(run.epochs.into(), "epoch")), curves(&log));
+        page.sparklines(&format!("Curves over {}", counted(run.epochs.into(), "epoch")), curves(&log));
     }
     Ok(page)
 }

@@ -9,6 +9,8 @@
 
 mod ages;
 mod beyond;
+mod counts;
+mod curves;
 mod learning;
 mod matrix;
 mod palette;
@@ -20,12 +22,14 @@ mod square;
 use std::fmt::Write as _;
 
 pub use ages::ages;
+pub use counts::{groups, labels};
+pub use curves::curves;
 pub use learning::learning;
 pub use matrix::spearman;
 #[cfg(test)]
 pub(super) use palette::contrast;
 pub use palette::style;
-pub use range::range;
+pub use range::{intervals, range};
 pub use roc::{Curve, roc};
 
 use super::means;

@@ -40,7 +40,16 @@ fn epochs(losses: &[f64]) -> Vec<EpochLog> {
 fn figures() -> Vec<Figure> {
     let spread = |folds: Vec<Option<f64>>| {
         let s = crate::stats::summarize(&folds);
-        Spread { n: s.n as u32, mean: s.mean, std: s.std, min: s.min, max: s.max, folds, seeds: Vec::new(), seed_std: None }
+        Spread {
+            n: s.n as u32,
+            mean: s.mean,
+            std: s.std,
+            min: s.min,
+            max: s.max,
+            folds,
+            seeds: Vec::new(),
+            seed_std: None,
+        }
     };
     let label = |label: &str, folds: Vec<Option<f64>>| LabelSpread {
         label: label.into(),
@@ -113,6 +122,10 @@ fn figures() -> Vec<Figure> {
     figures.extend(comparison(&nothing, &[]));
     figures.extend(beyond(&compared, &[precision(ODD, ODD), precision("resnet50-large-meta", "Edema")]));
     figures.extend(beyond(&nothing, &[]));
+    figures.extend([&compared, &nothing].map(intervals));
+    let long = epochs(&[0.5, 0.3, 0.4]);
+    figures.extend(super::curves(&[(ODD, &long[..]), ("none", &[]), ("one", &long[..1])]));
+    figures.extend(super::curves(&[]));
     figures.extend([
         roc(ODD, &curves),
         roc("", &[]),
