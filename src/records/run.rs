@@ -358,6 +358,7 @@ pub enum ScoreSource {
     /// are logits, otherwise probabilities.
     Mean {
         /// Its members, which score the same images and labels, sorted by id.
+        #[schemars(length(min = 2), extend("uniqueItems" = true))]
         predictions: Vec<Id<Predictions>>,
         /// Version of the rules that produced this record.
         rules: u32,

@@ -77,8 +77,9 @@ with contextlib.redirect_stdout(said):
         inside, path = whole, ("table", *place)
         for key in path[:-1]:
             inside = inside[key]
-        inside[path[-1]] = change
+        honest_there, inside[path[-1]] = inside[path[-1]], change
         tried += 1
         if passes(bundle, whole["table"]):
-            passed.append(".".join(map(str, place)) or f"without {', '.join(honest.keys() - change.keys())}")
+            gone = sorted(honest_there.keys() - change.keys()) if isinstance(change, dict) else []
+            passed.append(" ".join([*filter(None, [".".join(map(str, place))]), *(["without", ", ".join(gone)] if gone else [])]))
 print(tried, *sorted(passed), sep="\n")

@@ -202,7 +202,7 @@ fn nobody_is_handed_wrong_bytes() {
     }
     let checkpoint = victims.iter().find(|(_, kind, _)| *kind == "checkpoint").unwrap().0.clone();
     flip(&study.object(&checkpoint));
-    for command in [TINY, "eval tiny-s-f0 --subset val", "predict tiny-s-f0 images/00000001_000.png"] {
+    for command in [TINY, "eval tiny-s-f0 --subset train", "predict tiny-s-f0 images/00000001_000.png"] {
         study.refused(1, command, &["is damaged", "hint: `reg verify`"]);
     }
 }

@@ -87,7 +87,7 @@ fn what_another_result_depends_on_is_not_removed_and_that_result_is_named() {
     assert_eq!(study.json("list"), before);
     // All that it was made of goes, and then it goes, too.
     let all = study.json("rm mlp-s-f0 mlp-s-f1 tiny-s-f0 tiny-s-f1 --dry-run");
-    assert_eq!(kinds(&all).iter().filter(|kind| **kind == "table").count(), 5);
+    assert_eq!(kinds(&all).iter().filter(|kind| **kind == "table").count(), 9);
     let removed = study.json("rm mlp-s-f0 --with-tables");
     let named: Vec<&Value> = removed["removed"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
     assert!(named.contains(&&json!("mlp-s-f0")) && named.contains(&&json!("table")), "{removed}");

@@ -196,5 +196,5 @@ fn tables_and_predictions_say_whose_they_are() {
     assert!(text.contains("; of mlp-s-f0"), "{text}");
     let output = study.command("--json list table --where").arg("what~'of mlp-s-f0'").output();
     let chosen = crate::harness::finish(output, "list table").json();
-    assert_eq!(chosen["records"].as_array().unwrap().len(), 1, "its AUCs: {chosen}");
+    assert_eq!(chosen["records"].as_array().unwrap().len(), 2, "its AUCs: {chosen}");
 }

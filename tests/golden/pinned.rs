@@ -22,7 +22,7 @@ use reg::records::{
     rules,
 };
 use reg::registry::{Registry, Stamp};
-use reg::scores::{Foreign, ScoredSubset, import_scores};
+use reg::scores::{Ensemble, Foreign, Imported, ScoredSubset, ensemble, import_scores};
 use reg::split::{self, Lists};
 use reg::stats::{self, HeatmapGrid, Rect};
 use reg::store::LinkMode;
@@ -105,7 +105,7 @@ impl Place {
     }
 
     /// Random scores for the test images of a fold, as another tool would write them.
-    fn import(&self, split: Id<Split>, model: &str, fold: u32) -> Predictions {
+    fn import(&self, split: Id<Split>, model: &str, fold: u32) -> Imported {
         let labels = self.registry.get(self.dataset).unwrap().labels;
         let mut text = format!("Image Index,{}\n", labels.join(","));
         for row in &self.manifest().rows {
@@ -125,7 +125,7 @@ impl Place {
             model: model.to_owned(),
             name: format!("{model}-{fold}"),
         };
-        import_scores(&self.registry, &foreign, &self.stamp).unwrap().predictions
+        import_scores(&self.registry, &foreign, &self.stamp).unwrap()
     }
 }
 
@@ -165,8 +165,12 @@ fn found() -> All {
     let statistics = Statistics::of(&dataset, manifest.rows.iter());
     pin("COUNTS", rules::COUNTS, "table", content(table_of(place.dataset, &statistics)));
 
+    let mut members = Vec::new();
     for (model, fold) in [("one", 0), ("one", 1), ("other", 0), ("other", 1)] {
-        let predictions = place.import(drawn, model, fold);
+        let Imported { id, predictions, .. } = place.import(drawn, model, fold);
+        if fold == 0 {
+            members.push((model.to_owned(), id));
+        }
         let name = format!("{model}, fold {fold}");
         pin("IMPORT", rules::IMPORT, &name, content(&predictions));
         let scores = registry.scores(&predictions).unwrap();
@@ -175,6 +179,11 @@ fn found() -> All {
         let auc = reg::scores::auc_table(of, &predictions, &dataset, &manifest, &scores, None, None);
         pin("AUC", rules::AUC, &name, content(auc));
     }
+
+    let both = Ensemble { members, model: "both".to_owned(), operating_point: None, name: None };
+    let mean = ensemble(registry, &both, &place.stamp).unwrap().predictions;
+    pin("MEAN", rules::MEAN, "record", content(&mean));
+    pin("MEAN", rules::MEAN, "scores", content(registry.scores(&mean).unwrap()));
 
     let view = registry.view().unwrap();
     let inputs =
