@@ -11,7 +11,7 @@ use std::time::Instant;
 use reg::hash::Id;
 use reg::records::{
     AucTable, Dataset, DeviceKind, EpochLog, Execution, Init, LabelAuc, Numerics, Predictions, Run, Scale,
-    ScoreSource, Scores, Software, Spec, Split, Subset, Table, rules,
+    ScoreSource, Scores, Software, NetworkSpec, Split, Subset, Table, rules,
 };
 use reg::registry::{Registry, Stamp};
 use reg::training::config::{Overrides, resolve};
@@ -107,7 +107,7 @@ fn add(registry: &Registry, (dataset, split): (Id<Dataset>, Id<Split>), numbers:
         let overrides = Overrides { model: "tiny".to_owned(), set, ..Overrides::default() };
         let (model, training) = resolve(&overrides).expect("a preset");
         let name = format!("tiny-s-f{fold}-{number}");
-        let spec = Spec {
+        let spec = NetworkSpec {
             dataset,
             split,
             fold,
@@ -120,7 +120,7 @@ fn add(registry: &Registry, (dataset, split): (Id<Dataset>, Id<Split>), numbers:
             device: DeviceKind::Cpu,
             numerics: numerics.clone(),
         };
-        let spec = transaction.put(&spec).expect("a spec");
+        let spec = transaction.put(&Spec::Network(spec)).expect("a spec");
         let epochs: Vec<EpochLog> = (1..=3)
             .map(|epoch| EpochLog {
                 epoch,
@@ -137,12 +137,13 @@ fn add(registry: &Registry, (dataset, split): (Id<Dataset>, Id<Split>), numbers:
         let checkpoint = transaction.put_blob(name.as_bytes()).expect("a file");
         let run = Run {
             spec,
-            checkpoint,
-            log,
-            epochs: 3,
-            best_epoch: 3,
-            val_loss: epochs[2].val_loss,
-            parameters: 9,
+            checkpoint: Some(checkpoint),
+            log: Some(log),
+            epochs: Some(3),
+            best_epoch: Some(3),
+            val_loss: Some(epochs[2].val_loss),
+            parameters: Some(9),
+            files: Vec::new(),
         };
         let run = transaction.put(&run).expect("a run");
         let rows = assignment.rows(fold as usize, Subset::Test);

@@ -28,6 +28,7 @@ use reg::study::StudyError;
 use reg::training::RunError;
 use reg::training::config::ConfigError;
 use reg::training::process::WorkerError;
+use reg::training::program::ProgramError;
 use reg::withdrawal::WithdrawError;
 use serde_json::json;
 
@@ -412,7 +413,8 @@ impl From<CompareError> for Failure {
 impl From<RunError> for Failure {
     fn from(e: RunError) -> Self {
         match e {
-            RunError::Worker(WorkerError::Interrupted { .. } | WorkerError::Killed) => {
+            RunError::Worker(WorkerError::Interrupted { .. } | WorkerError::Killed)
+            | RunError::Program(ProgramError::Interrupted) => {
                 Failure::interrupted(e.to_string())
             }
             RunError::Registry(e) => e.into(),

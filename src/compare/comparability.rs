@@ -13,7 +13,7 @@ use super::seen::{self, Leaks, PixelSource};
 use crate::digits::{counted, thousands};
 use crate::hash::{Hash, Id};
 use crate::records::{
-    Incomparable, IncomparableKind, PublishedModel, ScoreSource, Spec, Split, Subset, different_settings,
+    Incomparable, IncomparableKind, PublishedModel, Spec, Split, Subset, different_settings,
 };
 use crate::registry::Objects;
 use crate::split::{PublishedLists, names_hash};
@@ -62,7 +62,7 @@ fn mixed(objects: &dyn Objects, column: &ModelColumn) -> Result<Option<String>, 
     let mut cells = column.folds.iter();
     let Some((_, a)) = cells.next() else { return Ok(None) };
     let spec = |cell: &FoldScores| -> Result<Option<Spec>, CompareError> {
-        let ScoreSource::Run { run, .. } = cell.predictions.source else { return Ok(None) };
+        let Some(run) = cell.predictions.source.run() else { return Ok(None) };
         Ok(Some(objects.get(objects.get(run)?.spec)?))
     };
     let expected = spec(a)?;

@@ -54,9 +54,11 @@ pub(super) fn evaluate(
         std_error(variance, stats::mean_auc(&placed))
     });
     let imported = |cell: &FoldScores| matches!(cell.predictions.source, ScoreSource::Import { .. });
+    let program = |cell: &FoldScores| matches!(cell.predictions.source, ScoreSource::Program { .. });
     Ok(ComparedModel {
         name: column.name.clone(),
         imported: column.folds.values().any(imported),
+        program: column.folds.values().any(program),
         predictions: column.folds.values().map(|cell| cell.id).collect(),
         validation: Vec::new(),
         images: cells.iter().map(|cell| cell.map_or(0, |cell| cell.rows.len() as u64)).collect(),

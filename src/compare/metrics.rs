@@ -10,7 +10,7 @@ use super::metric_intervals::Resampling;
 use super::placed::patients_of;
 use crate::hash::{Hash, Id};
 use crate::index::View;
-use crate::records::{CalibrationBin, LineOfCalibration, MetricRow, Predictions, Scale, ScoreSource, Subset};
+use crate::records::{CalibrationBin, LineOfCalibration, MetricRow, Predictions, Scale, Subset};
 use crate::registry::{Objects, Registry, RegistryError};
 use crate::stats;
 
@@ -140,8 +140,6 @@ fn validation(
 
 /// The reference that all predictions of one scorer share: its run; for another tool, the split.
 fn scorer(predictions: &Predictions) -> Option<Hash> {
-    match predictions.source {
-        ScoreSource::Run { run, .. } => Some(run.hash),
-        ScoreSource::Import { .. } => predictions.split.map(|split| split.hash),
-    }
+    let run = predictions.source.run().map(|run| run.hash);
+    run.or_else(|| predictions.split.map(|split| split.hash))
 }

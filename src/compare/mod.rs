@@ -24,7 +24,7 @@ use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::records::{
     ComparedDivision, Comparison, Content, File, GroupBy, Incomparable, IncomparableKind, Kind, Pooling,
-    Predictions, Primary, PublishedModel, PublishedTable, ScoreSource, SplitMethod, Subset, Table, Variance,
+    Predictions, Primary, PublishedModel, PublishedTable, SplitMethod, Subset, Table, Variance,
     rules,
 };
 use crate::registry::{Objects, Registry, Stamp};
@@ -66,10 +66,7 @@ impl Input {
         match kind.map(|kind| kind.descriptor().content) {
             Some(Content::Predictions) => {
                 let predictions: Predictions = registry.get(Id::new(id))?;
-                let name = match &predictions.source {
-                    ScoreSource::Run { run, .. } => named(&run.hash),
-                    ScoreSource::Import { .. } => named(&id),
-                };
+                let name = named(&predictions.source.run().map_or(id, |run| run.hash));
                 Ok(Input { name, id: Id::new(id), predictions })
             }
             Some(Content::Run) => {
@@ -172,7 +169,9 @@ fn own_leaks(
     pixels: PixelSource<'_>,
 ) -> Result<Vec<Incomparable>, CompareError> {
     let record = objects.get(predictions)?;
-    let ScoreSource::Run { .. } = record.source else { return Ok(Vec::new()) };
+    if record.source.run().is_none() {
+        return Ok(Vec::new());
+    }
     let input = Input { name: record.model.clone(), id: predictions, predictions: record };
     let columns = columns::columns(objects, vec![input], Grouping::Model)?;
     Ok(seen::leaks(objects, &columns, pixels)?.incomparable)

@@ -13,7 +13,7 @@ use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::{
     Dataset, ImageRow, Incomparable, IncomparableKind, LeakCheck, Manifest, PatientId, PixelHashes,
-    ScoreSource, Spec, Subset, rules,
+    Spec, Subset, rules,
 };
 use crate::registry::{Objects, Registry};
 
@@ -172,7 +172,7 @@ impl Search<'_> {
     /// tool's scores, for which this is unknown. If the evaluated images are the validation images, these do not count as
     /// seen.
     fn seen(&mut self, cell: &FoldScores) -> Result<Option<Seen>, CompareError> {
-        let ScoreSource::Run { run, .. } = cell.predictions.source else { return Ok(None) };
+        let Some(run) = cell.predictions.source.run() else { return Ok(None) };
         let own: &[Subset] = match cell.predictions.subset {
             Some(Subset::Val) => &[Subset::Train],
             _ => &[Subset::Train, Subset::Val],
@@ -188,12 +188,12 @@ impl Search<'_> {
     }
 
     fn learnt(&mut self, spec: &Spec, subsets: &[Subset], seen: &mut Seen) -> Result<(), CompareError> {
-        let images = self.images(spec.dataset)?;
+        let images = self.images(spec.dataset())?;
         for subset in subsets {
             for row in self.objects.members(spec, *subset)? {
                 let image = &images.manifest.rows[row as usize];
                 let pixels = images.pixels(row);
-                self.note(spec.dataset, row, image, pixels);
+                self.note(spec.dataset(), row, image, pixels);
                 seen.patients.insert((images.source.clone(), image.patient.clone()));
                 seen.bytes.extend(image.object);
                 seen.pixels.extend(pixels);

@@ -9,10 +9,11 @@ use serde_json::Value;
 
 use super::schema;
 use crate::hash::{Hash, Id};
-use crate::records::{Blob, Incomparable, Predictions, Run, Spec, Study, Subset, Table};
+use crate::records::{Blob, Incomparable, Isolation, OutputFile, Predictions, Run, Spec, Study, Subset, Table};
 
 pub(super) fn add(all: &mut Vec<(&'static str, Value)>) {
     all.push(("train", schema::<Train>("reg train", false)));
+    all.push(("run", schema::<ProgramRun>("reg run", false)));
     all.push(("train-settings", schema::<TrainSettings>("reg train --settings", false)));
     all.push(("eval", schema::<Eval>("reg eval", false)));
     all.push(("predict", schema::<Predict>("reg predict", false)));
@@ -53,6 +54,38 @@ struct Train {
     /// Labels for which all images have the same score.
     constant: Vec<String>,
     /// Reasons why the evaluation is not fair: initial weights that have seen test patients.
+    unfair: Vec<Incomparable>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ProgramRun {
+    /// The run.
+    run: Id<Run>,
+    /// Its name.
+    name: String,
+    /// Its spec.
+    spec: Id<Spec>,
+    /// The file `checkpoint.*` that the program left; null without one.
+    checkpoint: Option<Id<Blob>>,
+    /// The other files that it left, its scores among them.
+    files: Vec<OutputFile>,
+    /// Scores of the test images.
+    predictions: Id<Predictions>,
+    /// Their AUC table.
+    table: Id<Table>,
+    /// Whether the run was there already.
+    cached: bool,
+    /// In what the surroundings differ from those of an existing run.
+    environment: Vec<String>,
+    /// What kept the program from everything that it was not given.
+    isolation: Option<Isolation>,
+    /// AUC of each label, null where it is undefined, and `mean`.
+    auc: BTreeMap<String, Option<f64>>,
+    /// Number of labels that the mean covers.
+    mean_over: u32,
+    /// Labels for which all images have the same score.
+    constant: Vec<String>,
+    /// Reasons why the evaluation is not fair.
     unfair: Vec<Incomparable>,
 }
 

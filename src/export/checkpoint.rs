@@ -8,7 +8,7 @@
 use super::{ExportError, ExportFolder};
 use crate::escape;
 use crate::hash::Id;
-use crate::records::{AgeRange, Architecture, ImageInput, Layer, Model, Run};
+use crate::records::{AgeRange, Architecture, ImageInput, Layer, Model, Run, Spec};
 use crate::registry::Registry;
 use crate::store::LinkMode;
 use serde_json::Value;
@@ -20,15 +20,19 @@ pub const PROGRAM: &str = "model.py";
 
 /// Writes the weights of a run and a program that scores images with them.
 pub fn checkpoint(registry: &Registry, run: Id<Run>, folder: &ExportFolder) -> Result<(), ExportError> {
-    folder.write(PROGRAM, program_of(registry, run)?.as_bytes())?;
-    folder.object(registry.store(), &registry.get(run)?.checkpoint.hash, CHECKPOINT, LinkMode::Copy)
+    let weights = registry.get(run)?.checkpoint;
+    let (Some(program), Some(weights)) = (program_of(registry, run)?, weights) else {
+        return Err(ExportError::OfProgram(run.hash.short()));
+    };
+    folder.write(PROGRAM, program.as_bytes())?;
+    folder.object(registry.store(), &weights.hash, CHECKPOINT, LinkMode::Copy)
 }
 
-/// The program that scores images with a run's weights.
-pub(super) fn program_of(registry: &Registry, run: Id<Run>) -> Result<String, ExportError> {
-    let spec = registry.get(registry.get(run)?.spec)?;
+/// The program that scores images with a run's weights; none where a program of the user's own trained them.
+pub(super) fn program_of(registry: &Registry, run: Id<Run>) -> Result<Option<String>, ExportError> {
+    let Spec::Network(spec) = registry.get(registry.get(run)?.spec)? else { return Ok(None) };
     let dataset = registry.get(spec.dataset)?;
-    Ok(program(&run.to_string(), &spec.model, &dataset.labels, dataset.age))
+    Ok(Some(program(&run.to_string(), &spec.model, &dataset.labels, dataset.age)))
 }
 
 /// The program: a network and its input, assembled from the files in `model/`.

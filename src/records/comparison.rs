@@ -257,6 +257,10 @@ pub struct ComparedModel {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schemars(extend("const" = true))]
     pub imported: bool,
+    /// Whether the scores are those of a program of the user's own, not of a network that reg trained.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("const" = true))]
+    pub program: bool,
     /// Its predictions, one per fold.
     pub predictions: Vec<Id<Predictions>>,
     /// Its predictions of validation images, on which thresholds are chosen; one per fold, if there are any.

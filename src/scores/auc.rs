@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::ScoreError;
 use crate::hash::Id;
 use crate::records::{
-    AucTable, Dataset, FalseRecord, Kind, LabelAuc, Manifest, PatientId, Predictions, ScoreSource, Scores,
+    AucTable, Dataset, FalseRecord, Kind, LabelAuc, Manifest, PatientId, Predictions, Scores,
     Spread, Subset, Table, compared, rules,
 };
 use crate::registry::{Objects, RegistryError};
@@ -131,9 +131,9 @@ pub fn attributed(
     id: Id<Predictions>,
     predictions: &Predictions,
 ) -> Result<(), ScoreError> {
-    let ScoreSource::Run { run, .. } = &predictions.source else { return Ok(()) };
-    let spec = objects.get(objects.get(*run)?.spec)?;
-    let assignment = objects.assignment(&objects.get(spec.split)?)?;
+    let Some(run) = predictions.source.run() else { return Ok(()) };
+    let spec = objects.get(objects.get(run)?.spec)?;
+    let assignment = objects.assignment(&objects.get(spec.split())?)?;
     let fit = predictions.fit(&spec, &assignment, &objects.scores(predictions)?);
     fit.map_err(|reason| ScoreError::Misattributed { predictions: id.hash, reason })
 }

@@ -6,7 +6,7 @@ use crate::digits::counted;
 use crate::hash::{Hash, Id};
 use crate::limits;
 use crate::lineage::Direction;
-use crate::records::{Content, EpochLog, Header, Kind, Roles, Run, Table, summary};
+use crate::records::{Content, Header, Kind, Roles, Run, Table, summary};
 use crate::registry::{Registry, RegistryError};
 use crate::report::page::{self, HtmlWriter, TableContext, notice};
 use crate::report::svg::{self, escape};
@@ -106,11 +106,10 @@ fn content(
         }
         Content::Run => {
             let run = registry.get::<Run>(Id::new(id))?;
-            let log = registry.store().read(&run.log.hash).map_err(RegistryError::from)?;
-            let log = String::from_utf8_lossy(&log);
-            let epochs: Vec<EpochLog> =
-                log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-            page.figure(&svg::learning(&id.short(), &epochs), &[]);
+            let epochs = registry.epochs(&run)?;
+            if !epochs.is_empty() {
+                page.figure(&svg::learning(&id.short(), &epochs), &[]);
+            }
         }
         Content::Table => match registry.get::<Table>(Id::new(id))? {
             Table::Auc(auc) => plain(page, &results::auc("AUC", &auc)),

@@ -90,6 +90,8 @@ fn every_command_writes_the_document_that_its_schema_describes() {
     run("train", MLP);
     run("train", &format!("{MLP} --seed 3 --name seeded"));
     run("train-settings", "train --model tiny --settings");
+    fs::write(study.path("train.py"), include_str!("programs/train.py")).unwrap();
+    run("run", "run --dataset tiny --split s --name theirs -- python3 train.py");
     run("eval", "eval mlp-s-f0 --subset val");
     run("predict", "predict tiny-s-f0 images/00000001_000.png");
     run("predict", "predict mlp-s-f0 images/00000001_000.png");
@@ -139,6 +141,7 @@ fn every_command_writes_the_document_that_its_schema_describes() {
     run("verify", "verify table");
     run("verify", "verify --recompute");
     run("reproduce", "reproduce mlp-s-f0");
+    run("reproduce", "reproduce theirs");
     run("reproduce", "reproduce table");
     run("audit", "audit table -o table.zip");
     run("audit-verify", "audit verify table.zip");

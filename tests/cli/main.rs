@@ -45,6 +45,7 @@ mod note;
 mod odd_paths;
 mod other_sets;
 mod output;
+mod programs;
 mod published;
 mod reingest;
 mod remote;
