@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use reg::hash::Id;
 use reg::records::{
-    AucTable, Dataset, DeviceKind, EpochLog, Execution, Init, LabelAuc, Numerics, Predictions, Run, Scale,
-    ScoreSource, Scores, Software, NetworkSpec, Split, Subset, Table, rules,
+    AucTable, Dataset, DeviceKind, EpochLog, Execution, Init, LabelAuc, NetworkSpec, Numerics, Predictions,
+    Run, Scale, ScoreSource, Scores, Software, Spec, Split, Subset, Table, rules,
 };
 use reg::registry::{Registry, Stamp};
 use reg::training::config::{Overrides, resolve};
@@ -193,9 +193,10 @@ fn add(registry: &Registry, (dataset, split): (Id<Dataset>, Id<Split>), numbers:
             cpu: "CPU".to_owned(),
             gpu: None,
             cores: 2,
-            cpu_capability: "AVX2".to_owned(),
+            cpu_capability: Some("AVX2".to_owned()),
             reg: "1.0.0".to_owned(),
-            software,
+            software: Some(software),
+            program: None,
             git: None,
             command: format!("reg train --name {name}"),
             resumed: 0,

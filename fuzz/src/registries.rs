@@ -25,7 +25,7 @@ use reg::lineage::{self, Direction};
 use reg::progress::Silent;
 use reg::recompute;
 use reg::records::{
-    AucTable, Dataset, EpochLog, Execution, GroupBy, Init, Kind, Note, PackedKind, Predictions, Run,
+    AucTable, Dataset, EpochLog, Execution, GroupBy, Init, Kind, NetworkSpec, Note, PackedKind, Predictions, Run,
     ScoreSource, Scores, Software, Spec, Split, SplitMethod, Subset, Table, codec,
 };
 use reg::registry::{Cutoff, Registry, RegistryError, Stamp};

@@ -414,9 +414,7 @@ impl From<RunError> for Failure {
     fn from(e: RunError) -> Self {
         match e {
             RunError::Worker(WorkerError::Interrupted { .. } | WorkerError::Killed)
-            | RunError::Program(ProgramError::Interrupted) => {
-                Failure::interrupted(e.to_string())
-            }
+            | RunError::Program(ProgramError::Interrupted) => Failure::interrupted(e.to_string()),
             RunError::Registry(e) => e.into(),
             RunError::Score(e) => e.into(),
             RunError::Io { ref source, .. } => Failure::new(e.to_string(), io_hint(source)),

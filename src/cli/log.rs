@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reg::escape;
 use reg::hash::{Hash, Id};
-use reg::records::{RecordedEpoch, Event, Note, Run};
+use reg::records::{Event, Note, RecordedEpoch, Run};
 use reg::registry::{Registry, RegistryError};
 use reg::training::unfinished;
 use serde_json::{Value, json};

@@ -185,7 +185,11 @@ impl Listener for Watch {
             }
             WorkerEvent::Progress(step) => self.progress(step),
             WorkerEvent::Epoch(log) => {
-                self.tell(&format!("{}{}", epoch_line(&RecordedEpoch::from(log.clone())), if log.improved { " *" } else { "" }));
+                self.tell(&format!(
+                    "{}{}",
+                    epoch_line(&RecordedEpoch::from(log.clone())),
+                    if log.improved { " *" } else { "" }
+                ));
             }
             WorkerEvent::Done(outcome) => {
                 self.clear();

@@ -81,7 +81,9 @@ fn duration(text: &str) -> Result<Duration, String> {
         _ => 1.0,
     };
     match number.parse::<f64>() {
-        Ok(number) if number > 0.0 && number * seconds <= 1e9 => Ok(Duration::from_secs_f64(number * seconds)),
+        Ok(number) if number > 0.0 && number * seconds <= 1e9 => {
+            Ok(Duration::from_secs_f64(number * seconds))
+        }
         _ => Err("a time above 0, such as 90, 30m or 8h".to_owned()),
     }
 }
@@ -104,7 +106,11 @@ fn variables(given: &[String]) -> Result<Vec<String>, Failure> {
             Some(_) => text.clone(),
             None => match std::env::var(name) {
                 Ok(value) => format!("{name}={value}"),
-                Err(_) => return Err(Failure::usage(format!("--env {name}: there is no such variable, or it is not UTF-8"))),
+                Err(_) => {
+                    return Err(Failure::usage(format!(
+                        "--env {name}: there is no such variable, or it is not UTF-8"
+                    )));
+                }
             },
         };
         let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')

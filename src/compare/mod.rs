@@ -24,8 +24,7 @@ use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::records::{
     ComparedDivision, Comparison, Content, File, GroupBy, Incomparable, IncomparableKind, Kind, Pooling,
-    Predictions, Primary, PublishedModel, PublishedTable, SplitMethod, Subset, Table, Variance,
-    rules,
+    Predictions, Primary, PublishedModel, PublishedTable, SplitMethod, Subset, Table, Variance, rules,
 };
 use crate::registry::{Objects, Registry, Stamp};
 use crate::split::{OFFICIAL, PublishedLists};

@@ -12,8 +12,8 @@ use super::columns::{FoldScores, ModelColumn};
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::{
-    Dataset, ImageRow, Incomparable, IncomparableKind, LeakCheck, Manifest, PatientId, PixelHashes,
-    Spec, Subset, rules,
+    Dataset, ImageRow, Incomparable, IncomparableKind, LeakCheck, Manifest, PatientId, PixelHashes, Spec,
+    Subset, rules,
 };
 use crate::registry::{Objects, Registry};
 

@@ -129,7 +129,8 @@ fn fields(header: &str) -> Result<Vec<Field>, String> {
     let mut fields = Vec::new();
     for part in list.split('(').skip(1) {
         let part = part.split(')').next().unwrap_or_default().trim_end_matches([',', ' ']);
-        let (name, kind) = part.rsplit_once(", ").ok_or_else(|| format!("its field ({part}) is not readable"))?;
+        let (name, kind) =
+            part.rsplit_once(", ").ok_or_else(|| format!("its field ({part}) is not readable"))?;
         let bare = |text: &str| {
             let text = text.trim();
             let inner = text.strip_prefix(['\'', '"']).and_then(|text| text.strip_suffix(['\'', '"']));
@@ -168,7 +169,8 @@ fn shape(header: &str) -> Option<usize> {
 fn words(kind: FieldKind, value: &[u8]) -> Option<String> {
     let text = match kind {
         FieldKind::Text => {
-            let points = value.chunks_exact(4).map(|point| u32::from_le_bytes(point.try_into().expect("four")));
+            let points =
+                value.chunks_exact(4).map(|point| u32::from_le_bytes(point.try_into().expect("four")));
             points.take_while(|point| *point != 0).map(char::from_u32).collect::<Option<String>>()?
         }
         FieldKind::Bytes => {
@@ -195,9 +197,10 @@ mod tests {
     /// `numpy.array([('a.png', 0.5, 2.0), ('é', -1.0, 0.25)], dtype=[('Image Index', '<U5'), ('logit_Mass', '<f8'),
     /// ('logit_Edema', '<f4')])`, saved by NumPy 2.
     fn npy(replace: [&str; 2]) -> Vec<u8> {
-        let mut header = "{'descr': [('Image Index', '<U5'), ('logit_Mass', '<f8'), ('logit_Edema', '<f4')], \
+        let mut header =
+            "{'descr': [('Image Index', '<U5'), ('logit_Mass', '<f8'), ('logit_Edema', '<f4')], \
                           'fortran_order': False, 'shape': (2,), }"
-            .replace(replace[0], replace[1]);
+                .replace(replace[0], replace[1]);
         while (10 + header.len()) % 64 != 63 {
             header.push(' ');
         }

@@ -23,7 +23,9 @@ pub use split::{FoldOf, SplitDiff, SubsetDiff};
 
 use crate::hash::{Hash, Id};
 use crate::index::{IndexError, View};
-use crate::records::{Content, Execution, Kind, Software, Spec, Split, Table, differing_sources, source_files};
+use crate::records::{
+    Content, Execution, Kind, Software, Spec, Split, Table, differing_sources, source_files,
+};
 use crate::registry::{Registry, RegistryError};
 use dependencies::{InputDependencies, matters, why_harmless};
 use sides::{Side, pairs, sides};

@@ -4,7 +4,8 @@ use super::ComparedRecord;
 use super::dependencies::InputDependencies;
 use crate::hash::{Hash, Id};
 use crate::records::{
-    Computed, Content, Dataset, NetworkSpec, Predictions, Run, ScoreSource, Scores, Spec, Split, Subset, Table,
+    Computed, Content, Dataset, NetworkSpec, Predictions, Run, ScoreSource, Scores, Spec, Split, Subset,
+    Table,
 };
 use crate::registry::{Registry, RegistryError};
 
@@ -45,11 +46,7 @@ impl Side {
     pub(super) fn dependencies(&self) -> InputDependencies {
         if self.spec.as_ref().is_some_and(|spec| spec.program().is_some()) {
             // A program is given all of it.
-            return InputDependencies {
-                files: true,
-                patients: true,
-                ..InputDependencies::of_metadata(true)
-            };
+            return InputDependencies { files: true, patients: true, ..InputDependencies::of_metadata(true) };
         }
         let network = self.spec.as_ref().and_then(Spec::network);
         let architecture = network.map(|spec| &spec.model.architecture);

@@ -9,7 +9,9 @@ use serde_json::Value;
 
 use super::schema;
 use crate::hash::{Hash, Id};
-use crate::records::{Blob, Incomparable, Isolation, OutputFile, Predictions, Run, Spec, Study, Subset, Table};
+use crate::records::{
+    Blob, Incomparable, Isolation, OutputFile, Predictions, Run, Spec, Study, Subset, Table,
+};
 
 pub(super) fn add(all: &mut Vec<(&'static str, Value)>) {
     all.push(("train", schema::<Train>("reg train", false)));

@@ -7,7 +7,7 @@ use super::verify::DamageGraph;
 use crate::hash::{Hash, Id};
 use crate::records::codec::{self, Header};
 use crate::records::{
-    Assignment, Dataset, Execution, Init, Kind, Manifest, Predictions, Run, ScoreSource, Scores, Spec, Split,
+    Assignment, Dataset, Execution, Init, Kind, Manifest, NetworkSpec, Predictions, Run, ScoreSource, Scores, Spec, Split,
     Subset, Weights, Withdrawal,
 };
 use crate::registry::MemoryStore;

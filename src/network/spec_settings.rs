@@ -43,7 +43,8 @@ pub fn spec_settings(spec: &Spec) -> Vec<(String, Value)> {
         Spec::Program(spec) => &spec.program,
     };
     let mut found = vec![("command".to_owned(), json!(program.command.join(" ")))];
-    found.extend(program.interpreter.iter().map(|interpreter| ("interpreter".to_owned(), json!(interpreter))));
+    found
+        .extend(program.interpreter.iter().map(|interpreter| ("interpreter".to_owned(), json!(interpreter))));
     let input = |input: &ProgramInput| (format!("input.{}", input.name), json!(input.object.hash.short()));
     found.extend(program.inputs.iter().map(input));
     let variables = program.variables.iter().map(|text| variable(text));

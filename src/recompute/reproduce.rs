@@ -7,14 +7,16 @@ use serde::Serialize;
 use super::RecomputeError;
 use crate::disk::Dir;
 use crate::hash::{Hash, Hasher, Id};
-use crate::records::{AucTable, Execution, Predictions, Run, Scale, ScoreSource, Scores, Spec, Subset, Table, rules};
+use crate::records::{
+    AucTable, Execution, Predictions, Run, Scale, ScoreSource, Scores, Spec, Subset, Table, rules,
+};
 use crate::registry::Registry;
 use crate::scores::{auc_table, subset_images};
 use crate::training::process::Listener;
 use crate::training::program::{ProgramError, run_again};
 use crate::training::{
-    Device, Environment, RunContext, RunError, TrainFolders, TrainInputs, TrainedNetwork, changed_files, files_differ, predict_job,
-    read_scores, train_job,
+    Device, Environment, RunContext, RunError, TrainFolders, TrainInputs, TrainedNetwork, changed_files,
+    files_differ, predict_job, read_scores, train_job,
 };
 use crate::withdrawal::{UsePolicy, refuse};
 use crate::worker::{Job, files};
@@ -87,7 +89,9 @@ pub fn reproduce_program(
         registry.store().read(hash)?;
     }
     let names: BTreeSet<&String> = then.iter().chain(&again.files).map(|(name, _)| name).collect();
-    let of = |all: &[(String, Hash)], name: &String| all.iter().find(|(known, _)| known == name).map(|(_, hash)| *hash);
+    let of = |all: &[(String, Hash)], name: &String| {
+        all.iter().find(|(known, _)| known == name).map(|(_, hash)| *hash)
+    };
     let mut differences = Vec::new();
     for name in &names {
         let (recorded, now) = (of(&then, name), of(&again.files, name));
@@ -103,7 +107,9 @@ pub fn reproduce_program(
             Subset::Test => Some(&test),
             _ => val.as_ref(),
         };
-        let Some(now) = now.filter(|now| now.scale == *scale && now.scores.rows == scores.rows) else { continue };
+        let Some(now) = now.filter(|now| now.scale == *scale && now.scores.rows == scores.rows) else {
+            continue;
+        };
         let pairs = scores.scores.iter().zip(&now.scores.scores);
         largest_score = pairs.map(|(a, b)| (a - b).abs()).fold(largest_score, f64::max);
         let predictions = registry.get(auc.predictions)?;
@@ -165,7 +171,8 @@ pub fn reproduce(
     let spec = network.spec.clone();
     let context = TrainInputs::load(registry, &spec)?;
     // Nothing is recorded, so withdrawn images are allowed; purged images are missing, though.
-    refuse(run_context.allowing(true).policy(), &Spec::Network(spec.clone()), &context.dataset, None).map_err(RunError::from)?;
+    refuse(run_context.allowing(true).policy(), &Spec::Network(spec.clone()), &context.dataset, None)
+        .map_err(RunError::from)?;
     let device = device.unwrap_or_else(|| Device::of(spec.device));
     let scratch = registry.store().scratch()?;
 

@@ -84,7 +84,9 @@ fn program_run(objects: &dyn Objects, recorded: &Run) -> Result<Vec<Mismatch>, R
     let epochs = log.map(|log| outputs::parse_log(&log)).transpose();
     let epochs = match epochs {
         Ok(epochs) => epochs,
-        Err(reason) => return Ok(Mismatch::of("log", reason, "a line of JSON an epoch").into_iter().collect()),
+        Err(reason) => {
+            return Ok(Mismatch::of("log", reason, "a line of JSON an epoch").into_iter().collect());
+        }
     };
     let best = epochs.as_deref().and_then(outputs::best_epoch);
     let now = Run {
@@ -124,7 +126,9 @@ pub(super) fn predictions(
             let (test, val) = scores::read(objects, &spec, file, &bytes).map_err(RunError::from)?;
             let of_subset = if recorded.subset == Some(Subset::Test) { Some(test) } else { val };
             let Some(read) = of_subset else {
-                return Ok(Mismatch::of("subset", recorded.subset, "one that the program scored").into_iter().collect());
+                return Ok(Mismatch::of("subset", recorded.subset, "one that the program scored")
+                    .into_iter()
+                    .collect());
             };
             Predictions {
                 model: spec.model_name().to_owned(),

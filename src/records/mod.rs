@@ -66,8 +66,8 @@ pub use of_runs::run_summary;
 pub use pixels::{PixelDigests, PixelHashes};
 pub use probe::{ProbeResult, ProbeTable, ProbedFold, Target};
 pub use program::{
-    Isolation, NetworkIsolation, OutputFile, Program, ProgramEnvironment, ProgramFile, ProgramInput, ProgramSpec,
-    is_key, variable,
+    Isolation, NetworkIsolation, OutputFile, Program, ProgramEnvironment, ProgramFile, ProgramInput,
+    ProgramSpec, is_key, variable,
 };
 pub use published::{PublishedAuc, PublishedModel, PublishedTable};
 pub use removal::{Removal, RemovedRecord};

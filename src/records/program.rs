@@ -234,10 +234,13 @@ impl Program {
             let file = program.files.iter().find(|file| file.path == path);
             file.map_or("none".to_owned(), |file| file.object.hash.short())
         };
-        let paths: BTreeSet<&str> = self.files.iter().chain(&other.files).map(|file| file.path.as_str()).collect();
-        let mut file = paths.into_iter().filter_map(|path| found(path, hashes(self, path), hashes(other, path)));
+        let paths: BTreeSet<&str> =
+            self.files.iter().chain(&other.files).map(|file| file.path.as_str()).collect();
+        let mut file =
+            paths.into_iter().filter_map(|path| found(path, hashes(self, path), hashes(other, path)));
         let inputs = |program: &Program| {
-            let each = program.inputs.iter().map(|input| format!("{}={}", input.name, input.object.hash.short()));
+            let each =
+                program.inputs.iter().map(|input| format!("{}={}", input.name, input.object.hash.short()));
             each.collect::<Vec<_>>().join(" ")
         };
         let network = |program: &Program| if program.network { "allowed" } else { "none" }.to_owned();

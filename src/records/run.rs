@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Assignment, Blob, Dataset, DeviceKind, File, Model, Numerics, OutputFile, Packed, Program, ProgramSpec, Split,
-    Subset,
+    Assignment, Blob, Dataset, DeviceKind, File, Model, Numerics, OutputFile, Packed, Program, ProgramSpec,
+    Split, Subset,
 };
 use crate::digits::{counted, thousands};
 use crate::hash::Id;

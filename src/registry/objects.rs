@@ -118,7 +118,10 @@ impl dyn Objects + '_ {
         let lies =
             |reason: String| RegistryError::Contradiction { id: spec.split().hash, kind: "split", reason };
         if split.dataset != spec.dataset() {
-            return Err(lies(format!("not of data set {}, which the spec names", spec.dataset().hash.short())));
+            return Err(lies(format!(
+                "not of data set {}, which the spec names",
+                spec.dataset().hash.short()
+            )));
         }
         let assignment = self.assignment(&split)?;
         match spec.fold() as usize {

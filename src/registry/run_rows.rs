@@ -8,8 +8,8 @@ use crate::hash::{Hash, Id};
 use crate::index::{IndexWriter, RunRow, RunSettings, TestAuc, View};
 use crate::network::spec_settings;
 use crate::records::{
-    AucTable, Execution, Header, Kind, Link, Predictions, RecordedEpoch, Role, Run, ScoreSource, Spec, Subset,
-    Table, rules,
+    AucTable, Execution, Header, Kind, Link, Predictions, RecordedEpoch, Role, Run, ScoreSource, Spec,
+    Subset, Table, rules,
 };
 
 /// A run, and what lists say of it.

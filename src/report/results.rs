@@ -453,7 +453,11 @@ fn notes(comparison: &Comparison) -> Vec<String> {
     let (imported, programs) = (named(|model| model.imported), named(|model| model.program));
     if !programs.is_empty() {
         let trained = named(|model| !model.program && !model.imported);
-        let reg = if trained.is_empty() { String::new() } else { format!(" Trained by reg: {}.", trained.join(", ")) };
+        let reg = if trained.is_empty() {
+            String::new()
+        } else {
+            format!(" Trained by reg: {}.", trained.join(", "))
+        };
         notes.push(format!("Scored by a program of the user's own: {}.{reg}", programs.join(", ")));
     }
     if !imported.is_empty() {

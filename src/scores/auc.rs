@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use super::ScoreError;
 use crate::hash::Id;
 use crate::records::{
-    AucTable, Dataset, FalseRecord, Kind, LabelAuc, Manifest, PatientId, Predictions, Scores,
-    Spread, Subset, Table, compared, rules,
+    AucTable, Dataset, FalseRecord, Kind, LabelAuc, Manifest, PatientId, Predictions, Scores, Spread, Subset,
+    Table, compared, rules,
 };
 use crate::registry::{Objects, RegistryError};
 use crate::stats;

@@ -197,10 +197,7 @@ impl WorkerPool<'_> {
             };
             let arguments = &self.plan.runs[index].arguments;
             let mut command = Command::new(self.request.program);
-            let command = command.arg("--registry")
-                .arg(self.registry.root())
-                .arg("--json")
-                .args(arguments);
+            let command = command.arg("--registry").arg(self.registry.root()).arg("--json").args(arguments);
             match (self.plan.runs[index].is_program(), name.strip_prefix("cuda:")) {
                 (false, _) => command.args(["--device", name]),
                 // A program sees only the device that is assigned to it.

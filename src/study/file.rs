@@ -211,9 +211,12 @@ impl StudyFile {
                 }
                 _ => {}
             }
-            let looked_at = self.gradcam.contains(name) || self.probe.iter().any(|probe| probe.setup == *name);
+            let looked_at =
+                self.gradcam.contains(name) || self.probe.iter().any(|probe| probe.setup == *name);
             if !setup.command.is_empty() && looked_at {
-                return Err(format!("setup `{name}` is a program: reg has no network of it to probe or to map"));
+                return Err(format!(
+                    "setup `{name}` is a program: reg has no network of it to probe or to map"
+                ));
             }
         }
         for probe in &self.probe {

@@ -217,7 +217,8 @@ pub fn plan(
     }
 
     let history = History::of(registry, device.kind, environment)?;
-    let due: Vec<Load> = drafts.iter().filter(|draft| draft.planned.is_due()).filter_map(Draft::load).collect();
+    let due: Vec<Load> =
+        drafts.iter().filter(|draft| draft.planned.is_due()).filter_map(Draft::load).collect();
     let seconds = due.iter().map(|load| history.cost(load).seconds).collect();
     let disk = cost::disk(registry, (&record, &manifest), &due, jobs);
     let study = Study {
@@ -469,12 +470,14 @@ impl Maker<'_> {
             Divided::Absent { .. } => (None, None),
         };
         let folder = self.source.folder();
-        let absolute = |path: &Path| std::path::absolute(folder.join(path)).unwrap_or_else(|_| folder.join(path));
+        let absolute =
+            |path: &Path| std::path::absolute(folder.join(path)).unwrap_or_else(|_| folder.join(path));
         // As if the command were typed in the study file's folder.
-        let word = |(place, word): (usize, &String)| match setup.source.is_none() && folder.join(word).is_file() {
-            true if place > 0 || word.contains('/') => absolute(word.as_ref()).display().to_string(),
-            _ => word.clone(),
-        };
+        let word =
+            |(place, word): (usize, &String)| match setup.source.is_none() && folder.join(word).is_file() {
+                true if place > 0 || word.contains('/') => absolute(word.as_ref()).display().to_string(),
+                _ => word.clone(),
+            };
         let none = SubsetSize { images: 0, patients: 0 };
         let request = ProgramRequest {
             dataset: self.dataset,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use reg::dataset::pixel_cache::ResizedPixels;
 use reg::disk::Dir;
 use reg::hash::Hash;
-use reg::records::{EpochLog, Init, Pixels, NetworkSpec, Subset, Training, codec};
+use reg::records::{EpochLog, Init, NetworkSpec, Pixels, Subset, Training, codec};
 use reg::stats::auc;
 use reg::worker::{JobOutcome, Phase, ProgressStep, WorkerEvent, files};
 use tch::Tensor;

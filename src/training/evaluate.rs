@@ -10,7 +10,8 @@ use crate::hash::Id;
 use crate::index::View;
 use crate::limits;
 use crate::records::{
-    AucTable, DeviceKind, NetworkSpec, Predictions, Run, Scale, ScoreSource, Scores, Spec, Subset, Table, codec, rules,
+    AucTable, DeviceKind, NetworkSpec, Predictions, Run, Scale, ScoreSource, Scores, Spec, Subset, Table,
+    codec, rules,
 };
 use crate::registry::Registry;
 use crate::scores::{auc_table, subset_images, verify_auc};
@@ -47,15 +48,7 @@ pub fn evaluate(
     let network = TrainedNetwork::of(run_context.registry, run)?;
     let device = device.unwrap_or_else(|| Device::of(network.spec.device));
     let threads = threads.unwrap_or(network.spec.threads);
-    evaluate_run(
-        run_context,
-        run,
-        &network,
-        subset,
-        &device,
-        threads,
-        listener,
-    )
+    evaluate_run(run_context, run, &network, subset, &device, threads, listener)
 }
 
 pub(super) fn evaluate_run(

@@ -9,8 +9,8 @@ use super::software::{OtherSources, put_software};
 use super::{Device, RunContext, RunError};
 use crate::hash::Id;
 use crate::records::{
-    Assignment, Computed, Execution, Manifest, ProbeResult, ProbeTable, ProbedFold, NetworkSpec, Run, Scores, Spec,
-    Subset, Table, Target, different_network_settings, rules,
+    Assignment, Computed, Execution, Manifest, NetworkSpec, ProbeResult, ProbeTable, ProbedFold, Run, Scores,
+    Spec, Subset, Table, Target, different_network_settings, rules,
 };
 use crate::registry::Registry;
 use crate::scores::spread;
@@ -45,9 +45,7 @@ pub fn probe(
     let RunContext { registry, worker, environment, .. } = run_context;
     let mut asked = runs
         .iter()
-        .map(|id| {
-            Ok((*id, TrainedNetwork::of(registry, *id)?))
-        })
+        .map(|id| Ok((*id, TrainedNetwork::of(registry, *id)?)))
         .collect::<Result<Vec<_>, RunError>>()?;
     asked.sort_by_key(|(_, network)| network.spec.fold);
     let first = &asked.first().ok_or(RunError::Nothing)?.1.spec;
@@ -136,7 +134,9 @@ pub fn probe(
 /// Refuses runs that are not different folds of one model on one split, trained with the same settings.
 fn belong_together(asked: &[(Id<Run>, TrainedNetwork)]) -> Result<(), RunError> {
     for pair in asked.windows(2) {
-        let [(a, TrainedNetwork { spec: one, .. }), (b, TrainedNetwork { spec: other, .. })] = pair else { continue };
+        let [(a, TrainedNetwork { spec: one, .. }), (b, TrainedNetwork { spec: other, .. })] = pair else {
+            continue;
+        };
         let (a, b) = (a.hash.short(), b.hash.short());
         if (&one.model, one.split) != (&other.model, other.split) {
             let [one, other] =

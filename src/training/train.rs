@@ -120,7 +120,8 @@ pub fn train(
     };
     let (run, record, name) = trained;
     let network = TrainedNetwork::of(registry, run)?;
-    let test = evaluate_run(run_context, run, &network, Subset::Test, &request.device, request.threads, listener)?;
+    let test =
+        evaluate_run(run_context, run, &network, Subset::Test, &request.device, request.threads, listener)?;
     Ok(TrainedRun { run, record, name, test, cached, other_sources })
 }
 

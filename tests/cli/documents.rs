@@ -90,7 +90,7 @@ fn every_command_writes_the_document_that_its_schema_describes() {
     run("train", MLP);
     run("train", &format!("{MLP} --seed 3 --name seeded"));
     run("train-settings", "train --model tiny --settings");
-    fs::write(study.path("train.py"), include_str!("programs/train.py")).unwrap();
+    fs::write(study.path("train.py"), include_str!("../../examples/programs/prevalence.py")).unwrap();
     run("run", "run --dataset tiny --split s --name theirs -- python3 train.py");
     run("eval", "eval mlp-s-f0 --subset val");
     run("predict", "predict tiny-s-f0 images/00000001_000.png");

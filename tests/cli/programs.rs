@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::harness::Study;
 
-const TRAIN: &str = include_str!("programs/train.py");
+const TRAIN: &str = include_str!("../../examples/programs/prevalence.py");
 /// How the tests run a program.
 const RUN: &str = "run --dataset tiny --split s --fold 0 --name theirs --";
 
@@ -36,7 +36,8 @@ fn a_program_is_a_run_with_all_that_a_run_has() {
     let ran = study.json(&format!("{RUN} python3 train.py test val"));
     assert_eq!((&ran["cached"], &ran["environment"]), (&json!(false), &json!([])));
     assert!(ran["auc"]["mean"].as_f64().unwrap() > 0.0, "{ran}");
-    let left: Vec<&str> = ran["files"].as_array().unwrap().iter().map(|file| file["name"].as_str().unwrap()).collect();
+    let left: Vec<&str> =
+        ran["files"].as_array().unwrap().iter().map(|file| file["name"].as_str().unwrap()).collect();
     assert_eq!(left, ["notes.txt", "scores.csv"]);
     let record = study.json("show theirs");
     assert_eq!(record["record"]["best_epoch"], json!(1));
@@ -45,7 +46,9 @@ fn a_program_is_a_run_with_all_that_a_run_has() {
     assert_eq!(spec["record"]["program"]["command"], json!(["python3", "train.py", "test", "val"]));
     assert!(spec["record"]["program"]["interpreter"].as_str().unwrap().starts_with("Python 3."));
     let page = study.ok("show theirs");
-    for line in ["a program of the user's own", "train.py", "notes.txt", "Isolation", "as the program reports it"] {
+    for line in
+        ["a program of the user's own", "train.py", "notes.txt", "Isolation", "as the program reports it"]
+    {
         assert!(page.contains(line), "{line}: {page}");
     }
 
@@ -55,7 +58,10 @@ fn a_program_is_a_run_with_all_that_a_run_has() {
     assert_eq!(listed["runs"][0]["test_auc"], ran["auc"]["mean"], "{listed}");
 
     let compared = study.ok("compare theirs mlp-s-f0 --name both");
-    assert!(compared.contains("Scored by a program of the user's own: train. Trained by reg: mlp."), "{compared}");
+    assert!(
+        compared.contains("Scored by a program of the user's own: train. Trained by reg: mlp."),
+        "{compared}"
+    );
     let up = study.ok("trace both");
     assert!(up.contains("a program of 1 file") && up.contains("theirs"), "{up}");
     let image = record["record"]["spec"].as_str().unwrap();
@@ -65,7 +71,11 @@ fn a_program_is_a_run_with_all_that_a_run_has() {
         study.ok(&format!("audit verify {id}.zip"));
         let check = study.path(&format!("check-{id}.py"));
         study.ok(&format!("audit check-program -o {}", check.display()));
-        let checked = std::process::Command::new("python3").arg("-I").arg(check).arg(study.path(&format!("{id}.zip"))).output();
+        let checked = std::process::Command::new("python3")
+            .arg("-I")
+            .arg(check)
+            .arg(study.path(&format!("{id}.zip")))
+            .output();
         let checked = checked.unwrap();
         assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
     }
@@ -155,7 +165,8 @@ fn a_program_gets_its_source_tree_inputs_and_variables_and_nothing_else() {
     assert!(study.ok("show theirs").contains("git:"));
     // A change that is not committed counts.
     python(&study, "tool/lib/own.py", "VALUE = 2\n");
-    let changed = study.json(&format!("{} main.py w.txt", run.replace(" main.py w.txt", "").replace("theirs", "two")));
+    let changed =
+        study.json(&format!("{} main.py w.txt", run.replace(" main.py w.txt", "").replace("theirs", "two")));
     assert_ne!(changed["spec"], ran["spec"]);
     assert!(study.ok("show two").contains("with uncommitted changes"));
 }
@@ -167,18 +178,30 @@ fn what_a_program_leaves_is_checked_by_name_and_nothing_is_registered() {
     for (change, message) in [
         ("lines.pop()", "scores.csv, but it has no scores of 1 test image ("),
         ("lines.append(lines[-1])", "scores.csv, but it has two rows for image "),
-        ("lines.append(lines[-1].replace(lines[-1].split(',')[0], 'x.png'))", "it has 1 image (x.png) that the data set lacks"),
-        ("lines.append(rows('train')[0]['Image Index'] + lines[-1][lines[-1].index(','):])", "of neither the test nor the validation images"),
+        (
+            "lines.append(lines[-1].replace(lines[-1].split(',')[0], 'x.png'))",
+            "it has 1 image (x.png) that the data set lacks",
+        ),
+        (
+            "lines.append(rows('train')[0]['Image Index'] + lines[-1][lines[-1].index(','):])",
+            "of neither the test nor the validation images",
+        ),
         ("lines[1] = lines[1].rsplit(',', 1)[0] + ',nan'", "\"nan\", not a finite number"),
         ("lines[1] = lines[1].rsplit(',', 1)[0] + ',1.5'", "which is not a probability"),
-        ("lines[0] = lines[0].replace('prob_Mass', 'prob_Masses')", "it has 1 column (prob_Masses) that no label has"),
+        (
+            "lines[0] = lines[0].replace('prob_Mass', 'prob_Masses')",
+            "it has 1 column (prob_Masses) that no label has",
+        ),
         ("lines = [line.rsplit(',', 1)[0] for line in lines]", "it has no column for 1 label ("),
         ("lines[0] = lines[0].replace('prob_Mass', 'logit_Mass')", "are probabilities and logits"),
         ("lines = None", "the program left no scores: none of scores.csv, scores.npy"),
         ("open(out + '/scores.npy', 'w').write('')", "it left scores.npy as well"),
         ("open(out + '/scores.parquet', 'w').write('')", "scores are read from scores.csv or scores.npy"),
         ("os.symlink('/etc/passwd', out + '/link')", "link, but it is a link or a device"),
-        ("open(out + '/epochs.jsonl', 'w').write('{\"epoch\":1}\\n{\"epoch\":1}\\n')", "epochs.jsonl, but its line 2"),
+        (
+            "open(out + '/epochs.jsonl', 'w').write('{\"epoch\":1}\\n{\"epoch\":1}\\n')",
+            "epochs.jsonl, but its line 2",
+        ),
         ("print('broken', file=sys.stderr); sys.exit(3)", "the program failed (exit status 3): broken"),
         ("os.kill(os.getpid(), 15)", "the program failed (signal 15)"),
     ] {
@@ -193,10 +216,22 @@ fn what_a_program_leaves_is_checked_by_name_and_nothing_is_registered() {
     }
     assert_eq!(study.json("list run"), before);
     for (arguments, code, message) in [
-        ("run --dataset tiny --split s --name x -- no-such-program", 1, "there is no program no-such-program"),
+        (
+            "run --dataset tiny --split s --name x -- no-such-program",
+            1,
+            "there is no program no-such-program",
+        ),
         ("run --dataset tiny --split s --name x --env NOT_THERE -- python3 train.py", 2, "--env NOT_THERE"),
-        ("run --dataset tiny --split s --name x --env REG_OUT=1 -- python3 train.py", 2, "reg sets it itself"),
-        ("run --dataset tiny --split s --name x --input a.b=train.py -- python3 train.py", 1, "--input a.b=train.py"),
+        (
+            "run --dataset tiny --split s --name x --env REG_OUT=1 -- python3 train.py",
+            2,
+            "reg sets it itself",
+        ),
+        (
+            "run --dataset tiny --split s --name x --input a.b=train.py -- python3 train.py",
+            1,
+            "--input a.b=train.py",
+        ),
         ("run --dataset tiny --split s --name x --timeout 0 -- python3 train.py", 2, "a time above 0"),
         ("run --dataset tiny --split s --fold 7 --name x -- python3 train.py", 1, "7"),
     ] {
@@ -248,7 +283,11 @@ fn a_program_is_ended_with_all_that_it_started_and_goes_on_with_what_it_left() {
     fs::set_permissions(study.path("slow.sh"), fs::Permissions::from_mode(0o755)).unwrap();
     let begun = Instant::now();
     let run = "run --dataset tiny --split s --name theirs";
-    study.refused(1, &format!("{run} --timeout 0.5 -- ./slow.sh train.py"), &["longer than --timeout", "hint: "]);
+    study.refused(
+        1,
+        &format!("{run} --timeout 0.5 -- ./slow.sh train.py"),
+        &["longer than --timeout", "hint: "],
+    );
     assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
     let listed = study.json("list run");
     assert_eq!(listed["runs"][0]["state"], json!("failed"), "{listed}");
@@ -258,15 +297,64 @@ fn a_program_is_ended_with_all_that_it_started_and_goes_on_with_what_it_left() {
 
     // An interrupt ends it in the same way.
     let mut child = study.command(&format!("{run} --move --seed 2 -- ./slow.sh train.py"));
-    let child = child.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
-    let live = || fs::read_dir(study.path(".reg/live")).unwrap().flatten().any(|one| one.path().join("out/state.txt").exists());
+    let child =
+        child.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let live = || {
+        fs::read_dir(study.path(".reg/live"))
+            .unwrap()
+            .flatten()
+            .any(|one| one.path().join("out/state.txt").exists())
+    };
     let begun = Instant::now();
     while !live() && begun.elapsed() < Duration::from_secs(30) {
         std::thread::sleep(Duration::from_millis(20));
     }
-    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT)
+        .unwrap();
     let mut child = child;
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(study.json("list run --where seed=2")["runs"][0]["state"], json!("interrupted"));
     study.ok(&format!("{run} --move --seed 2 -- ./slow.sh train.py"));
+}
+
+#[test]
+fn a_study_runs_programs_beside_networks_and_hands_them_to_slurm() {
+    let study = with_program();
+    fs::write(study.path("age.sh"), include_str!("../../examples/programs/age.sh")).unwrap();
+    fs::set_permissions(study.path("age.sh"), fs::Permissions::from_mode(0o755)).unwrap();
+    let setup = |name: &str, rest: &str| format!("[[setup]]\nsection = 'only'\nname = '{name}'\n{rest}\n");
+    let file = |setups: &str| {
+        let head = "name = 'both'\ndataset = 'tiny'\nthreads = 1\ndevice = 'cpu'\n[settings]\nepochs = 1\n\
+            [[section]]\nname = 'only'\nsplit = 's'\n";
+        fs::write(study.path("both.toml"), format!("{head}{setups}")).unwrap();
+    };
+    let meta = setup("meta", "model = 'mlp'");
+    let age = setup("age", "command = ['./age.sh']");
+    let theirs = setup("theirs", "command = ['python3', 'train.py']\nenv = { A = '1' }");
+    for (wrong, message) in [
+        (setup("t", ""), "setup `t` needs either `model` or `command`"),
+        (setup("t", "model = 'mlp'\ncommand = ['x']"), "setup `t` needs either `model` or `command`"),
+        (setup("t", "model = 'mlp'\nenv = { A = '1' }"), "belong to a `command`"),
+        (setup("t", "command = ['x']\nset = { epochs = 1 }"), "belong to a `model`"),
+        (
+            format!("{}[[probe]]\nsetup = 't'\ntargets = ['age']\n", setup("t", "command = ['x']")),
+            "setup `t` is a program",
+        ),
+    ] {
+        file(&wrong);
+        study.refused(1, "study run both.toml --plan", &[message]);
+    }
+    file(&format!("{meta}{age}{theirs}"));
+    study.refused(1, "study run both.toml --slurm --plan", &["nothing is known", "--time"]);
+    let script = study.ok("study run both.toml --slurm --plan --time 1:00:00 --mem 1G");
+    assert!(script.contains("; program --dataset ") && script.contains("; train --dataset "), "{script}");
+    let done = study.json("study run both.toml --jobs 2");
+    assert_eq!((&done["done"], &done["failed"]), (&json!(6), &json!(0)), "{done}");
+    let again = study.json("study run both.toml");
+    assert!(again["runs"].as_array().unwrap().iter().all(|run| run["cached"] == json!(true)), "{again}");
+    let compared = study.ok("study compare both.toml");
+    assert!(
+        compared.contains("Scored by a program of the user's own: age, theirs. Trained by reg: meta."),
+        "{compared}"
+    );
 }

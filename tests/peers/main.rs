@@ -351,7 +351,10 @@ fn mlflow_opens_the_store_with_runs_settings_epochs_and_files() {
         assert_eq!(run["metrics"]["test AUC/mean"], answer["auc"]["mean"]);
         assert_eq!(run["metrics"]["test AUC/labels in the mean"].as_f64(), answer["mean_over"].as_f64());
         assert_eq!(run["params"]["fold"], name[name.len() - 1..]);
-        assert_eq!(run["checkpoint"], json!(registry.store().read(&record.checkpoint.unwrap().hash).unwrap().len()));
+        assert_eq!(
+            run["checkpoint"],
+            json!(registry.store().read(&record.checkpoint.unwrap().hash).unwrap().len())
+        );
         assert_eq!(
             run["artifacts"],
             json!([

@@ -12,8 +12,8 @@ use crate::index::View;
 use crate::lineage::{Direction, Graph};
 use crate::recompute::verify_record;
 use crate::records::{
-    Comparison, Content, Dataset, Execution, Heatmap, Kind, Pointing, Predictions, ProbeTable,
-    RecordedEpoch, Run, Spec, Split, Study, Table,
+    Comparison, Content, Dataset, Execution, Heatmap, Kind, Pointing, Predictions, ProbeTable, RecordedEpoch,
+    Run, Spec, Split, Study, Table,
 };
 use crate::registry::{Registry, RegistryError, Stamp};
 use crate::study::{self, StudyRunStatus, compare_sections, status};

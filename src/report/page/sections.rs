@@ -106,9 +106,13 @@ fn models(
             continue;
         };
         let Spec::Network(spec) = &run.spec else {
-            let mut row = vec![Cell::Text(model.name.clone()), Cell::Text("a program of the user's own".to_owned())];
+            let mut row =
+                vec![Cell::Text(model.name.clone()), Cell::Text("a program of the user's own".to_owned())];
             row.extend((0..6).map(|_| Cell::Empty));
-            row.extend([Cell::Text(run.spec.seed().to_string()), Cell::Integer(model.predictions.len() as u64)]);
+            row.extend([
+                Cell::Text(run.spec.seed().to_string()),
+                Cell::Integer(model.predictions.len() as u64),
+            ]);
             row.push(Cell::Empty);
             table.rows.push(row);
             all.push(runs.iter().map(|run| run.id.hash).collect());
@@ -428,7 +432,8 @@ pub(super) fn cautions(
                 comparison.division().name()
             ));
         }
-        let last_epoch = |run: &&ReportedRun| run.run.best_epoch == run.run.epochs && run.run.epochs > Some(1);
+        let last_epoch =
+            |run: &&ReportedRun| run.run.best_epoch == run.run.epochs && run.run.epochs > Some(1);
         let growing: Vec<&str> =
             material.runs.iter().filter(last_epoch).map(|run| run.name.as_str()).collect();
         if !growing.is_empty() && std::ptr::eq(section, &material.sections[0]) {

@@ -37,7 +37,9 @@ pub(super) fn page(
         Spec::Network(network) => {
             let start = match (network.init, network.weights) {
                 (Init::FineTune, Some(weights)) => format!("fine-tuned from {}", called(&weights.hash)),
-                (Init::OffTheShelf, Some(weights)) => format!("{} with a new last layer", called(&weights.hash)),
+                (Init::OffTheShelf, Some(weights)) => {
+                    format!("{} with a new last layer", called(&weights.hash))
+                }
                 _ => "from scratch".to_owned(),
             };
             let parameters = run.parameters.map(|count| format!(", {}", counted(count, "parameter")));
@@ -51,7 +53,9 @@ pub(super) fn page(
     if let (Some(best), Some(epochs)) = (run.best_epoch, run.epochs) {
         let chosen = match spec.network() {
             Some(_) => format!("{best} of {epochs} kept, by validation loss"),
-            None => format!("{best} of {epochs} with the lowest validation loss; which one was kept, the program decided"),
+            None => format!(
+                "{best} of {epochs} with the lowest validation loss; which one was kept, the program decided"
+            ),
         };
         add("Epoch", chosen);
         add("Validation loss", decimals(run.val_loss));
@@ -63,7 +67,9 @@ pub(super) fn page(
     };
     match (row.val_auc_labels, row.val_auc) {
         (Some(covered), auc) => add("Validation AUC", format!("{}, {}", decimals(auc), over(covered))),
-        (None, Some(auc)) => add("Validation AUC", format!("{}, as the program reports it", decimals(Some(auc)))),
+        (None, Some(auc)) => {
+            add("Validation AUC", format!("{}, as the program reports it", decimals(Some(auc))))
+        }
         (None, None) => {}
     }
     match &row.test {

@@ -2,7 +2,9 @@ use super::palette::{DARK, LIGHT, contrast, heatmap};
 use super::*;
 use crate::dataset::statistics::{AgeBin, AgeStatistics};
 use crate::hash::{Hash, Id};
-use crate::records::{ComparedModel, RecordedEpoch, IncomparableKind, LabelSpread, Pooling, Spread, Variance};
+use crate::records::{
+    ComparedModel, IncomparableKind, LabelSpread, Pooling, RecordedEpoch, Spread, Variance,
+};
 
 /// A name with hostile characters.
 const ODD: &str = "a<script>alert(1)</script>&\"'\u{1b}";
@@ -15,9 +17,9 @@ fn epochs(losses: &[f64]) -> Vec<RecordedEpoch> {
     let best = losses.iter().copied().fold(f64::INFINITY, f64::min);
     let epoch = |(number, loss): (u32, &f64)| RecordedEpoch {
         epoch: number,
-        lr: 0.01,
+        lr: Some(0.01),
         train_loss: Some(*loss / 2.0),
-        val_loss: *loss,
+        val_loss: Some(*loss),
         val_auc: None,
         val_auc_labels: Some(0),
         improved: *loss == best,

@@ -11,12 +11,40 @@ const SYSTEM: [&str; 9] =
 const TOLD: [&str; 2] = ["/proc", "/sys"];
 /// Settings that programs of the system read, by the beginning of their names.
 const SETTINGS: [&str; 22] = [
-    "alternatives", "bash", "ca-certificates", "default", "fonts", "gai.conf", "group", "host", "inputrc", "java", "julia",
-    "ld.so", "locale", "localtime", "magic", "mime", "nsswitch", "passwd", "python", "resolv.conf", "ssl", "R",
+    "alternatives",
+    "bash",
+    "ca-certificates",
+    "default",
+    "fonts",
+    "gai.conf",
+    "group",
+    "host",
+    "inputrc",
+    "java",
+    "julia",
+    "ld.so",
+    "locale",
+    "localtime",
+    "magic",
+    "mime",
+    "nsswitch",
+    "passwd",
+    "python",
+    "resolv.conf",
+    "ssl",
+    "R",
 ];
 /// Devices that hold no data of anybody, and shared memory.
 const DEVICES: [&str; 9] = [
-    "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/shm", "/dev/kfd", "/dev/dri",
+    "/dev/null",
+    "/dev/zero",
+    "/dev/full",
+    "/dev/random",
+    "/dev/urandom",
+    "/dev/tty",
+    "/dev/shm",
+    "/dev/kfd",
+    "/dev/dri",
 ];
 
 /// What a program may read, without what lies at `never` or leads there.
@@ -67,7 +95,9 @@ fn around(path: &Path, never: &[PathBuf], all: &mut Vec<PathBuf>) {
 pub(super) fn of_programs(folder: &Path) -> Vec<PathBuf> {
     let mut folders = Vec::new();
     for folder in [Some(folder.to_owned()), fs::canonicalize(folder).ok()].into_iter().flatten() {
-        let is = |path: &Path, names: &[&str]| path.file_name().is_some_and(|name| names.iter().any(|of| name == *of));
+        let is = |path: &Path, names: &[&str]| {
+            path.file_name().is_some_and(|name| names.iter().any(|of| name == *of))
+        };
         if let Some(above) = folder.parent().filter(|_| is(&folder, &["bin", "shims"])) {
             match is(above, &[".local"]) {
                 // Beside programs and libraries, many keep their data there.

@@ -61,8 +61,10 @@ impl Said {
 
     /// The last line with a visible character.
     fn last_line(&self) -> String {
-        let end: Vec<u8> = if self.tail.is_empty() { self.head.clone() } else { self.tail.iter().copied().collect() };
-        let text = String::from_utf8_lossy(&end[end.len().saturating_sub(limits::WORKER_LOG as usize)..]).into_owned();
+        let end: Vec<u8> =
+            if self.tail.is_empty() { self.head.clone() } else { self.tail.iter().copied().collect() };
+        let text = String::from_utf8_lossy(&end[end.len().saturating_sub(limits::WORKER_LOG as usize)..])
+            .into_owned();
         shown(text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default())
     }
 }

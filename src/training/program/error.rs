@@ -105,7 +105,7 @@ impl ProgramError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             ProgramError::NotFound(_) => "name a program of PATH, or a file with its folder: ./train.sh",
-            ProgramError::LikeId(_) => "give the file itself: `--input KEY=FILE`, and {KEY} in the command",
+            ProgramError::LikeId(_) => "give the file itself with --input KEY=FILE, and {KEY} in the command",
             ProgramError::Git { .. } => "repair what git says, or give a folder outside of git",
             ProgramError::Failed { .. } => {
                 "nothing was registered; to run it again where it stopped, type the same command"
@@ -135,10 +135,8 @@ pub(super) fn named(all: &[&str], one: &str) -> String {
     let first = all.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
     match all.len() {
         count @ 0..=NAMED => format!("{} ({first})", counted(count as u64, one)),
-        count => format!(
-            "{} ({first} and {} more)",
-            counted(count as u64, one),
-            thousands((count - NAMED) as u64)
-        ),
+        count => {
+            format!("{} ({first} and {} more)", counted(count as u64, one), thousands((count - NAMED) as u64))
+        }
     }
 }

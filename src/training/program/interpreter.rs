@@ -63,7 +63,9 @@ impl Executable {
         }
         let path = find(first).ok_or_else(|| ProgramError::NotFound(first.clone()))?;
         // What is found may be a script that chooses one of several Pythons.
-        let told = name_of(&path).starts_with("python").then(|| ask(&path, &["-c", "import sys; print(sys.executable)"]));
+        let told = name_of(&path)
+            .starts_with("python")
+            .then(|| ask(&path, &["-c", "import sys; print(sys.executable)"]));
         let name = path.file_name().and_then(|name| name.to_str());
         *first = name.ok_or_else(|| ProgramError::NotText(first.clone()))?.to_owned();
         let told = told.flatten().map(|text| PathBuf::from(text.trim())).filter(|path| path.is_absolute());

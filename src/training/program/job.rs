@@ -65,7 +65,11 @@ pub(super) struct ProgramFolders {
 }
 
 /// Makes the folders of a program in `dir`, in which `out` may be that of an interrupted attempt.
-pub(super) fn prepare(registry: &Registry, spec: &ProgramSpec, dir: &Dir) -> Result<ProgramFolders, RunError> {
+pub(super) fn prepare(
+    registry: &Registry,
+    spec: &ProgramSpec,
+    dir: &Dir,
+) -> Result<ProgramFolders, RunError> {
     for name in ["job", "source", "inputs", "home"] {
         match dir.remove_dir_all(name) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
@@ -134,11 +138,13 @@ fn write_list(
     images: &mut Vec<PathBuf>,
 ) -> io::Result<()> {
     let head = ["Image Index", "path", "Patient ID", "Patient Age", "Patient Gender", "View Position"];
-    let head: Vec<String> = head.iter().copied().chain(labels.iter().map(String::as_str)).map(quoted).collect();
+    let head: Vec<String> =
+        head.iter().copied().chain(labels.iter().map(String::as_str)).map(quoted).collect();
     writeln!(file, "{}", head.join(","))?;
     for row in rows {
         let row: &ImageRow = &manifest.rows[*row as usize];
-        let path = row.object.map(|object| std::path::absolute(registry.store().path(&object))).transpose()?;
+        let path =
+            row.object.map(|object| std::path::absolute(registry.store().path(&object))).transpose()?;
         let gender = if row.gender == Gender::Unknown { "" } else { row.gender.letter() };
         let view = match row.view {
             ViewPosition::PA => "PA",
@@ -204,4 +210,3 @@ fn link_inputs(
     }
     Ok(paths)
 }
-

@@ -94,7 +94,8 @@ fn confine(plan: &LaunchPlan) -> Result<Launched, RulesetError> {
         .restrict_self()?;
     let version = match status.landlock {
         LandlockStatus::Available { effective_abi, kernel_abi } => {
-            Some(kernel_abi.map_or(effective_abi as u32, |version| version.max(0) as u32))
+            let number = (1..=64).find(|number| ABI::from(*number) == effective_abi);
+            kernel_abi.or(number).and_then(|version| u32::try_from(version).ok())
         }
         _ => None,
     };

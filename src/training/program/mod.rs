@@ -22,8 +22,9 @@ use crate::disk::Dir;
 use crate::hash::{Digest, Hash, Id};
 use crate::limits;
 use crate::records::{
-    Dataset, Execution, Isolation, OutputFile, Predictions, Program, ProgramEnvironment, ProgramFile, ProgramInput,
-    ProgramSpec, RecordedEpoch, Run, ScoreSource, Spec, Split, Subset, Table, is_key, rules, variable,
+    Dataset, Execution, Isolation, OutputFile, Predictions, Program, ProgramEnvironment, ProgramFile,
+    ProgramInput, ProgramSpec, RecordedEpoch, Run, ScoreSource, Spec, Split, Subset, Table, is_key, rules,
+    variable,
 };
 use crate::registry::{Registry, RegistryError, Transaction, is_name};
 use crate::scores::{auc_table, subset_images};
@@ -46,8 +47,20 @@ use source::Source;
 
 /// Variables that say where things are on a machine, and are passed on undeclared.
 const PASSED: [&str; 14] = [
-    "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "CONDA_PREFIX", "CUDA_HOME",
-    "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "SLURM_CPUS_PER_TASK",
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "LD_LIBRARY_PATH",
+    "VIRTUAL_ENV",
+    "CONDA_PREFIX",
+    "CUDA_HOME",
+    "CUDA_VISIBLE_DEVICES",
+    "NVIDIA_VISIBLE_DEVICES",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "SLURM_CPUS_PER_TASK",
 ];
 /// Variables that make programs repeatable and their output timely.
 const SET: [(&str, &str); 4] = [
@@ -226,7 +239,8 @@ pub fn run_program(
     let known = registry.referring::<Run>(&view, &spec_id.hash)?.into_iter().next();
     if let Some((run, record)) = known {
         let executions = registry.referring::<Execution>(&view, &run.hash)?;
-        let then = executions.into_iter().find_map(|(_, execution)| Some((execution.cpu, execution.program?)));
+        let then =
+            executions.into_iter().find_map(|(_, execution)| Some((execution.cpu, execution.program?)));
         drop(view);
         for object in record.files.iter().map(|file| file.object).chain(record.checkpoint).chain(record.log) {
             registry.store().verify(&object.hash, 0, &mut Vec::new())?;
@@ -241,7 +255,16 @@ pub fn run_program(
         let isolation = then.map(|(_, then)| then.isolation);
         let name = request.name.clone();
         let test = existing_scores(registry, environment, run)?;
-        return Ok(ProgramRun { run, record, name, test, cached: true, environment: changes, isolation, ignored: Vec::new() });
+        return Ok(ProgramRun {
+            run,
+            record,
+            name,
+            test,
+            cached: true,
+            environment: changes,
+            isolation,
+            ignored: Vec::new(),
+        });
     }
     registry.check_name(&view, &request.name, None)?;
     drop(view);
@@ -296,7 +319,9 @@ fn put_file(
     let state = FileState::read(path, most, &mut bytes).map_err(RunError::io("read", path))?;
     let hash = Hash::of(&bytes);
     if hashed.is_some_and(|hashed| hashed != hash) {
-        return Err(ProgramError::file(path, "it has changed while it was read: run the command again").into());
+        return Err(
+            ProgramError::file(path, "it has changed while it was read: run the command again").into()
+        );
     }
     transaction.put_file(path, &state, &bytes, hash, LinkMode::Reflink)?;
     Ok(hash)
@@ -325,8 +350,10 @@ fn execute(
     let out = folder.folder(unfinished::PROGRAM_OUT);
     let out = out.map_err(RunError::io("create", &folder.path_of(unfinished::PROGRAM_OUT)))?;
     let resumed = out.read(outputs::EPOCHS, limits::TRAINING_LOG).ok();
-    let resumed = resumed.and_then(|text| outputs::parse_epochs(&text).ok()).map_or(0, |epochs| epochs.len() as u32);
-    let ran = run_in(registry, &prepared.spec, &prepared.executable, (&folder, &out), request.timeout, listener);
+    let resumed =
+        resumed.and_then(|text| outputs::parse_epochs(&text).ok()).map_or(0, |epochs| epochs.len() as u32);
+    let ran =
+        run_in(registry, &prepared.spec, &prepared.executable, (&folder, &out), request.timeout, listener);
     let ran = ran.inspect_err(|e| {
         if !matches!(e, RunError::Program(ProgramError::Interrupted)) {
             unfinished::failed(&folder, &e.to_string());
@@ -340,7 +367,8 @@ fn execute(
         files.push(OutputFile { name: name.clone(), object: Id::new(hash) });
     }
     files.sort_by(|a, b| a.name.cmp(&b.name));
-    let checkpoint = ran.outputs.checkpoint.as_ref().map(|name| put_left(&mut transaction, &out, name)).transpose()?;
+    let checkpoint =
+        ran.outputs.checkpoint.as_ref().map(|name| put_left(&mut transaction, &out, name)).transpose()?;
     let best = ran.epochs.as_deref().and_then(outputs::best_epoch);
     let log = ran.epochs.as_ref().map(|epochs| transaction.put_blob(&outputs::log(epochs))).transpose()?;
     let record = Run {
@@ -385,7 +413,8 @@ fn put_left(transaction: &mut Transaction, out: &Dir, name: &str) -> Result<Hash
     let path = out.path_of(name);
     let mut bytes = Vec::new();
     let read = out.open_file(name);
-    let read = read.and_then(|(mut file, _)| FileState::read_file(&mut file, limits::PROGRAM_OUTPUT, &mut bytes));
+    let read =
+        read.and_then(|(mut file, _)| FileState::read_file(&mut file, limits::PROGRAM_OUTPUT, &mut bytes));
     let state = read.map_err(RunError::io("read", &path))?;
     let hash = Hash::of(&bytes);
     transaction.put_file(&path, &state, &bytes, hash, LinkMode::Reflink)?;
@@ -460,10 +489,15 @@ fn start<'f>(
     let inside = |path: &PathBuf| home.as_ref().is_some_and(|home| path.starts_with(home) && path != home);
     let (in_home, elsewhere): (Vec<PathBuf>, Vec<PathBuf>) = own.partition(inside);
     let mut read = allowed::readable(&elsewhere, &no_home);
-    read.extend(in_home.into_iter().filter(|path| !never.iter().any(|never| never.starts_with(path) || path.starts_with(never))));
+    read.extend(
+        in_home
+            .into_iter()
+            .filter(|path| !never.iter().any(|never| never.starts_with(path) || path.starts_with(never))),
+    );
     read.extend([folders.job.clone(), folders.source.clone(), folders.inputs.clone()]);
     read.extend(folders.images.iter().cloned());
-    read.extend(program.inputs.iter().map(|input| registry.store().path(&input.object.hash)));
+    let object = |input: &ProgramInput| std::path::absolute(registry.store().path(&input.object.hash)).ok();
+    read.extend(program.inputs.iter().filter_map(object));
     let mut variables: Vec<(String, std::ffi::OsString)> =
         PASSED.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var_os(name)?))).collect();
     let mut set = |name: &str, value: &std::ffi::OsStr| variables.push((name.to_owned(), value.to_owned()));
@@ -573,7 +607,11 @@ fn put_scores(
 }
 
 /// The recorded scores of the test images of a run; scores by older rules are read again from the program's file.
-fn existing_scores(registry: &Registry, environment: &Environment, run: Id<Run>) -> Result<Evaluated, RunError> {
+fn existing_scores(
+    registry: &Registry,
+    environment: &Environment,
+    run: Id<Run>,
+) -> Result<Evaluated, RunError> {
     let view = registry.view()?;
     let source = ScoreSource::Program { run, rules: rules::PROGRAM_SCORES };
     let known = registry.referring::<Predictions>(&view, &run.hash)?.into_iter();
@@ -682,7 +720,8 @@ pub(crate) fn run_again(
         notes.insert(0, format!("the interpreter was {then} and is {now}"));
     }
     let hash = |name: &str| -> Result<Hash, RunError> {
-        let bytes = out.read(name, limits::PROGRAM_OUTPUT).map_err(RunError::io("read", &out.path_of(name)))?;
+        let bytes =
+            out.read(name, limits::PROGRAM_OUTPUT).map_err(RunError::io("read", &out.path_of(name)))?;
         Ok(Hash::of(&bytes))
     };
     let mut left = Vec::new();

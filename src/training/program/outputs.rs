@@ -37,19 +37,25 @@ impl ProgramOutputs {
         let mut found = ProgramOutputs::default();
         let mut scores = Vec::new();
         for (name, is_dir) in entries {
-            let name = name.into_string().map_err(|name| {
-                ProgramError::output(&name.to_string_lossy(), "its name is not UTF-8")
-            })?;
+            let name = name
+                .into_string()
+                .map_err(|name| ProgramError::output(&name.to_string_lossy(), "its name is not UTF-8"))?;
             if is_dir || name.starts_with('.') {
                 found.ignored.push(name);
                 continue;
             }
             if !is_plain_name(&name) || name.parse::<Hash>().is_ok() {
-                return Err(ProgramError::output(&name.escape_debug().to_string(), "its name is not a plain file name"));
+                return Err(ProgramError::output(
+                    &name.escape_debug().to_string(),
+                    "its name is not a plain file name",
+                ));
             }
             let stat = dir.stat(&name).map_err(|e| ProgramError::io(&dir.path_of(&name), &e))?;
             if !stat.is_file() {
-                return Err(ProgramError::output(&name, "it is a link or a device: only plain files are registered"));
+                return Err(ProgramError::output(
+                    &name,
+                    "it is a link or a device: only plain files are registered",
+                ));
             }
             if stat.len() > limits::PROGRAM_OUTPUT {
                 let most = thousands(limits::PROGRAM_OUTPUT);
@@ -59,7 +65,10 @@ impl ProgramOutputs {
                 found.has_epochs = true;
             } else if name.starts_with(CHECKPOINT) {
                 if let Some(other) = found.checkpoint.replace(name.clone()) {
-                    return Err(ProgramError::output(&name, format!("it left {other} as well: keep one checkpoint")));
+                    return Err(ProgramError::output(
+                        &name,
+                        format!("it left {other} as well: keep one checkpoint"),
+                    ));
                 }
             } else if NAMES.contains(&name.as_str()) {
                 scores.push(name);
@@ -72,7 +81,8 @@ impl ProgramOutputs {
         }
         if found.others.len() > limits::PROGRAM_OUTPUTS {
             let (count, most) = (thousands(found.others.len() as u64), limits::PROGRAM_OUTPUTS);
-            let reason = format!("it is one of {count} files, and at most {} are registered", thousands(most as u64));
+            let reason =
+                format!("it is one of {count} files, and at most {} are registered", thousands(most as u64));
             return Err(ProgramError::output(&found.others[0], reason));
         }
         scores.sort();
@@ -80,7 +90,10 @@ impl ProgramOutputs {
             [] => return Err(ProgramError::NoScores),
             [only] => found.scores = only.clone(),
             [one, other, ..] => {
-                return Err(ProgramError::output(one, format!("it left {other} as well: keep one file of scores")));
+                return Err(ProgramError::output(
+                    one,
+                    format!("it left {other} as well: keep one file of scores"),
+                ));
             }
         }
         found.others.sort();
@@ -140,7 +153,8 @@ pub fn parse_epochs(text: &[u8]) -> Result<Vec<RecordedEpoch>, String> {
 
 /// The epochs as a log.
 pub fn log(epochs: &[RecordedEpoch]) -> Vec<u8> {
-    let lines = epochs.iter().map(|epoch| serde_json::to_string(epoch).expect("numbers have a JSON form") + "\n");
+    let lines =
+        epochs.iter().map(|epoch| serde_json::to_string(epoch).expect("numbers have a JSON form") + "\n");
     lines.collect::<String>().into_bytes()
 }
 

@@ -69,7 +69,11 @@ fn table(name: &str, bytes: &[u8]) -> Result<ScoreTable, ProgramError> {
     read.map_err(|e| {
         let text = e.to_string();
         let reason = text.strip_prefix(name).unwrap_or(&text).trim_start_matches([',', ':', ' ']).to_owned();
-        wrong(if reason.starts_with("has ") || reason.starts_with("is ") { format!("it {reason}") } else { reason })
+        wrong(if reason.starts_with("has ") || reason.starts_with("is ") {
+            format!("it {reason}")
+        } else {
+            reason
+        })
     })
 }
 
@@ -96,8 +100,10 @@ fn columns(name: &str, table: &ScoreTable, labels: &[String]) -> Result<(Vec<usi
     if !unknown.is_empty() {
         return Err(wrong(format!("it has {} that no label has", named(&unknown, "column"))));
     }
-    let missing: Vec<&str> =
-        (0..labels.len()).filter(|label| !found.contains_key(label)).map(|label| labels[label].as_str()).collect();
+    let missing: Vec<&str> = (0..labels.len())
+        .filter(|label| !found.contains_key(label))
+        .map(|label| labels[label].as_str())
+        .collect();
     if !missing.is_empty() {
         return Err(wrong(format!("it has no column for {}", named(&missing, "label"))));
     }
@@ -130,7 +136,8 @@ fn hold(
             table.scores[place]
         )));
     }
-    let rows: HashMap<&str, u32> = (0..).zip(&manifest.rows).map(|(at, row)| (row.name.as_str(), at)).collect();
+    let rows: HashMap<&str, u32> =
+        (0..).zip(&manifest.rows).map(|(at, row)| (row.name.as_str(), at)).collect();
     let [of_test, of_val] = [test, val].map(|rows| rows.iter().copied().collect::<HashSet<u32>>());
     let (mut places, mut unknown, mut extra) = (HashMap::new(), Vec::new(), Vec::new());
     for (place, image) in table.images.iter().enumerate() {

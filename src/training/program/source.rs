@@ -56,7 +56,8 @@ impl Source {
         }
         if files.len() > limits::PROGRAM_FILES {
             let (count, most) = (thousands(files.len() as u64), thousands(limits::PROGRAM_FILES as u64));
-            let reason = format!("it has {count} files, and at most {most} are a program: ignore data in .gitignore");
+            let reason =
+                format!("it has {count} files, and at most {most} are a program: ignore data in .gitignore");
             return Err(ProgramError::file(folder, reason));
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -68,7 +69,8 @@ impl Source {
         let mut source = Source { files: Vec::new(), command: Vec::new(), git: None };
         for (place, word) in command.iter().enumerate() {
             let path = Path::new(word);
-            let plain = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+            let plain =
+                path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
             // A first word without folder is a program of PATH, one with a whole path an interpreter.
             let is_candidate = place > 0 || (plain && word.contains('/'));
             let is_file = is_candidate && fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
@@ -84,7 +86,10 @@ impl Source {
             let file = read(path, name.clone())?;
             match source.files.iter().find(|known| known.path == name) {
                 Some(known) if known.bytes != file.bytes => {
-                    return Err(ProgramError::file(path, format!("two different files would be {name}: give --source")));
+                    return Err(ProgramError::file(
+                        path,
+                        format!("two different files would be {name}: give --source"),
+                    ));
                 }
                 Some(_) => {}
                 None => source.files.push(file),
@@ -113,7 +118,10 @@ fn read(path: &Path, name: String) -> Result<SourceFile, ProgramError> {
     let bytes = limits::read(path, limits::PROGRAM_FILE).map_err(|e| match e.kind() {
         std::io::ErrorKind::FileTooLarge => {
             let most = thousands(limits::PROGRAM_FILE);
-            ProgramError::file(path, format!("longer than {most} bytes: give it as --input KEY=FILE, or ignore it in .gitignore"))
+            ProgramError::file(
+                path,
+                format!("longer than {most} bytes: give it as --input KEY=FILE, or ignore it in .gitignore"),
+            )
         }
         _ => ProgramError::io(path, &e),
     })?;
@@ -143,7 +151,8 @@ fn all_files(folder: &Path) -> Result<Vec<PathBuf>, ProgramError> {
 
 /// Runs git on a folder; what it says on standard error where it fails.
 fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, String> {
-    let output = Command::new("git").arg("-C").arg(folder).args(arguments).output().map_err(|e| e.to_string())?;
+    let output =
+        Command::new("git").arg("-C").arg(folder).args(arguments).output().map_err(|e| e.to_string())?;
     match output.status.success() {
         true => Ok(output.stdout),
         false => Err(String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or_default().to_owned()),
@@ -153,8 +162,8 @@ fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, String> {
 /// The files that git knows below a folder, and those that it would add.
 fn git_files(folder: &Path) -> Result<Vec<PathBuf>, ProgramError> {
     let arguments = ["ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "-z"];
-    let list = git(folder, &arguments)
-        .map_err(|reason| ProgramError::Git { path: folder.to_owned(), reason })?;
+    let list =
+        git(folder, &arguments).map_err(|reason| ProgramError::Git { path: folder.to_owned(), reason })?;
     let names = list.split(|byte| *byte == 0).filter(|name| !name.is_empty());
     Ok(names.map(|name| PathBuf::from(std::ffi::OsStr::from_bytes(name))).collect())
 }

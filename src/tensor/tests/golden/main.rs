@@ -23,7 +23,7 @@ use std::process::Command;
 use bench::*;
 use reg::hash::{Hash, Id};
 use reg::records::{
-    Architecture, Augmentation, EpochLog, Init, Loss, Model, Scores, NetworkSpec, Subset, Target, codec,
+    Architecture, Augmentation, EpochLog, Init, Loss, Model, NetworkSpec, Scores, Subset, Target, codec,
 };
 use reg::worker::{GradcamImages, Identity, Work, files};
 use serde::{Deserialize, Serialize};

@@ -12,8 +12,8 @@ use reg::network;
 use reg::random::Stream;
 use reg::records::{
     AgeRange, Architecture, Assignment, Augmentation, DeviceKind, EarlyStop, Gender, ImageInput, ImageRow,
-    Init, LabelValues, Layout, Loss, Manifest, Model, Numerics, Packed, Pixels, Precision, Scores, NetworkSpec,
-    Subset, Training, ViewPosition, codec,
+    Init, LabelValues, Layout, Loss, Manifest, Model, NetworkSpec, Numerics, Packed, Pixels, Precision,
+    Scores, Subset, Training, ViewPosition, codec,
 };
 use reg::worker::{Job, JobOutcome, Numbers, PROTOCOL, Work, WorkerEvent};
 use serde_json::{Value, json};
