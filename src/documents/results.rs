@@ -16,6 +16,7 @@ use crate::records::{
 pub(super) fn add(all: &mut Vec<(&'static str, Value)>) {
     all.push(("train", schema::<Train>("reg train", false)));
     all.push(("run", schema::<ProgramRun>("reg run", false)));
+    all.push(("run-job", schema::<ProgramJob>("job.json, which reg run gives a program", false)));
     all.push(("train-settings", schema::<TrainSettings>("reg train --settings", false)));
     all.push(("eval", schema::<Eval>("reg eval", false)));
     all.push(("predict", schema::<Predict>("reg predict", false)));
@@ -89,6 +90,29 @@ struct ProgramRun {
     constant: Vec<String>,
     /// Reasons why the evaluation is not fair.
     unfair: Vec<Incomparable>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ProgramJob {
+    /// Version of this format: 1.
+    format: u32,
+    /// The labels: columns of the lists, and of the scores.
+    labels: Vec<String>,
+    /// The seed.
+    seed: u64,
+    /// Fold of the split, from 0.
+    fold: u32,
+    /// The data set.
+    dataset: Hash,
+    /// The split.
+    split: Hash,
+    /// Path of the list of training images: CSV with `Image Index`, `path`, `Patient ID`, `Patient Age`, `Patient Gender`,
+    /// `View Position`, then a column a label with 1, 0 or, if it is unknown, nothing.
+    train: PathBuf,
+    /// Path of the list of validation images, with the same columns.
+    val: PathBuf,
+    /// Path of the list of test images, without columns of labels.
+    test: PathBuf,
 }
 
 #[derive(Serialize, JsonSchema)]

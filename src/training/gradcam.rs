@@ -124,12 +124,12 @@ pub fn pointing(
     let runner = GradcamRunner::new(run_context, run, device)?;
     let dataset = &runner.context.dataset;
     let manifest = registry.manifest(dataset)?;
-    let id = dataset.boxes.ok_or_else(|| RunError::NoBoxes(runner.spec.dataset.hash.short()))?;
+    let id = dataset.boxes.ok_or_else(|| RunError::NoBoxes(runner.network.spec.dataset.hash.short()))?;
     let mut boxes = registry.boxes(dataset)?.map_or(Vec::new(), |boxes| boxes.rows);
-    let members: HashSet<u32> = registry.members(&runner.spec, subset)?.into_iter().collect();
+    let members: HashSet<u32> = registry.members(&Spec::Network(runner.network.spec.clone()), subset)?.into_iter().collect();
     boxes.retain(|row| members.contains(&row.image));
     if boxes.is_empty() {
-        return Err(RunError::NoBoxesIn { subset: subset.name(), fold: runner.spec.fold });
+        return Err(RunError::NoBoxesIn { subset: subset.name(), fold: runner.network.spec.fold });
     }
     let rows: Vec<u32> = boxes.iter().map(|row| row.image).collect();
     refuse_rows(run_context.policy(), &manifest, &rows, true)?;
@@ -149,7 +149,7 @@ pub fn pointing(
     };
     let pointing = Pointing {
         run,
-        dataset: runner.spec.dataset,
+        dataset: runner.network.spec.dataset,
         boxes: id,
         subset,
         labels: dataset.labels.iter().filter_map(of_label).collect(),

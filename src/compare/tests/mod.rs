@@ -17,7 +17,7 @@ use super::*;
 use crate::hash::Sha256;
 use crate::records::{
     Architecture, Assignment, Dataset, DeviceKind, File, FoldSizes, Gender, ImageRow, Init, LabelSpread,
-    LabelValues, Layer, Loss, Manifest, Model, NetworkSpec, Numerics, Record, Run, Scale, Scores, Spec, Split,
+    LabelValues, Layer, Loss, Manifest, Model, NetworkSpec, Numerics, Record, Run, Scale, ScoreSource, Scores, Spec, Split,
     SplitMethod, SubsetSize, Training, ViewPosition, Weights,
 };
 use crate::registry::MemoryStore;

@@ -19,9 +19,8 @@ const FORMAT: u32 = 1;
 const SUBSETS: [(Subset, &str); 3] =
     [(Subset::Train, "train.csv"), (Subset::Val, "val.csv"), (Subset::Test, "test.csv")];
 
-/// `job.json`.
-#[derive(Debug, Serialize, schemars::JsonSchema)]
-#[schemars(title = "job")]
+/// `job.json`; `schema/cli/run-job.schema.json` describes it.
+#[derive(Debug, Serialize)]
 pub struct ProgramJob<'a> {
     /// Version of this format.
     pub format: u32,
