@@ -1,7 +1,7 @@
 # `make demo` and `make test` do everything on a fresh machine, set-up included.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: demo test setup setup-tests peers build lint fuzz bench clean-demo
+.PHONY: demo test setup setup-tests peers build wheels test-wheels release lint fuzz bench clean-demo
 
 # If the metadata of ChestX-ray14 is found, the demo also trains the paper's network on three features.
 NIH ?= $(firstword $(wildcard nih ../nih ../shared/nih))
@@ -17,7 +17,19 @@ test: setup-tests
 	cargo test --workspace --features reg/faults
 
 build: setup
-	cargo build --workspace
+	cargo build
+
+# The wheels `reg-cxr` (program and Python module) and `reg-cxr-torch` (worker), in ./dist. Compiles for release: 20 minutes.
+wheels: setup
+	@setup/wheels.sh
+
+# Installs them into an empty environment, with PyTorch (3 GB), and runs the demo and a script there. Slow.
+test-wheels: wheels
+	REG_WHEELS=$(CURDIR)/dist cargo test --test wheels -- --nocapture
+
+# What is published: wheels, an archive, checksums and, with REG_RELEASE_KEY, a signed statement of reg's own.
+release: wheels
+	@setup/release.sh
 
 # Installs missing system packages, and libtorch. Idempotent.
 setup:

@@ -16,9 +16,17 @@ fn main() {
     println!("cargo:rerun-if-changed=src");
     println!("cargo:rerun-if-changed=Cargo.lock");
     // A source archive has no git; then nothing is noted.
-    let Some(commit) = git(&["rev-parse", "HEAD"]) else { return };
+    let commit = git(&["rev-parse", "HEAD"]);
     let clean =
         git(&["--no-optional-locks", "status", "--porcelain"]).is_some_and(|changes| changes.is_empty());
+    let source = match &commit {
+        Some(commit) if clean => format!("commit {}", &commit[..12]),
+        Some(commit) => format!("commit {} with changes", &commit[..12]),
+        None => "a source archive".to_owned(),
+    };
+    let of_cargo = |name: &str| env::var(name).expect("cargo sets it");
+    println!("cargo:rustc-env=REG_BUILD={} build of {source}, {}", of_cargo("PROFILE"), of_cargo("TARGET"));
+    let Some(commit) = commit else { return };
     println!("cargo:rustc-env=REG_GIT_COMMIT={commit}");
     println!("cargo:rustc-env=REG_GIT_CLEAN={clean}");
 }

@@ -1,4 +1,5 @@
-//! What a list of many runs costs: `reg list run` over 5,000 runs, as a process with its start.
+//! What a list of many runs costs: `reg list run` over 5,000 runs, as a process with its start; and how long the pages of
+//! `reg serve` take beside them and a data set of 112,120 images, as a ratio to that of its style sheet.
 //!
 //! `cargo bench --bench runs [-- RUNS FOLDER]`. The runs are generated: each has a spec of its own (learning rate and
 //! seed), a log, a checkpoint, predictions, an AUC table, an execution and a name. They are made by the library and
@@ -43,6 +44,105 @@ fn main() {
     for arguments in LISTS {
         println!("{:>9.1} ms  reg {}", median(&folder, arguments), arguments.join(" "));
     }
+    let begin = Instant::now();
+    let images = IMAGES * count / 5_000;
+    add_images(&folder, images);
+    println!("{images} images ingested in {:.1} s", begin.elapsed().as_secs_f64());
+    pages(&folder);
+}
+
+/// Images of ChestX-ray14.
+const IMAGES: usize = 112_120;
+/// Pages by what is measured.
+const PAGES: [(&str, &str); 11] = [
+    ("floor: the style sheet", "/page.css"),
+    ("runs", "/runs"),
+    ("runs, sorted", "/runs?sort=test_auc"),
+    ("runs, filtered and searched", "/runs?where=lr%3C0.005+and+test_auc%3E0.7&q=f3&sort=lr"),
+    ("two runs compared", "/compare?run=tiny-s-f0-0&run=tiny-s-f0-5"),
+    ("a run", "/record/tiny-s-f0-0"),
+    ("a data set", "/record/all"),
+    ("images, filtered", "/images/all?label=Mass&view=PA&from=40&split=of-all&subset=test"),
+    ("an image, with the scores of runs", "/image/tiny/0"),
+    ("a thumbnail", "/thumb/all/7"),
+    ("a lineage", "/lineage/tiny-s-f0-0"),
+];
+
+/// A data set of so many images: hard links to those of the fixture.
+fn add_images(folder: &Path, count: usize) {
+    let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tiny");
+    let mut sources: Vec<PathBuf> = std::fs::read_dir(tiny.join("images"))
+        .expect("the fixture")
+        .map(|entry| entry.expect("a file").path())
+        .collect();
+    sources.sort();
+    let text = std::fs::read_to_string(tiny.join("Data_Entry_2017_v2020.csv")).expect("the fixture");
+    let mut lines = text.lines();
+    let mut csv = format!("{}\n", lines.next().expect("a header"));
+    let rows: Vec<&str> = lines.collect();
+    let images = folder.join("images");
+    std::fs::create_dir_all(&images).expect("a folder");
+    let copies: Vec<PathBuf> = (0..sources.len()).map(|at| folder.join(format!("{at}.png"))).collect();
+    for (source, copy) in sources.iter().zip(&copies) {
+        std::fs::copy(source, copy).expect("a file");
+    }
+    for number in 0..count {
+        let name = format!("{number:08}_000.png");
+        std::fs::hard_link(&copies[number % copies.len()], images.join(&name))
+            .expect("a file system with links");
+        let mut fields: Vec<&str> = rows[number % rows.len()].split(',').collect();
+        let patient = (1 + number / 4).to_string();
+        (fields[0], fields[3]) = (&name, &patient);
+        csv += &fields.join(",");
+        csv.push('\n');
+    }
+    std::fs::write(folder.join("all.csv"), csv).expect("a file");
+    run(folder, &["ingest", "images", "--metadata", "all.csv", "--name", "all"]);
+    run(folder, &["split", "make", "all", "--folds", "5", "--name", "of-all"]);
+}
+
+/// How long pages take: the first time, and the median of the next.
+fn pages(folder: &Path) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reg"));
+    command.args(["--json", "serve", "--port", "0"]).current_dir(folder).env_remove("REG_REGISTRY");
+    let mut server = command.stdout(Stdio::piped()).spawn().expect("reg starts");
+    let mut line = String::new();
+    let out = server.stdout.as_mut().expect("its output");
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line).expect("its address");
+    let told: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    let (port, token) =
+        (told["port"].as_u64().expect("a port") as u16, told["token"].as_str().expect("a token"));
+    let mut floor = None;
+    for (name, path) in PAGES {
+        let mut times: Vec<f64> = (0..=ROUNDS).map(|_| fetch(port, token, path)).collect();
+        let first = times.remove(0);
+        times.sort_by(f64::total_cmp);
+        let usual = times[ROUNDS / 2];
+        let floor = *floor.get_or_insert(usual);
+        println!(
+            "{usual:>9.1} ms, {:>6.1} x the floor, the first time {first:.1} ms  {name}: {path}",
+            usual / floor
+        );
+    }
+    server.kill().expect("it runs");
+    server.wait().expect("it ends");
+}
+
+/// Milliseconds until a page has arrived.
+fn fetch(port: u16, token: &str, path: &str) -> f64 {
+    use std::io::{Read, Write};
+    let begin = Instant::now();
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).expect("the server");
+    let head = format!("Host: 127.0.0.1:{port}\r\nCookie: reg-{port}={token}\r\nConnection: close");
+    write!(stream, "GET {path} HTTP/1.1\r\n{head}\r\n\r\n").expect("a request");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("an answer");
+    assert!(
+        answer.starts_with(b"HTTP/1.1 200"),
+        "{path}: {}",
+        String::from_utf8_lossy(&answer[..answer.len().min(300)])
+    );
+    begin.elapsed().as_secs_f64() * 1e3
 }
 
 /// Milliseconds of a command.
@@ -156,7 +256,13 @@ fn add(registry: &Registry, (dataset, split): (Id<Dataset>, Id<Split>), numbers:
             split: Some(split),
             fold: Some(fold),
             subset: Some(Subset::Test),
-            source: ScoreSource::Run { run, device: DeviceKind::Cpu, threads: 2, numerics: numerics.clone() },
+            source: ScoreSource::Run {
+                run,
+                device: DeviceKind::Cpu,
+                threads: 2,
+                numerics: numerics.clone(),
+                flipped: false,
+            },
             model: "tiny".to_owned(),
             labels: record.labels.clone(),
             scale: Scale::Logit,
@@ -172,6 +278,7 @@ fn add(registry: &Registry, (dataset, split): (Id<Dataset>, Id<Split>), numbers:
             positive_patients: 2,
             missing: None,
             constant: false,
+            threshold: None,
         };
         let table = AucTable {
             predictions,
@@ -179,6 +286,7 @@ fn add(registry: &Registry, (dataset, split): (Id<Dataset>, Id<Split>), numbers:
             images,
             patients: images,
             of_images: None,
+            operating_point: None,
             labels: record.labels.iter().map(label).collect(),
             mean: Some(0.6 + share(7) / 3.0),
             mean_over: labels as u32,

@@ -127,7 +127,7 @@ pub fn registry(registry: &Registry) -> Vec<Check> {
                     if registry.index().head().is_none() {
                         page.note(
                             "the head of the history is missing in objects/, so an older index would not be noticed",
-                            "the next change writes it again; if it is still missing then, look what is in its place",
+                            "the next change writes it again; if it is still missing after that, check what is in its place",
                         );
                     }
                     if let Some(first) = missing.first() {
@@ -175,7 +175,7 @@ fn left_behind(registry: &Registry, page: &mut Page) {
                 match error {
                     Some(error) if *resumable => page.note(
                         format!("the training {name} failed: {error}"),
-                        &format!("`{command}` goes on from its last checkpoint"),
+                        &format!("`{command}` resumes from its last checkpoint"),
                     ),
                     Some(error) => page.note(
                         format!("the training {name} failed: {error}"),

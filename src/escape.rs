@@ -20,6 +20,18 @@ pub fn turns(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// A whole page without characters that steer or turn the text around them, and without those that XML does not have;
+/// its lines stay.
+pub fn visible(page: String) -> String {
+    let is_harmful = |c: char| {
+        (c.is_control() && !matches!(c, '\n' | '\t')) || turns(c) || matches!(c, '\u{fffe}' | '\u{ffff}')
+    };
+    match page.chars().any(is_harmful) {
+        true => page.replace(is_harmful, "\u{fffd}"),
+        false => page,
+    }
+}
+
 /// Text of an HTML or XML element or attribute.
 pub fn html(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());

@@ -10,7 +10,8 @@
 //! figures and pages, [`serve`] shows pages of a live registry; [`audit`] packs a result with all that is behind it,
 //! [`attest`] signs what it was made of, [`export`] writes what other people's tools read; [`listing`] lists runs, chosen by
 //! the expressions of [`filter`]; [`doctor`] looks at all of it, and [`documents`] describes the JSON of each command.
-//! [`library`] has the calls that scripts need most, by name; `cli`, in the binary, is thin. Arrows go down only.
+//! [`library`] has the calls that scripts need most, by name; [`failure`] turns every error into a message and a hint;
+//! `cli`, in the binary, and the Python package are thin. Arrows go down only.
 //!
 //! # As a library
 //!
@@ -91,6 +92,7 @@ pub mod doctor;
 pub mod documents;
 pub mod escape;
 pub mod export;
+pub mod failure;
 pub mod filter;
 pub mod hash;
 pub mod index;

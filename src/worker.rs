@@ -22,7 +22,7 @@ use crate::records::{
 };
 
 /// Changes with every change of [`Job`], [`WorkerEvent`] or [`Identity`].
-pub const PROTOCOL: u32 = 6;
+pub const PROTOCOL: u32 = 7;
 
 /// What the worker reports about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,6 +132,8 @@ pub enum Work {
         fold: u32,
         /// Subset to score.
         subset: Subset,
+        /// Whether the images are mirrored left to right.
+        flipped: bool,
     },
     /// Score image files outside of a data set. Writes `scores.bin` with the images' positions as rows.
     PredictFiles {

@@ -1,5 +1,6 @@
 //! The commands of the book in `docs/` work: they are run, chapter by chapter, as a reader would type them. Blocks
-//! marked `sh` are run; blocks marked `text` are not.
+//! marked `sh` are run, those marked `sh fails` must fail, and a block marked `output` below is compared with what they
+//! printed (`REG_REGENERATE=1` writes it there). Blocks marked `text` are not run.
 
 #[path = "support/mod.rs"]
 mod support;
@@ -19,12 +20,141 @@ for fold in 0 1; do reg train --dataset demo --split demo-split --fold $fold --m
 reg compare mlp-demo-split-f0 mlp-demo-split-f1 --name demo-table
 ";
 
-/// The `sh` blocks of a chapter, joined.
-fn commands(chapter: &str) -> String {
-    let path = Path::new(ROOT).join("docs/src").join(chapter);
+/// A block of commands of a page, and what the page says that they print.
+struct Step {
+    commands: String,
+    /// The block is marked `sh fails`: it must fail, and its errors are part of the output.
+    fails: bool,
+    /// The block marked `output` that follows, if there is one.
+    output: Option<String>,
+}
+
+/// The blocks of a page that are run, in their order.
+fn steps(page: &str) -> Vec<Step> {
+    let path = Path::new(ROOT).join(page);
     let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let blocks = text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
-    blocks.collect::<Vec<_>>().join("\n")
+    let mut steps: Vec<Step> = Vec::new();
+    // Every second part lies between fences.
+    for block in text.split("```").skip(1).step_by(2) {
+        let (info, body) = block.split_once('\n').unwrap_or((block, ""));
+        match info {
+            "sh" | "sh fails" => {
+                steps.push(Step { commands: body.to_owned(), fails: info == "sh fails", output: None });
+            }
+            "output" => {
+                let step = steps.last_mut().unwrap_or_else(|| panic!("{page}: output of no command"));
+                assert!(step.output.is_none(), "{page}: two outputs of one command");
+                step.output = Some(body.to_owned());
+            }
+            _ => {}
+        }
+    }
+    steps
+}
+
+/// Types a page in a folder, in one shell, and compares what each block prints with what the page says. The result is
+/// all that was printed.
+fn follow(folder: &Path, page: &str) -> String {
+    let steps = steps(page);
+    let printed = tempfile::tempdir().unwrap();
+    let mut script = String::new();
+    for (at, step) in steps.iter().enumerate() {
+        let file = printed.path().join(at.to_string());
+        let (file, commands) = (file.display(), &step.commands);
+        script += &if step.fails {
+            format!("if ( {commands} ) >{file} 2>&1; then echo 'this must fail: '; cat {file}; exit 1; fi\n")
+        } else {
+            format!("{{ {commands}\n}} >{file}\n")
+        };
+    }
+    run(folder, &script);
+    let mut all = String::new();
+    for (at, step) in steps.iter().enumerate() {
+        let said = fs::read_to_string(printed.path().join(at.to_string())).unwrap();
+        if let Some(shown) = &step.output {
+            let lines = |text: &str| text.trim_end().lines().map(str::to_owned).collect::<Vec<_>>();
+            if let Err(reason) = same_lines(&lines(shown), &lines(&said)) {
+                if std::env::var_os("REG_REGENERATE").is_some() {
+                    let path = Path::new(ROOT).join(page);
+                    let trimmed = said.trim_end().lines().map(|line| line.trim_end().to_owned() + "\n");
+                    let block = format!("```output\n{}```", trimmed.collect::<String>());
+                    let text = fs::read_to_string(&path).unwrap();
+                    fs::write(&path, text.replacen(&format!("```output\n{shown}```"), &block, 1)).unwrap();
+                    continue;
+                }
+                panic!(
+                    "{page}, below\n{}\n{reason}\nthe page shows\n{shown}\nprinted was\n{said}",
+                    step.commands
+                );
+            }
+        }
+        all += &said;
+    }
+    all
+}
+
+/// Whether lines of a page are those printed. A line `…` of the page stands for any lines.
+fn same_lines(shown: &[String], printed: &[String]) -> Result<(), String> {
+    match (shown.split_first(), printed.split_first()) {
+        (None, None) => Ok(()),
+        (Some((first, rest)), _) if first.trim() == "…" => (1..=printed.len())
+            .find(|&n| same_lines(rest, &printed[n..]).is_ok())
+            .map(|_| ())
+            .ok_or_else(|| format!("nothing fits what follows …: {:?}", rest.first())),
+        (Some((first, rest)), Some((second, others))) => {
+            if !same_line(first, second) {
+                return Err(format!("the page: {first:?}\nprinted:  {second:?}"));
+            }
+            same_lines(rest, others)
+        }
+        (Some((first, _)), None) => Err(format!("not printed: {first:?}")),
+        (None, Some((second, _))) => Err(format!("not on the page: {second:?}")),
+    }
+}
+
+/// Whether a line of a page is that printed, but for what must vary: times and dates, with the rules below them, and the
+/// ids of what a training made. The
+/// ids of data sets and splits follow from the files, so the page must have them right.
+fn same_line(shown: &str, printed: &str) -> bool {
+    if shown.trim_end() == printed.trim_end() {
+        return true;
+    }
+    let (shown, printed): (Vec<&str>, Vec<&str>) =
+        (shown.split_whitespace().collect(), printed.split_whitespace().collect());
+    let id = |word: &str| {
+        let word = word.trim_matches(|c: char| !c.is_alphanumeric());
+        word.len() == 12 && word.bytes().all(|b| b.is_ascii_hexdigit())
+    };
+    let rule = |word: &str| word.chars().all(|c| c == '─');
+    let date = |word: &str| {
+        word.len() >= 5
+            && word.contains(['-', ':'])
+            && word.chars().all(|c| c.is_ascii_digit() || c == '-' || c == ':')
+    };
+    let number = |word: &str| word.trim_matches(|c: char| !c.is_ascii_digit()).parse::<f64>().is_ok();
+    shown.len() == printed.len()
+        && (0..shown.len()).all(|at| {
+            let before = if at > 0 { shown[at - 1] } else { "" };
+            let unit = shown.get(at + 1).map_or("", |word| word.trim_end_matches([',', '.', ';']));
+            shown[at] == printed[at]
+                || id(shown[at]) && id(printed[at]) && !["set", "split"].contains(&before)
+                || rule(shown[at]) && rule(printed[at])
+                || date(shown[at]) && date(printed[at])
+                || number(shown[at]) && number(printed[at]) && ["ms", "s", "min", "h"].contains(&unit)
+        })
+}
+
+#[test]
+fn an_output_of_a_page_may_differ_in_times_and_ids_of_trainings_alone() {
+    assert!(same_line("table 706c2734e96b", "table 806c2734e96b"));
+    assert!(!same_line("data set 706c2734e96b", "data set 806c2734e96b"));
+    assert!(same_line("done in 2.5 s, 3 images", "done in 12 s, 3 images"));
+    assert!(!same_line("done in 2.5 s, 3 images", "done in 12 s, 4 images"));
+    assert!(same_line("a 2026-11-30 06:01 ───", "a 2027-01-02 16:01 ────") && !same_line("a 0.61", "a 0.62"));
+    let lines = |text: &str| text.split('/').map(str::to_owned).collect::<Vec<_>>();
+    assert!(same_lines(&lines("a/…/d"), &lines("a/b/c/d")).is_ok());
+    assert!(same_lines(&lines("a/…/d"), &lines("a/b/c/e")).is_err());
+    assert!(same_lines(&lines("a"), &lines("a/b")).is_err());
 }
 
 /// Runs a script in a folder with the `reg` that was built, and returns what it prints.
@@ -64,24 +194,37 @@ fn the_chapters_on_audit_and_lineage_run_as_they_are_written() {
         return;
     }
     let folder = with_fixture();
-    let audit = run(folder.path(), &commands("audit.md"));
+    let audit = follow(folder.path(), "docs/src/audit.md");
     assert!(audit.contains("identical: checkpoint, log, predictions, table"), "{audit}");
     assert!(!audit.contains("FAILED"), "{audit}");
     let id = run(folder.path(), "reg --json show demo-table | jq -r .id");
-    assert!(run(folder.path(), &commands("lineage.md")).starts_with(&id), "the hash of the table is its id");
+    assert!(follow(folder.path(), "docs/src/lineage.md").starts_with(&id), "the hash of the table is its id");
 }
 
 #[test]
 fn the_chapter_on_uncertainty_runs_as_it_is_written() {
     let folder = with_fixture();
-    let said = run(folder.path(), &commands("uncertainty.md"));
+    let said = follow(folder.path(), "docs/src/uncertainty.md");
     for words in [
         "Difference of the mean AUCs",
         "Primary comparison",
         "Margin 0.01",
         "patients as clusters",
         "Positive patients",
+        "2 setups were looked at",
+        "std over seeds",
     ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+}
+
+#[test]
+fn the_chapter_on_thresholds_and_ensembles_runs_as_it_is_written() {
+    let folder = with_fixture();
+    let said = run(folder.path(), &commands("thresholds.md"));
+    for words in
+        ["a sensitivity of at least 0.9", "a specificity of at least 0.95", "AUC of both, the mean of"]
+    {
         assert!(said.contains(words), "{words}: {said}");
     }
 }
@@ -89,7 +232,7 @@ fn the_chapter_on_uncertainty_runs_as_it_is_written() {
 #[test]
 fn the_chapter_on_withdrawals_runs_as_it_is_written() {
     let folder = with_fixture();
-    let said = run(folder.path(), &commands("withdraw.md"));
+    let said = follow(folder.path(), "docs/src/withdraw.md");
     assert!(said.contains("29 images") && said.contains("1 removed: 00000002_000.png"), "{said}");
     assert!(said.contains("purged 1 object, ") && said.contains("; purged: 1"), "{said}");
 }
@@ -97,7 +240,7 @@ fn the_chapter_on_withdrawals_runs_as_it_is_written() {
 #[test]
 fn the_chapter_on_runs_runs_as_it_is_written() {
     let folder = with_fixture();
-    let said = run(folder.path(), &commands("runs.md"));
+    let said = follow(folder.path(), "docs/src/runs.md");
     for text in [
         "Test AUC",
         "Settings (* is not the default of mlp)",
@@ -117,7 +260,7 @@ fn the_chapter_on_other_tools_runs_as_it_is_written() {
     let folder = with_fixture();
     let meta = "--model tiny-meta --set epochs=1 --threads 1";
     run(folder.path(), &format!("reg train --dataset demo --split demo-split --fold 0 {meta}"));
-    run(folder.path(), &commands("tools.md"));
+    follow(folder.path(), "docs/src/tools.md");
     for made in [
         "scores.csv",
         "tables/demo-table-auc.parquet",
@@ -137,14 +280,14 @@ fn the_chapter_on_signatures_runs_as_it_is_written() {
         return;
     }
     let folder = with_fixture();
-    let said = run(folder.path(), &commands("attest.md"));
+    let said = follow(folder.path(), "docs/src/attest.md");
     assert!(said.contains("Signature Verified Successfully") && said.contains("verified: table-"), "{said}");
 }
 
 #[test]
 fn the_chapter_on_reports_runs_as_it_is_written() {
     let folder = with_fixture();
-    let figures = run(folder.path(), &commands("report.md"));
+    let figures = follow(folder.path(), "docs/src/report.md");
     assert!(
         figures.ends_with("figures/range.svg\nfigures/roc-Mass.svg\nfigures/spearman.svg\n"),
         "{figures}"
@@ -152,12 +295,35 @@ fn the_chapter_on_reports_runs_as_it_is_written() {
     assert!(folder.path().join("runs.html").exists());
 }
 
-#[test]
-fn the_tutorial_runs_as_it_is_written() {
-    let Some(nih) = support::nih() else { return };
+/// A folder with the published files in `nih`.
+fn with_nih() -> Option<tempfile::TempDir> {
+    let nih = support::nih()?;
     let folder = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(nih, folder.path().join("nih")).unwrap();
-    let said = run(folder.path(), &commands("tutorial.md"));
+    Some(folder)
+}
+
+#[test]
+fn the_walk_in_the_readme_prints_what_it_shows() {
+    if !support::programs(&["jq"]) {
+        return;
+    }
+    let Some(folder) = with_nih() else { return };
+    let walk = follow(folder.path(), "README.md");
+    assert!(walk.contains("identical: checkpoint, log, predictions, table"), "{walk}");
+    let readme = fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
+    assert!(readme.lines().count() <= 200, "{} lines", readme.lines().count());
+    let made = readme.lines().filter(|line| line.starts_with("make "));
+    assert_eq!(
+        made.take(2).map(|line| line.split("  ").next().unwrap()).collect::<Vec<_>>(),
+        ["make demo", "make test"]
+    );
+}
+
+#[test]
+fn the_tutorial_runs_as_it_is_written() {
+    let Some(folder) = with_nih() else { return };
+    let said = follow(folder.path(), "docs/src/tutorial.md");
     assert!(said.contains("96 images of 96 patients") && said.contains("sound: "), "{said}");
     assert!(folder.path().join("study/heat.png").exists());
 }

@@ -27,6 +27,7 @@ const IMPORTERS: &[(&str, &[&str])] = &[
     ("clap_mangen", &["cli/"]),
     ("indicatif", &["cli/"]),
     ("jiff", &["cli/", "export/time.rs"]),
+    ("maud", &["report/page/", "serve/"]),
     ("hyper", &["serve/"]),
     ("hyper_util", &["serve/"]),
     ("base64", &["attest/envelope.rs", "report/page/html.rs"]),
@@ -126,9 +127,23 @@ const ARROWS: &[(&str, &[&str])] = &[
             "withdrawal",
         ],
     ),
-    ("attest", &["disk", "hash", "index", "limits", "lineage", "records", "registry", "store", "withdrawal"]),
+    (
+        "attest",
+        &[
+            "digits",
+            "disk",
+            "hash",
+            "index",
+            "limits",
+            "lineage",
+            "records",
+            "registry",
+            "store",
+            "withdrawal",
+        ],
+    ),
     ("split", &["dataset", "digits", "hash", "limits", "random", "records", "registry"]),
-    ("scores", &["dataset", "digits", "hash", "limits", "records", "registry", "split", "stats"]),
+    ("scores", &["dataset", "digits", "hash", "index", "limits", "records", "registry", "split", "stats"]),
     (
         "compare",
         &[
@@ -217,6 +232,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "recompute",
             "records",
             "registry",
+            "scores",
             "split",
             "stats",
             "study",
@@ -260,6 +276,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "records",
             "registry",
             "report",
+            "scores",
             "stats",
             "store",
             "withdrawal",
@@ -269,8 +286,37 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "serve",
         &[
-            "dataset", "digits", "hash", "index", "limits", "lineage", "records", "registry", "report",
-            "stats", "store", "training",
+            "compare", "dataset", "diff", "digits", "escape", "filter", "hash", "index", "limits", "lineage",
+            "listing", "records", "registry", "report", "stats", "store", "study", "training", "usage",
+        ],
+    ),
+    (
+        "failure",
+        &[
+            "attest",
+            "audit",
+            "compare",
+            "dataset",
+            "diff",
+            "disk",
+            "escape",
+            "export",
+            "filter",
+            "index",
+            "lineage",
+            "listing",
+            "recompute",
+            "records",
+            "registry",
+            "remote",
+            "report",
+            "scores",
+            "serve",
+            "split",
+            "store",
+            "study",
+            "training",
+            "withdrawal",
         ],
     ),
 ];
@@ -361,7 +407,7 @@ const LONGEST: usize = 600;
 
 /// Ways in which a test could find out by itself that something is absent, or report it: `tests/support` does both.
 const ON_ITS_OWN: &[&str] =
-    &["eprint", "is_root()", "ErrorKind::NotFound", "REG_STRICT", "REG_PYTHON", "#[ignore"];
+    &["eprint", "is_root()", "ErrorKind::NotFound", "REG_STRICT", "REG_PYTHON", "REG_WHEELS", "#[ignore"];
 
 /// Callers of `tests/support`: a test may end early where the answer is no.
 const ASKING: &[&str] = &[
@@ -375,6 +421,8 @@ const ASKING: &[&str] = &[
     "nih()",
     "peer(",
     "published()",
+    "package()",
+    "peers()",
     "python(",
 ];
 

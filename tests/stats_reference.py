@@ -4,11 +4,12 @@
     python tests/stats_reference.py
 
 AUC (also weighted), ROC and precision-recall curves, Youden's threshold, average precision, predictive values and the
-Brier score come from scikit-learn, the line of calibration from statsmodels' logistic regression,
+Brier score come from scikit-learn, as do thresholds with a stated sensitivity or specificity; the line of calibration from
+statsmodels' logistic regression, the deviation over seeds from its analysis of variance,
 ranks, correlations, p-values and Benjamini and Hochberg's adjustment from scipy, means, deviations and
 quantiles from numpy. What these lack is computed here from its definition: DeLong's variance, every positive
 against every negative (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988), Obuchowski's variance with patients as
-clusters (Biometrics 53, 1997), logit intervals, the expected calibration error, Holm's adjustment, the corrected
+clusters (Biometrics 53, 1997), also of means over seeds, logit intervals, the expected calibration error, Holm's adjustment, the corrected
 resampled t-test. With one image a patient the test of an AUC against 0.5 is scipy's Brunner-Munzel test. A bootstrap is given as its draws, a weight an image, because
 random streams differ.
 
@@ -241,6 +242,56 @@ def several_tests():
     }
 
 
+def at_least(positive, scores, sensitivity, specificity):
+    """The highest threshold with the sensitivity, and the lowest with the specificity, of scikit-learn's curve."""
+    fpr, tpr, thresholds = roc_curve(positive, scores, drop_intermediate=False)
+    negatives = (~positive).sum()
+    # Counts, because 1 - fpr is rounded.
+    rejected = negatives - np.round(fpr * negatives)
+    reached = [i for i in range(1, len(thresholds)) if rejected[i] / negatives >= specificity]
+    return {
+        "sensitivity": sensitivity,
+        "at_sensitivity": thresholds[1 + np.argmax(tpr[1:] >= sensitivity)],
+        "specificity": specificity,
+        "at_specificity": thresholds[reached[-1]] if reached else None,
+    }
+
+
+class SeveralSeeds(Clustered):
+    """The mean AUC of several seeds, or of those less the mean of others: means of what every pair of images gives."""
+
+    def wins(self, scores, positive):
+        return np.mean([Clustered.wins(seed, positive) for seed in scores], axis=0)
+
+
+def setups():
+    """Two setups with three and two seeds on the same images; AUCs of seeds in divisions; ensembles; operating points."""
+    draw = np.random.default_rng(318)
+    positive = draw.random(80) < 0.3
+    patients = np.unique(draw.integers(0, 40, size=80), return_inverse=True)[1]
+    one, other = ([np.round(draw.normal(size=80) + lift * positive, 1) for _ in range(n)] for lift, n in ((1.0, 3), (0.7, 2)))
+    alone, apart = SeveralSeeds(patients, positive, one), SeveralSeeds(patients, positive, one, other)
+    divisions = [draw.normal(0.8, 0.02, size=n).tolist() for n in (3, 2, 1, 3)]
+    groups = [str(i) for i, values in enumerate(divisions) for _ in values]
+    residuals = sm.OLS(np.concatenate(divisions), (np.array(groups)[:, None] == np.unique(groups)).astype(float)).fit()
+    return {
+        "positive": positive.tolist(),
+        "patients": patients.tolist(),
+        "one": [seed.tolist() for seed in one],
+        "other": [seed.tolist() for seed in other],
+        "auc": np.mean([roc_auc_score(positive, seed) for seed in one]),
+        "std_error": math.sqrt(alone.variance),
+        "df": alone.df,
+        "difference": apart.value,
+        "difference_std_error": math.sqrt(apart.variance),
+        "difference_df": apart.df,
+        "mean_scores": np.mean(one, axis=0).tolist(),
+        "divisions": divisions,
+        "pooled_std": math.sqrt(residuals.mse_resid),
+        "points": [at_least(positive, one[0], *shares) for shares in ((0.9, 0.9), (0.5, 0.95), (1.0, 0.5), (0.01, 1.0))],
+    }
+
+
 def imported(folder):
     """AUCs of scores made from row and label by 32-bit arithmetic; tests/cli/foreign.rs does the same."""
     with gzip.open(folder / "Data_Entry_2017_v2020.csv.gz", "rt") as file:
@@ -338,6 +389,7 @@ def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     documents = {name: {"case": content} for name, content in cases().items()}
     documents["several-tests"] = {"tests": several_tests()}
+    documents["setups"] = {"setups": setups()}
     nih = next((p / "shared/nih" for p in FOLDER.parents if (p / "shared/nih").is_dir()), None)
     if nih:
         documents["import-nih"] = imported(nih)

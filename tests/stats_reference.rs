@@ -177,6 +177,88 @@ fn all_close(case: &str, ours: &[f64], reference: &[f64]) {
     ours.iter().zip(reference).for_each(|(ours, reference)| close(case, *ours, *reference));
 }
 
+#[derive(Deserialize)]
+struct SeveralSetups {
+    setups: Setups,
+}
+
+#[derive(Deserialize)]
+struct Setups {
+    positive: Vec<bool>,
+    patients: Vec<u32>,
+    one: Vec<Vec<f64>>,
+    other: Vec<Vec<f64>>,
+    auc: f64,
+    std_error: f64,
+    df: f64,
+    difference: f64,
+    difference_std_error: f64,
+    difference_df: f64,
+    mean_scores: Vec<f64>,
+    divisions: Vec<Vec<f64>>,
+    pooled_std: f64,
+    points: Vec<Points>,
+}
+
+#[derive(Deserialize)]
+struct Points {
+    sensitivity: f64,
+    at_sensitivity: f64,
+    specificity: f64,
+    at_specificity: Option<f64>,
+}
+
+#[test]
+fn the_mean_over_seeds_equals_its_definition_from_every_pair() {
+    let of = read::<SeveralSetups>("setups").setups;
+    let count = 1 + *of.patients.iter().max().unwrap() as usize;
+    let place = |seeds: &[Vec<f64>]| {
+        let placed = seeds
+            .iter()
+            .map(|scores| stats::PatientPlacements::new(scores, &of.positive, &of.patients, count).unwrap());
+        stats::PatientPlacements::mean(placed).unwrap()
+    };
+    let (one, other) = (place(&of.one), place(&of.other));
+    close("seeds", one.auc(), of.auc);
+    let own = one.estimate().unwrap();
+    close("seeds", own.std_error, of.std_error);
+    relatively_close("seeds", own.df, of.df);
+    let apart = one.less(&other).unwrap();
+    close("seeds", apart.value, of.difference);
+    close("seeds", apart.std_error, of.difference_std_error);
+    relatively_close("seeds", apart.df, of.difference_df);
+    // The same scores three times are one seed.
+    let same = place(&[of.one[0].clone(), of.one[0].clone(), of.one[0].clone()]).estimate().unwrap();
+    let alone = place(&of.one[..1]).estimate().unwrap();
+    close("seeds", same.value, alone.value);
+    close("seeds", same.std_error, alone.std_error);
+}
+
+#[test]
+fn an_ensemble_is_the_mean_of_numpy() {
+    let of = read::<SeveralSetups>("setups").setups;
+    let models: Vec<&[f64]> = of.one.iter().map(Vec::as_slice).collect();
+    all_close("ensemble", &stats::mean_scores(&models), &of.mean_scores);
+}
+
+#[test]
+fn the_deviation_over_seeds_is_that_of_an_analysis_of_variance() {
+    let of = read::<SeveralSetups>("setups").setups;
+    close("seeds", stats::pooled_std(&of.divisions), of.pooled_std);
+}
+
+#[test]
+fn a_stated_sensitivity_or_specificity_has_the_threshold_of_scikit_learns_curve() {
+    let of = read::<SeveralSetups>("setups").setups;
+    let scores = &of.one[0];
+    for point in &of.points {
+        let sensitive = stats::at_sensitivity(scores, &of.positive, point.sensitivity);
+        assert_eq!(sensitive.map(|choice| choice.threshold), Some(point.at_sensitivity));
+        let specific = stats::at_specificity(scores, &of.positive, point.specificity);
+        assert_eq!(specific.map(|choice| choice.threshold), point.at_specificity);
+    }
+}
+
 #[test]
 fn auc_is_that_of_scikit_learn() {
     each_case(|name, case| close(name, stats::auc(&case.a, &case.positive), case.auc));

@@ -51,13 +51,14 @@ fn main() {
         (0..labels).map(|label| place(label).and_then(|placed| placed.estimate())).collect::<Vec<_>>()
     });
     let (resamples, _) = shortest(1, || {
-        let orders: Vec<_> =
-            (0..labels).map(|label| stats::InOrder::new(of(0, label), &truth[label])).collect();
+        let orders: Vec<_> = (0..labels)
+            .map(|label| stats::InOrder::of_patients(of(0, label), &truth[label], &patients, 2797))
+            .collect();
         (0..200u32)
             .into_par_iter()
             .map(|draw| {
                 let weights: Vec<u32> =
-                    (0..images as u32).map(|i| (i.wrapping_mul(2654435761) >> (draw % 20)) % 3).collect();
+                    (0..2797u32).map(|i| (i.wrapping_mul(2654435761) >> (draw % 20)) % 3).collect();
                 orders.iter().map(|order| order.auc(&weights)).collect::<Vec<_>>()
             })
             .collect::<Vec<_>>()

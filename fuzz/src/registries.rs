@@ -25,8 +25,8 @@ use reg::lineage::{self, Direction};
 use reg::progress::Silent;
 use reg::recompute;
 use reg::records::{
-    AucTable, Dataset, EpochLog, Execution, GroupBy, Init, Kind, NetworkSpec, Note, PackedKind, Predictions, Run,
-    ScoreSource, Scores, Software, Spec, Split, SplitMethod, Subset, Table, codec,
+    AucTable, Dataset, EpochLog, Execution, GroupBy, Init, Kind, NetworkSpec, Note, PackedKind, Predictions,
+    Run, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Subset, Table, codec,
 };
 use reg::registry::{Cutoff, Registry, RegistryError, Stamp};
 use reg::report::page::{self, ReportRequest};
@@ -243,7 +243,12 @@ fn fill(registry: &Registry, folder: &Path) {
             name: model.to_owned(),
         };
         let imported = scores::import_scores(registry, &foreign, &stamp()).expect("scores of all images");
-        inputs.push(Input { name: model.to_owned(), id: imported.id, predictions: imported.predictions });
+        inputs.push(Input {
+            name: model.to_owned(),
+            label: None,
+            id: imported.id,
+            predictions: imported.predictions,
+        });
     }
     let scores: Scores = registry.scores(&inputs[0].predictions).expect("they were just made");
 
@@ -281,20 +286,20 @@ fn fill(registry: &Registry, folder: &Path) {
     transaction.put(&execution).expect("an execution");
     let mut predictions = Predictions { model: "mlp".to_owned(), ..inputs[0].predictions.clone() };
     predictions.source = match golden!(Predictions, "predictions-run.json").source {
-        ScoreSource::Run { device, threads, numerics, .. } => {
-            ScoreSource::Run { run, device, threads, numerics }
+        ScoreSource::Run { device, threads, numerics, flipped, .. } => {
+            ScoreSource::Run { run, device, threads, numerics, flipped }
         }
         other => other,
     };
     let id = transaction.put(&predictions).expect("predictions");
-    let auc: AucTable = scores::auc_table(id, &predictions, &record, &manifest, &scores, None);
+    let auc: AucTable = scores::auc_table(id, &predictions, &record, &manifest, &scores, None, None);
     transaction.put(&Table::Auc(auc)).expect("a table");
     let about =
         Note { about: run.hash, text: "odd".to_owned(), time: "2026-11-05T08:30:00Z".to_owned(), prev: None };
     transaction.put(&about).expect("a note");
     transaction.name("run", run.hash).expect("a name");
     transaction.commit(&stamp()).expect("nothing is missing");
-    inputs.push(Input { name: "run".to_owned(), id, predictions });
+    inputs.push(Input { name: "run".to_owned(), label: None, id, predictions });
 
     let options = CompareOptions {
         bootstrap: Some((20, 1)),

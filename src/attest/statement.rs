@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::AttestError;
-use crate::hash::{Hash, Hasher};
+use crate::hash::{Digest, Hash, Hasher};
 use crate::lineage::{Direction, Graph, Node, NodeKind, trace};
 use crate::records::codec::Header;
-use crate::records::{Kind, PackedKind, RecordClass, Travels};
+use crate::records::{Git, Kind, PackedKind, RecordClass, Travels};
 use crate::registry::{Registry, RegistryError};
 use crate::store::StoreError;
 use crate::withdrawal::{Marks, Withdrawn};
@@ -20,6 +20,8 @@ const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 pub const PREDICATE_TYPE: &str = "https://slsa.dev/provenance/v1";
 /// Identifies the meaning of the parameters, which `docs/src/attest.md` defines.
 const BUILD_TYPE: &str = "urn:reg:result:1";
+/// The same of a statement about files that are handed out.
+const FILES_TYPE: &str = "urn:reg:files:1";
 
 /// An in-toto Statement v1 with an SLSA provenance v1 predicate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,7 +29,7 @@ const BUILD_TYPE: &str = "urn:reg:result:1";
 pub struct Statement {
     #[serde(rename = "_type")]
     statement_type: String,
-    /// The result, exactly one.
+    /// The result, exactly one; or files, sorted by name.
     pub subject: Vec<Artifact>,
     predicate_type: String,
     predicate: Predicate,
@@ -79,6 +81,18 @@ struct Builder {
     version: BTreeMap<String, String>,
 }
 
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+impl Builder {
+    /// This version of reg.
+    fn this() -> Self {
+        Builder {
+            id: format!("urn:reg:{VERSION}"),
+            version: BTreeMap::from([("reg".to_owned(), VERSION.to_owned())]),
+        }
+    }
+}
+
 impl Artifact {
     /// Its SHA-256 in hex digits.
     pub fn sha256(&self) -> Option<&str> {
@@ -112,12 +126,48 @@ impl Statement {
         self.subject.iter().chain(self.materials()).chain(self.byproducts())
     }
 
+    /// Whether it is about files that are handed out, and not about a result of a registry.
+    pub fn is_of_files(&self) -> bool {
+        self.predicate.build_definition.build_type == FILES_TYPE
+    }
+
+    /// The statement about files with these names, of this version of reg and a state of its source tree.
+    pub(super) fn of_files(files: Vec<(String, Digest)>, git: Option<&Git>) -> Self {
+        let artifact = |(name, digest): (String, Digest)| Artifact {
+            name,
+            digest: BTreeMap::from([
+                ("blake3".to_owned(), digest.blake3.to_string()),
+                ("sha256".to_owned(), digest.sha256.digits()),
+            ]),
+            annotations: BTreeMap::from([("bytes".to_owned(), Value::from(digest.bytes))]),
+        };
+        Statement {
+            statement_type: STATEMENT_TYPE.to_owned(),
+            subject: files.into_iter().map(artifact).collect(),
+            predicate_type: PREDICATE_TYPE.to_owned(),
+            predicate: Predicate {
+                build_definition: BuildDefinition {
+                    build_type: FILES_TYPE.to_owned(),
+                    external_parameters: json!({ "version": VERSION, "git": git }),
+                    internal_parameters: json!({}),
+                    resolved_dependencies: Vec::new(),
+                },
+                run_details: RunDetails {
+                    builder: Builder::this(),
+                    metadata: json!({}),
+                    byproducts: Vec::new(),
+                },
+            },
+        }
+    }
+
     /// Asserts that it has the expected types.
     pub(super) fn checked(self) -> Result<Self, String> {
+        let of_files = self.is_of_files();
         let types = [
             (&self.statement_type, STATEMENT_TYPE),
             (&self.predicate_type, PREDICATE_TYPE),
-            (&self.predicate.build_definition.build_type, BUILD_TYPE),
+            (&self.predicate.build_definition.build_type, if of_files { FILES_TYPE } else { BUILD_TYPE }),
         ];
         if let Some((found, expected)) = types.into_iter().find(|(found, expected)| found != expected) {
             return Err(format!("its type is {found:?}, expected {expected:?}"));
@@ -187,7 +237,6 @@ pub fn state(registry: &Registry, root: Hash) -> Result<Statement, AttestError> 
     if let Some(mark) = Marks::open(registry, &view)?.of(&root) {
         internal["withdrawn"] = json!(mark);
     }
-    let version = env!("CARGO_PKG_VERSION");
     Ok(Statement {
         statement_type: STATEMENT_TYPE.to_owned(),
         subject,
@@ -199,14 +248,7 @@ pub fn state(registry: &Registry, root: Hash) -> Result<Statement, AttestError> 
                 internal_parameters: internal,
                 resolved_dependencies: materials,
             },
-            run_details: RunDetails {
-                builder: Builder {
-                    id: format!("urn:reg:{version}"),
-                    version: BTreeMap::from([("reg".to_owned(), version.to_owned())]),
-                },
-                metadata,
-                byproducts,
-            },
+            run_details: RunDetails { builder: Builder::this(), metadata, byproducts },
         },
     })
 }

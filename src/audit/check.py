@@ -250,8 +250,8 @@ KINDS = {
 # The version of each kind that is read; version 1 for the others.
 VERSIONS = dict.fromkeys("dataset split software spec predictions table study execution withdrawal".split(), 2)
 # The versions of the rules that this program implements, numbered as in `src/records/rules.rs`.
-RULES = {"dataset": 3, "split": 2, "import": 3, "program": 1, "pixel-hashes": 1}
-RULES.update({"auc table": 2, "dataset table": 1, "comparison table": 3, "probe table": 1, "heat table": 1, "pointing table": 1})
+RULES = {"dataset": 3, "split": 2, "import": 3, "program": 1, "mean": 1, "pixel-hashes": 1}
+RULES.update({"auc table": 2, "dataset table": 1, "comparison table": 4, "probe table": 1, "heat table": 1, "pointing table": 1})
 INSIDE = {
     ("split", "method"): "seed type | ratios test train_val val_fraction",
     ("spec", "model"): "architecture name |",
@@ -260,17 +260,17 @@ INSIDE = {
     ("spec", "program"): "command files interpreter name | inputs network variables",
     ("execution", "program"): "executable gpus isolation packages source stderr stdout |",
     ("software", "numerics"): "libtorch target version |",
-    ("predictions", "source"): "type | columns device file numerics rules run threads",
+    ("predictions", "source"): "type | columns device file flipped numerics predictions rules run threads",
     ("withdrawal", "subject"): "type | name patient",
 }
 # The keys of a spec of a program of the user's own.
 PROGRAM = "dataset fold program seed split |"
 TABLES = {
-    "auc": "dataset images labels mean mean_over patients predictions rules | of_images",
+    "auc": "dataset images labels mean mean_over patients predictions rules | of_images operating_point",
     "dataset": "age_max age_mean age_min age_std ages dataset findings_per_image gender images impossible_ages labels missing_ages patients rules"
     " view |",
     "comparison": "dataset delong folds models rules spearman subset variance | bootstrap constant division group_tests groups leak_check margin metrics"
-    " no_finding pooling prevalence primary published resampled shared_images unfair",
+    " no_finding operating_point pooling prevalence primary published ranking resampled shared_images unfair",
     "probe": "dataset folds model result rules split target |",
     "heat": "boxes computed image label logit map object over picture rules run size | meta",
     "pointing": "all boxes computed dataset labels rows rules run subset |",
@@ -499,6 +499,8 @@ class Placed:
             own[0] += yes
             own[1] += not yes
             own[2 if yes else 3] += placed
+        # Number of scores of each image, of several seeds, whose placements are added up.
+        self.scores = 1
         self.complete()
 
     def complete(self):
@@ -507,14 +509,27 @@ class Placed:
 
     def apart(self, other):
         """The placements of a difference are the differences of the placements."""
+        return self.combined(other, other.scores, -self.scores, self.scores * other.scores)
+
+    def combined(self, other, x, y, scores):
+        """x times these placements plus y times the others."""
         result = copy.copy(self)
-        result.sums = {key: [*own[:2], own[2] - other.sums[key][2], own[3] - other.sums[key][3]] for key, own in self.sums.items()}
+        result.sums = {key: [*own[:2], *(x * own[i] + y * other.sums[key][i] for i in (2, 3))] for key, own in self.sums.items()}
+        result.scores = scores
         result.complete()
         return result
 
+    @staticmethod
+    def mean(seeds):
+        """The mean over seeds: its AUC is the mean of theirs."""
+        first, *others = seeds
+        for other in others:
+            first = first.combined(other, 1, 1, first.scores + other.scores)
+        return first
+
     def auc(self):
         """The share of pairs that the scores put into the right order; a tie counts half (Mann and Whitney). None if a class is missing."""
-        return share(self.wins, self.positives, self.negatives) if self.positives and self.negatives else None
+        return share(self.wins, self.positives, self.negatives * self.scores) if self.positives and self.negatives else None
 
     def distances(self):
         return [(own[2] * self.positives - own[0] * self.wins, own[3] * self.negatives - own[1] * self.wins) for own in self.sums.values()]
@@ -530,7 +545,7 @@ class Placed:
             return None
         x, y = zip(*self.distances())
         squares = [sum(map(mul, a, b)) for a, b in ((x, x), (y, y), (x, y))]
-        m, n, scale = float(self.positives), float(self.negatives), float(2 * self.positives * self.negatives)
+        m, n, scale = float(self.positives), float(self.negatives), float(2 * self.positives * self.negatives * self.scores)
         classes = [self.df_of_class(float(square), own, n) for square, own, n in zip(squares, (x, y), counts[1:])]
         first, second, both = (float(square) / (scale * scale) for square in squares)
         first, second, both = first / (m * m), second / (n * n), 2.0 * (both / (m * n))
@@ -549,7 +564,7 @@ class Placed:
         return 2.0 * n / excess if excess * (n - 1.0) > 2.0 * n else n - 1.0
 
     def influence(self):
-        m, n, scale = float(self.positives), float(self.negatives), float(2 * self.positives * self.negatives)
+        m, n, scale = float(self.positives), float(self.negatives), float(2 * self.positives * self.negatives * self.scores)
         return {key: float(x) / scale / m + float(y) / scale / n for key, (x, y) in zip(self.sums, self.distances())}
 
 
@@ -600,6 +615,14 @@ def in_turn(values):
 
 def spread(values):
     return dict(zip(("n", "mean", "std", "min", "max"), summary(values)), folds=values)
+
+
+def spread_of_seeds(seeds):
+    """Over folds whose values are means over seeds, with the deviation over seeds within a fold, pooled over folds."""
+    found, pooled = spread([mean(own) for own in seeds]), [(summary(own)[2], len(own) - 1) for own in seeds if len(own) > 1]
+    if not pooled:
+        return found
+    return {**found, "seeds": seeds, "seed_std": math.sqrt(in_turn(std * std * n for std, n in pooled) / sum(n for _, n in pooled))}
 
 
 def mean(values):
@@ -691,6 +714,25 @@ def youden(scores, positive):
         return None
     _, positives, negatives = points[-1]
     return max(points, key=lambda point: point[1] * negatives - point[2] * positives)[0]
+
+
+def chosen(point, scores, positive):
+    """The threshold of an operating point: of Youden's index, or the first that reaches a sensitivity or a specificity; None if there is none."""
+    if point == "youden":
+        return youden(scores, positive)
+    points = thresholds(scores, positive)
+    if not points or not points[-1][1] or not points[-1][2]:
+        return None
+    (kind, least), (_, positives, negatives) = *point.items(), points[-1]
+    if kind == "sensitivity":
+        return next((score for score, hits, _ in points if hits / positives >= least), None)
+    return next((score for score, _, misses in reversed(points) if (negatives - misses) / negatives >= least), None)
+
+
+def is_point(point):
+    """Whether this is an operating point."""
+    share = list(point.items())[0] if isinstance(point, dict) and len(point) == 1 else (None, None)
+    return point == "youden" or share[0] in ("sensitivity", "specificity") and type(share[1]) is float and 0 < share[1] <= 1
 
 
 def at_threshold(scores, positive, threshold):
@@ -950,7 +992,7 @@ NAMED = {
     "spec": "dataset split weights? program.files=file? program.inputs=file?",
     "execution": "software? program.packages=file? program.stdout=file? program.stderr=file?",
     "run": "spec checkpoint=file? log=file? files=file?",
-    "predictions": "dataset scores split? source.run? source.file?",
+    "predictions": "dataset scores split? source.run? source.file? source.predictions?",
     "withdrawal": "revokes=withdrawal?",
     "removal": "revokes=removal?",
     "dataset table": "dataset",
@@ -960,7 +1002,7 @@ NAMED = {
     "heat table": "run object=file picture=file",
     "pointing table": "run dataset boxes",
 }
-SOURCES = {"run": "device numerics run threads type", "program": "rules run type", "import": "file rules type"}
+SOURCES = {"run": "device numerics run threads type", "program": "rules run type", "import": "file rules type", "mean": "predictions rules type"}
 
 
 def at(value, place):
@@ -983,8 +1025,8 @@ def check_links(bundle, id):
             own = bundle.parts[link].kind if isinstance(link, str) and link in bundle.parts else None
             if own != wanted and not (link is None and named.endswith("?")):
                 complain(f"{document['kind']} {id[:12]}: {place} is not a {wanted}")
-    if document["kind"] == "predictions" and sorted(document["source"].keys() - {"columns"}) != SOURCES[document["source"]["type"]].split():
-        complain(f"predictions {id[:12]}: their source is neither a run nor a file")
+    if document["kind"] == "predictions" and sorted(document["source"].keys() - {"columns", "flipped"}) != SOURCES[document["source"]["type"]].split():
+        complain(f"predictions {id[:12]}: their source is neither a run, a mean nor a file")
 
 
 def check_lineage(bundle):
@@ -1703,10 +1745,40 @@ def read_scores_csv(data, labels, pattern, named):
     return found
 
 
+def check_mean(bundle, id):
+    """Predictions that are a mean have the images and labels of their members, and the mean of their scores: of logits if all are."""
+    cell, (first, *others) = Cell.of(bundle, id), (Cell.of(bundle, member) for member in bundle.record(id, "predictions")["source"]["predictions"])
+    ids = [first.id, *(other.id for other in others)]
+    need(others and ids == sorted(set(ids)), "a mean of fewer than two predictions, or its members are not sorted")
+    for key in ("dataset", "split", "fold", "subset", "labels"):
+        need(all(own.predictions[key] == first.predictions[key] for own in (cell, *others)), f"the members of a mean differ in {key}")
+    need(all(own.rows == first.rows for own in (cell, *others)), "the members of a mean score different images")
+    scales = {own.predictions["scale"] for own in (first, *others)}
+    scale = scales.pop() if len(scales) == 1 else "probability"
+
+    def on_scale(own, score):
+        return score if own.predictions["scale"] == scale else sigmoid(score)
+
+    kind = float if scale == first.predictions["scale"] and all(own.predictions["scale"] == scale for own in others) else About
+    for label in cell.labels:
+        for place, score in enumerate(cell.scores[label]):
+            given_ = [on_scale(own, own.scores[label][place]) for own in (first, *others)]
+            now = kind(min(max(in_turn(given_) / len(given_), min(given_)), max(given_)))
+            if not alike(score, now):
+                complain(f"predictions {id[:12]}: a score is not the mean of those of the members")
+                return
+    own = {key: cell.predictions[key] for key in ("images", "scale")}
+    verify(f"predictions {id[:12]}", own, {"images": len(first.rows), "scale": scale}, "its members give")
+
+
 def check_predictions(bundle, id):
-    """Predictions have the images, labels and model of their run, or agree with the file from which they were imported."""
+    """Predictions have the images, labels and model of their run, are the mean of their members, or agree with the file from which they were imported."""
     predictions = bundle.record(id, "predictions")
     cell = Cell.of(bundle, id)
+    if predictions["source"]["type"] == "mean":
+        check_mean(bundle, id)
+        return
+    need(predictions["source"].get("flipped", True) is True, "predictions of mirrored images that do not say so")
     fitting = {"dataset": predictions["dataset"], "images": len(cell.rows), "scores": len(predictions["labels"])}
     known = cell.dataset["labels"]
     fitting["labels"] = [label for label in known if label in predictions["labels"]]
@@ -1850,16 +1922,67 @@ class Cell:
         placed = self.placements(label, "clustered")
         return placed and placed.auc()
 
+    def of_seeds(self):
+        """The scores of each seed."""
+        return [self]
+
     def place(self, bundle):
         """What the images are of a split: `re-sampling 0`, `fold 0`, `division 0`."""
         split = self.predictions["split"]
         method = bundle.record(split, "split")["method"]["type"] if split else None
         return "no division" if self.fold is None else f"{DIVISIONS.get(method, 'division')} {self.fold}"
 
-    def spec(self, bundle):
-        """The spec of the run behind the scores; None for another tool's scores."""
-        source = self.predictions["source"]
-        return bundle.record(bundle.record(source["run"], "run")["spec"], "spec") if "run" in source else None
+    def sources(self, bundle):
+        """Where the scores come from: of a mean, the sources of its members, each once."""
+        found, seen, queue = [], {self.id}, [self.predictions["source"]]
+        while queue:
+            source = queue.pop()
+            if source["type"] != "mean":
+                found.append(source)
+                continue
+            for id in source["predictions"]:
+                if id not in seen:
+                    seen.add(id)
+                    queue.append(bundle.record(id, "predictions")["source"])
+        return found
+
+    def scorers(self, bundle):
+        """The runs behind the scores, sorted."""
+        return sorted({source["run"] for source in self.sources(bundle) if "run" in source})
+
+    def specs(self, bundle):
+        """The specs of the runs behind the scores; none for another tool's scores."""
+        return [bundle.record(bundle.record(run, "run")["spec"], "spec") for run in self.scorers(bundle)]
+
+    def seed(self, bundle):
+        """The seed of the run; None for a mean and for another tool's scores."""
+        return self.specs(bundle)[0]["seed"] if "run" in self.predictions["source"] else None
+
+
+class Seeds(Cell):
+    """The scores of one fold with several seeds: AUCs and placements are means over them, the rest is what they share."""
+
+    def __init__(self, seeds):
+        self.__dict__.update(seeds[0].__dict__)
+        self.seeds, self.placed = seeds, {}
+
+    def of_seeds(self):
+        return self.seeds
+
+    def within(self, rows, other):
+        return Seeds([seed.within(rows, other) for seed in self.seeds])
+
+    def placements(self, label, variance):
+        if (label, variance) not in self.placed:
+            own = [seed.placements(label, variance) for seed in self.seeds]
+            self.placed[label, variance] = None if None in own else Placed.mean(own)
+        return self.placed[label, variance]
+
+    def placements_by_patient(self, label):
+        there, _, truth = self.known[label]
+        own = [seed.known[label][1] for seed in self.seeds]
+        clusters = [self.patients[place] for place in there]
+        return Placed.mean([Placed(scores, truth, clusters) for scores in own]) if 0 < sum(truth) < len(truth) else None
 
 
 # Tables: every field is recomputed.
@@ -1870,19 +1993,35 @@ def lacking(missing):
     return {"missing": missing} if missing else {}
 
 
+def threshold_of(cell, label, point):
+    """The threshold of a label, with its sensitivity and specificity on these images; None if there is none."""
+    _, scores, truth = cell.known[label]
+    score = chosen(point, scores, truth)
+    if score is None:
+        return None
+    sensitivity, specificity = at_threshold(scores, truth, score)
+    return {"score": score, "probability": probability(cell, score), "sensitivity": sensitivity, "specificity": specificity}
+
+
+def probability(cell, score):
+    return About(sigmoid(score)) if cell.predictions["scale"] == "logit" else score
+
+
 def auc_table(bundle, table):
-    cell = Cell.of(bundle, table["predictions"])
+    cell, point = Cell.of(bundle, table["predictions"]), table.get("operating_point")
+    need(point is None or is_point(point), "an operating point that is none")
     labels = []
     for label in cell.labels:
         positives, missing = cell.positives(label), cell.missing(label)
         counts = {"positives": positives, "negatives": len(cell.rows) - missing - positives, "positive_patients": cell.patients_with(label, True)}
         same = {"constant": True} if cell.is_constant(label) else {}
-        labels.append({"label": label, "auc": cell.auc(label), **counts, **lacking(missing), **same})
+        threshold = given({"threshold": point and threshold_of(cell, label, point)}, "threshold")
+        labels.append({"label": label, "auc": cell.auc(label), **counts, **lacking(missing), **same, **threshold})
     count, average = summary([label["auc"] for label in labels])[:2]
     images, of_images = len(cell.rows), images_of_subset(bundle, cell)
     now = {"predictions": cell.id, "dataset": cell.predictions["dataset"], "labels": labels, "mean": average, "mean_over": count}
     now.update(images=images, patients=len(set(cell.patients)), of_images=of_images if of_images > images else None)
-    return given(now, "of_images")
+    return given({**now, "operating_point": point}, "of_images", "operating_point")
 
 
 def dataset_table(bundle, table):
@@ -1931,13 +2070,27 @@ def same_images(a, b):
     return b.rows_in(a) == a.rows
 
 
+def seeds_of(bundle, name, cells):
+    """Cells of one fold whose runs differ in their seed only."""
+    numbers = [cell.seed(bundle) for cell in cells]
+    first = cells[0]
+    alike_ = None not in numbers and len(set(numbers)) == len(numbers)
+    alike_ = alike_ and all(cell.labels == first.labels and same_images(first, cell) for cell in cells)
+    alike_ = alike_ and all(cell.predictions[key] == first.predictions[key] for cell in cells for key in ("subset", "scale"))
+    alike_ = alike_ and not any(different_settings(first.specs(bundle)[0], cell.specs(bundle)[0]) for cell in cells)
+    need(alike_, f"column {name} has two predictions of one fold, which are not those of different seeds")
+    return Seeds([cell for _, cell in sorted(zip(numbers, cells), key=lambda pair: pair[0])])
+
+
 def columns_of(bundle, table):
     columns = {}
     for model in table["models"]:
         need(model["name"] not in columns and model["predictions"], f"column {model['name']} is duplicated or empty")
-        cells = sorted((Cell.of(bundle, id) for id in model["predictions"]), key=lambda cell: in_order(cell.fold))
-        columns[model["name"]] = {cell.fold: cell for cell in cells}
-        need(len(columns[model["name"]]) == len(cells), f"column {model['name']} has two predictions of one fold")
+        columns[model["name"]], by_fold = {}, {}
+        for id in model["predictions"]:
+            by_fold.setdefault(Cell.of(bundle, id).fold, []).append(Cell.of(bundle, id))
+        for fold, cells in sorted(by_fold.items(), key=lambda item: in_order(item[0])):
+            columns[model["name"]][fold] = cells[0] if len(cells) == 1 else seeds_of(bundle, model["name"], cells)
     need(columns, "a comparison without models")
     # A column has the name of its model, or a name given to its run; but never the name of another column's model.
     models = {name: {cell.predictions["model"] for cell in cells.values()} for name, cells in columns.items()}
@@ -1997,12 +2150,18 @@ def compared(bundle, table):
     mixed = any(reason["kind"] == "mixed-folds" for reason in reasons)
     allowed = [id for model in table["models"] for id in model.get("validation", [])]
     metrics = []
+    point = table.get("operating_point", "youden")
+    need(is_point(point) and ("operating_point" not in table or point != "youden"), "an operating point that is none")
     for model, cells in zip(models, columns.values()):
-        for cell in cells.values() if table.get("metrics") else ():
-            validation = validation_of(bundle, cell, allowed)
-            model["validation"] += [validation.id] if validation else []
-            own = [row for row in table["metrics"] if (row["model"], row["fold"]) == (model["name"], cell.fold)]
-            metrics += [metric_row(model["name"], cell, validation, label, own) for label in labels]
+        for fold in cells.values():
+            for cell in fold.of_seeds() if table.get("metrics") or table.get("ranking") else ():
+                validation = validation_of(bundle, cell, allowed)
+                model["validation"] += [validation.id] if validation else []
+                if table.get("metrics"):
+                    seed = {"seed": cell.seed(bundle)} if len(fold.of_seeds()) > 1 else {}
+                    own = [row for row in table["metrics"] if (row["model"], row["fold"], row.get("seed")) == (model["name"], cell.fold, seed.get("seed"))]
+                    metrics += [{**metric_row(model["name"], cell, (validation, point), label, own), **seed} for label in labels]
+    ranking = ranked(bundle, columns, labels, allowed) if table.get("ranking") else []
     datasets = [(cell.predictions["dataset"], cell.predictions["subset"]) for cell in next(iter(columns.values())).values()]
     own = (table["dataset"], table["subset"])
     # With mixed folds, data set and subset are those of the first input, which is unknown.
@@ -2010,6 +2169,8 @@ def compared(bundle, table):
     by = list(dict.fromkeys(row["by"] for row in table.get("groups", [])))
     prevalence = table.get("prevalence")
     need(prevalence is None or type(prevalence) is float and 0 < prevalence < 1 and metrics, "a prevalence that is none")
+    no_finding = first.dataset["no_finding"] if first.dataset["no_finding"] in labels else None
+    left_out = no_finding if len(labels) > 1 else None
     correlated, constant = correlations(shared, labels, table.get("pooling"))
     now = {
         "dataset": dataset,
@@ -2018,17 +2179,19 @@ def compared(bundle, table):
         "shared_images": table.get("shared_images"),
         "division": division(bundle, columns),
         "variance": variance,
-        "no_finding": first.dataset["no_finding"] if first.dataset["no_finding"] in labels else None,
+        "no_finding": no_finding,
         "primary": primary,
         "margin": margin,
-        "models": [given(model, "imported", "program", "validation", "images", "of_images") for model in models],
+        "models": [given(model, "imported", "program", "seeds", "validation", "images", "of_images") for model in models],
         "spearman": correlated,
         "constant": constant,
         "pooling": table.get("pooling"),
-        "delong": paired_tests(shared, labels, variance, primary),
-        "resampled": resampled(bundle, shared, models, primary) if paired and not mixed else [],
+        "delong": paired_tests(shared, labels, variance, left_out, primary),
+        "resampled": resampled(bundle, shared, models, left_out, primary) if paired and not mixed else [],
         "bootstrap": bootstrap(columns, labels, table["bootstrap"], paired) if "bootstrap" in table else None,
+        "operating_point": table.get("operating_point"),
         "prevalence": prevalence,
+        "ranking": ranking,
         "metrics": metrics,
         "groups": [row for group in by for row in groups(columns, labels, group, variance)],
         "group_tests": adjust([row for group in by for row in group_tests(columns, labels, group, variance)], None),
@@ -2037,7 +2200,23 @@ def compared(bundle, table):
         "leak_check": leak_check,
     }
     need(table.get("pooling") in (None, "all-scores") and table.get("shared_images") in (None, True), "an unknown option")
-    return given(now, "shared_images", "division", "no_finding", "primary", "margin", "constant", "pooling", "resampled", "bootstrap", "prevalence", "metrics", "groups", "group_tests", "published", "unfair", "leak_check")
+    return given(now, "shared_images", "division", "no_finding", "primary", "margin", "constant", "pooling", "resampled", "bootstrap", "operating_point", "prevalence", "ranking", "metrics", "groups", "group_tests", "published", "unfair", "leak_check")
+
+
+def ranked(bundle, columns, labels, allowed):
+    """The columns by descending mean AUC over the labels on validation images; those without such scores last."""
+    found = []
+    for name, folds in columns.items():
+        means, covered = [], []
+        for fold in folds.values():
+            means.append([])
+            covered.append(0)
+            for validation in filter(None, (validation_of(bundle, cell, allowed) for cell in fold.of_seeds())):
+                n, average = summary([validation.auc(label) if label in validation.labels else None for label in labels])[:2]
+                covered[-1] = n
+                means[-1] += [] if average is None else [average]
+        found.append({"model": name, "validation": spread_of_seeds(means), "labels": covered})
+    return sorted(found, key=lambda row: -math.inf if row["validation"]["mean"] is None else row["validation"]["mean"], reverse=True)
 
 
 def division(bundle, columns):
@@ -2059,6 +2238,10 @@ def evaluate(bundle, name, cells, folds, labels, variance):
     def count(of):
         return [of(cell) if cell else 0 for cell in own]
 
+    def of_seeds(cell, of):
+        """What is defined of each seed."""
+        return [value for value in map(of, cell.of_seeds() if cell else ()) if value is not None]
+
     rows, errors = [], []
     for label in labels:
         placed = [cell and cell.placements(label, variance) for cell in own]
@@ -2070,23 +2253,25 @@ def evaluate(bundle, name, cells, folds, labels, variance):
             "positive_patients": count(lambda cell: cell.patients_with(label, True)),
             "negative_patients": count(lambda cell: cell.patients_with(label, False)),
             **lacking(missing if any(missing) else None),
-            "auc": spread([cell and cell.auc(label) for cell in own]),
+            "auc": spread_of_seeds([of_seeds(cell, lambda seed: seed.auc(label)) for cell in own]),
             "std_errors": [std_error(of_fold and of_fold.spread(), variance) for of_fold in placed],
         })
         errors.append(placed)
+    seeds = [of_seeds(cell, lambda seed: seed.seed(bundle)) for cell in own]
     of_images = count(lambda cell: images_of_subset(bundle, cell))
     complete = all(cell is None or cell.predictions["images"] >= all_images for cell, all_images in zip(own, of_images))
     return {
         "name": name,
-        "imported": any(cell.predictions["source"]["type"] == "import" for cell in cells.values()),
-        "program": any(cell.predictions["source"]["type"] == "program" for cell in cells.values()),
-        "predictions": [cell.id for cell in cells.values()],
+        "imported": any(source["type"] == "import" for cell in cells.values() for seed in cell.of_seeds() for source in seed.sources(bundle)),
+        "program": any(source["type"] == "program" for cell in cells.values() for seed in cell.of_seeds() for source in seed.sources(bundle)),
+        "predictions": [seed.id for cell in cells.values() for seed in cell.of_seeds()],
+        "seeds": seeds if any(len(numbers) > 1 for numbers in seeds) else [],
         "validation": [],
         "images": count(lambda cell: len(cell.rows)),
         "of_images": [] if complete else of_images,
         "patients": count(lambda cell: len(set(cell.patients))),
         "labels": rows,
-        "mean": spread([mean([row["auc"]["folds"][fold] for row in rows]) for fold in range(len(folds))]),
+        "mean": spread_of_seeds([of_seeds(cell, lambda seed: mean([seed.auc(label) for label in labels])) for cell in own]),
         "mean_errors": [std_error(mean_spread([placed for placed in of_fold if placed]), variance) for of_fold in zip(*errors)],
     }
 
@@ -2107,24 +2292,33 @@ def correlations(columns, labels, pooling):
     names, matrices, constant = list(columns), [], []
     for fold in columns[names[0]]:
         for pooled in [labels] if pooling == "all-scores" else [[label] for label in labels]:
-            ranks = [centred_ranks([score for label in pooled for score in columns[name][fold].scores[label]]) for name in names]
-            matrices.append([[spearman(a, b) for b in ranks] for a in ranks])
+            ranks = [
+                [centred_ranks([score for label in pooled for score in seed.scores[label]]) for seed in columns[name][fold].of_seeds()]
+                for name in names
+            ]
+            matrices.append([[correlation(a, b) for b in ranks] for a in ranks])
             label = None if pooling == "all-scores" else pooled[0]
             same = [name for i, name in enumerate(names) if matrices[-1][i][i] is None]
             constant += [{"model": name, "label": label, "fold": fold} for name in same]
     return [[mean([matrix[i][j] for matrix in matrices]) for j in range(len(names))] for i in range(len(names))], constant
 
 
+def correlation(a, b):
+    """Of two columns, over all pairs of a seed of each; of a column with itself, over its seeds. None if a seed is constant."""
+    found = [spearman(x, y) for x in a for y in b if a is not b or x is y]
+    return None if None in found else mean(found)
+
+
 def adjust(rows, primary):
     """Adds adjusted p-values; the primary comparison belongs to no family."""
-    family = [row for row in rows if row["label"] is not None or primary is None or {row["a"], row["b"]} != {primary["a"], primary["b"]}]
+    family = [row for row in rows if row["label"] is not None or row.get("pathologies") or primary is None or {row["a"], row["b"]} != {primary["a"], primary["b"]}]
     p_values = [row["p"] for row in family]
     for row, row["p_holm"], row["p_bh"] in zip(family, holm(p_values), benjamini_hochberg(p_values)):
         pass
     return rows
 
 
-def paired_tests(columns, labels, variance, primary):
+def paired_tests(columns, labels, variance, no_finding, primary):
     """Every pair of models on the same images: by label and fold, then by fold the means over labels. All are one family."""
     names, rows = list(columns), []
     folds = list(columns[names[0]])
@@ -2150,18 +2344,19 @@ def paired_tests(columns, labels, variance, primary):
             found = apart.spread()
             difference = apart.auc() if found else placed[a].auc() - placed[b].auc()
             test(a, b, label, None, fold, [(label, fold)], difference, found)
-    for fold in folds:
-        own = {key: placed for key, placed in cells.items() if key[1] == fold}
+    for fold, left_out in [(fold, left_out) for fold in folds for left_out in [None, no_finding][: 2 if no_finding else 1]]:
+        own = {key: placed for key, placed in cells.items() if key[1] == fold and (left_out is None or key[0] != left_out)}
         for a, b in pairs if own else ():
             difference = mean([placed[a].auc() for placed in own.values()]) - mean([placed[b].auc() for placed in own.values()])
             found = mean_spread([placed[a].apart(placed[b]) for placed in own.values()])
             test(a, b, None, len(own), fold, own, difference, found)
+            rows[-1].update({"pathologies": True} if left_out else {})
     # Over several folds the test over folds is the one that was named.
     adjust(rows, primary if len(folds) == 1 else None)
     return [given(row, *(key for key in ("p_holm", "p_bh") if row[key] is None)) for row in rows]
 
 
-def resampled(bundle, columns, models, primary):
+def resampled(bundle, columns, models, no_finding, primary):
     """The t-test over folds whose training images overlap (Nadeau and Bengio, Machine Learning 52, 2003, equation 9)."""
     cells = list(next(iter(columns.values())).values())
     if len(cells) < 2 or any(cell.predictions["split"] is None or cell.fold is None for cell in cells):
@@ -2172,15 +2367,19 @@ def resampled(bundle, columns, models, primary):
     widened, rows = sum(len(cell.rows) for cell in cells) / train, []
     for i, a in enumerate(models):
         for b in models[i + 1 :]:
-            pairs = [(x["label"], x["auc"], y["auc"]) for x, y in zip(a["labels"], b["labels"])] + [(None, a["mean"], b["mean"])]
-            for label, x, y in pairs:
-                apart = [one - other for one, other in zip(x["folds"], y["folds"]) if one is not None and other is not None]
+            pairs = [(x["label"], {}, x["auc"]["folds"], y["auc"]["folds"]) for x, y in zip(a["labels"], b["labels"])]
+            pairs.append((None, {}, a["mean"]["folds"], b["mean"]["folds"]))
+            if no_finding:
+                names = [row["label"] for row in a["labels"] if row["label"] != no_finding]
+                pairs.append((None, {"pathologies": True}, *(pathologies(model, names)["folds"] for model in (a, b))))
+            for label, kind, x, y in pairs:
+                apart = [one - other for one, other in zip(x, y) if one is not None and other is not None]
                 n, difference, std = summary(apart)[:3]
                 if n < 2:
                     continue
                 error = math.sqrt(1.0 / n + widened) * std
                 p = student_p(difference / error, n - 1.0) if error > 0 else None
-                row = {"a": a["name"], "b": b["name"], "label": label, "n": n, "test_to_train": widened}
+                row = {"a": a["name"], "b": b["name"], "label": label, **kind, "n": n, "test_to_train": widened}
                 rows.append({**row, "difference": difference, "std_error": error, "p": p, "p_holm": None, "p_bh": None})
     return adjust(rows, primary)
 
@@ -2201,7 +2400,7 @@ def bootstrap(columns, labels, recorded, paired):
         orders = [(cell.known[label][0], InOrder(*cell.known[label][1:])) for label in labels]
         return [place[image.patient] for image in cell.images], orders
 
-    samples = [[sample(cell) for cell in folds.values()] for folds in columns.values()]
+    samples = [[[sample(seed) for seed in cell.of_seeds()] for cell in folds.values()] for folds in columns.values()]
 
     def aucs(fold, times, wanted):
         own, orders = fold
@@ -2210,19 +2409,22 @@ def bootstrap(columns, labels, recorded, paired):
 
     every = slice(None)
     once = [1] * len(patients)
-    covered = [[[value is not None for value in aucs(fold, once, every)] for fold in folds] for folds in samples]
+    covered = [[[value is not None for value in aucs(seeds[0], once, every)] for seeds in folds] for folds in samples]
 
     def value(folds, covers, quantity, times):
         """None if an AUC is undefined that the original images have."""
         of_folds = []
-        for fold, cover in zip(folds, covers):
-            if quantity < len(labels):
-                values = aucs(fold, times, slice(quantity, quantity + 1)) if cover[quantity] else []
-            else:
-                values = [own for own, is_covered in zip(aucs(fold, times, every), cover) if is_covered]
-            if None in values:
-                return None
-            of_folds.append(mean(values))
+        for seeds, cover in zip(folds, covers):
+            of_seeds = []
+            for fold in seeds:
+                if quantity < len(labels):
+                    values = aucs(fold, times, slice(quantity, quantity + 1)) if cover[quantity] else []
+                else:
+                    values = [own for own, is_covered in zip(aucs(fold, times, every), cover) if is_covered]
+                if None in values:
+                    return None
+                of_seeds.append(mean(values))
+            of_folds.append(mean(of_seeds))
         return mean(of_folds)
 
     def of_draw(quantity, times):
@@ -2244,7 +2446,7 @@ def bootstrap(columns, labels, recorded, paired):
         ]
         fewest.append(min((cell.patients_with(label, wanted) for cell, label in asked for wanted in (True, False)), default=FEWEST_RESAMPLED))
     draws, seed = recorded["draws"], recorded["seed"]
-    steps = draws * sum(2 * len(cell.rows) * len(labels) + 50 * len(patients) * (len(labels) + 1) for cell in cells)
+    steps = draws * sum(2 * len(cell.rows) * len(labels) + 50 * len(patients) * (len(labels) + 1) for cell in cells for _ in cell.of_seeds())
     patient = steps <= PATIENCE or "--slow" in sys.argv
     names, rows = list(columns), []
     drawn = [[] for _ in strata]
@@ -2289,13 +2491,14 @@ def validation_of(bundle, cell, allowed):
     own = cell.predictions
 
     def of(predictions):
-        whose = predictions["source"].get("run", predictions["split"])
-        return [predictions["source"]["type"], whose, *(predictions[name] for name in ("dataset", "fold", "model"))]
+        source = predictions.predictions["source"]
+        whose = predictions.predictions["split"] if source["type"] == "import" else predictions.scorers(bundle)
+        return [source["type"], source.get("flipped"), whose, *(predictions.predictions[name] for name in ("dataset", "fold", "model"))]
 
     if own["subset"] == "val" or own["source"]["type"] == "import" and own["split"] is None:
         return None
     found = [Cell.of(bundle, id) for id in allowed]
-    found = [other for other in found if other.predictions["subset"] == "val" and of(other.predictions) == of(own)]
+    found = [other for other in found if other.predictions["subset"] == "val" and of(other) == of(cell)]
     found = [other for other in found if other.predictions["source"] == own["source"]] or found
     # A threshold is only valid on the scale of its scores.
     return found[-1] if found and found[-1].predictions["scale"] == own["scale"] else None
@@ -2305,12 +2508,13 @@ def sigmoid(score):
     return 1.0 / (1.0 + math.exp(-score)) if score > -700 else 0.0
 
 
-def metric_row(model, cell, validation, label, recorded):
+def metric_row(model, cell, validation_and_point, label, recorded):
     """Metrics besides the AUC; the threshold is chosen on validation images, never on the evaluated ones."""
+    validation, point = validation_and_point
     _, scores, truth = cell.known[label]
     logit = cell.predictions["scale"] == "logit"
     probabilities = [sigmoid(score) for score in scores] if logit else scores
-    threshold = youden(*validation.known[label][1:]) if validation and label in validation.labels else None
+    threshold = chosen(point, *validation.known[label][1:]) if validation and label in validation.labels else None
     sensitivity, specificity = (None, None) if threshold is None else at_threshold(scores, truth, threshold)
     brier = [(p - yes) * (p - yes) for p, yes in zip(probabilities, truth)]
     error, bins = calibration(probabilities, truth) if truth else (None, [])
@@ -2335,6 +2539,7 @@ def metric_row(model, cell, validation, label, recorded):
         "prevalence": sum(truth) / len(truth) if truth else None,
         "average_precision": average_precision(scores, truth),
         "threshold": threshold,
+        **({} if threshold is None else {"threshold_probability": probability(cell, threshold)}),
         "sensitivity": sensitivity,
         "specificity": specificity,
         "brier": About(in_turn(brier) / len(truth)) if truth else None,
@@ -2472,18 +2677,17 @@ def fairness(bundle, columns, table):
 def mixed_folds(bundle, cells):
     """Why folds are not of one data set, split and subset, scored by one kind of tool, trained with the same settings."""
     a, *others = cells.values()
-    one = a.spec(bundle)
     for b in others:
-        other = b.spec(bundle)
         found = None
         for what, key in (("data set", "dataset"), ("split", "split"), ("subset", "subset")):
             x, y = a.predictions[key], b.predictions[key]
             if x != y and not found:
                 nothing = "no subset" if key == "subset" else "none"
                 found = (what, *(nothing if value is None else value if key == "subset" else value[:12] for value in (x, y)))
-        if not found and (one is None) != (other is None):
-            found = ("source", *("another tool" if spec is None else "a run" for spec in (one, other)))
-        found = found or (different_settings(one, other) if one else None)
+        sources = [source_in_words(cell.predictions["source"]) for cell in (a, b)]
+        if not found and sources[0] != sources[1]:
+            found = ("source", *sources)
+        found = found or different_members(a.specs(bundle), b.specs(bundle))
         if found:
             return f"{found[0]} {found[1]} on {a.place(bundle)}, and {found[2]} on {b.place(bundle)}"
     return None
@@ -2502,6 +2706,25 @@ def different_programs(a, b):
     found.append(("variables", *(" ".join(own.get("variables", [])) for own in (a, b))))
     found.append(("network", *("allowed" if own.get("network") else "none" for own in (a, b))))
     return next((own for own in found if own[1] != own[2]), None)
+
+
+def source_in_words(source):
+    words = {"mean": "an ensemble", "import": "another tool", "program": "a run"}
+    return words.get(source["type"], "a run on mirrored images" if source.get("flipped") else "a run")
+
+
+def different_members(expected, own):
+    """In what the trainings behind two scores differ; an ensemble has one for each member, in any order."""
+    if len(expected) != len(own):
+        return "number of runs", str(len(expected)), str(len(own))
+    left = list(own)
+    for spec in expected:
+        match = next((i for i, other in enumerate(left) if not different_settings(spec, other)), None)
+        if match is None:
+            return different_settings(spec, left[0])
+        left[match] = left[-1]
+        left.pop()
+    return None
 
 
 def different_settings(a, b):
@@ -2565,12 +2788,12 @@ def leaks(bundle, columns, table):
     found = []
     for a, learners in columns.items():
         for fold_a, learner in learners.items():
-            spec = learner.spec(bundle)
-            if spec is None:
+            specs = [spec for seed in learner.of_seeds() for spec in seed.specs(bundle)]
+            if not specs:
                 continue
             # Validation images do not count as seen if they are themselves evaluated.
             subsets = ("train",) if learner.predictions["subset"] == "val" else ("train", "val")
-            patients, files, pictures, learnt = set(), set(), set(), [(spec, subsets)]
+            patients, files, pictures, learnt = set(), set(), set(), [(spec, subsets) for spec in specs]
             while learnt:
                 spec, subsets = learnt.pop()
                 for row in (row for subset in subsets for row in bundle.subset(spec["split"], spec["fold"], subset)):
@@ -2712,6 +2935,10 @@ def auc_lines(table):
         if any("missing" in row for row in table["labels"]):
             head, counts = [*head, "Missing"], (*counts, "missing")
         rows = [[row["label"], number_of(row["auc"]), *(f"{row.get(count, 0):,}" for count in counts)] for row in table["labels"]]
+        if "operating_point" in table:
+            head += ["Threshold", "Sensitivity", "Specificity"]
+            for shown_row, row in zip(rows, table["labels"]):
+                shown_row += [number_of(row.get("threshold", {}).get(key)) for key in ("probability", "sensitivity", "specificity")]
         lines = ["AUC", head, RULE, *rows, ["Mean", number_of(table["mean"])]]
     else:
         ours, theirs = table["models"], table.get("published", {}).get("models", [])
@@ -2799,7 +3026,7 @@ def same_rules(bundle, id, kind):
     type_ = {"table": lambda: document["type"] + " table", "predictions": lambda: document["source"]["type"]}.get(kind, lambda: kind)()
     if type_ not in RULES:
         return True
-    rules = document["source"]["rules"] if type_ == "import" else document["rules"]
+    rules = document["source"]["rules"] if type_ in ("import", "mean") else document["rules"]
     need(type(rules) is int and 0 < rules <= RULES[type_], f"made by rules {rules}, which this program does not know")
     if rules < RULES[type_]:
         uncomputed.add(f"{kind} {id[:12]}, made by rules {rules}, where this program has rules {RULES[type_]}")

@@ -284,7 +284,7 @@ fn apart(mut zip: ZipArchive<BufReader<File>>, length: u64) -> Result<ZipArchive
         let member = zip.by_index_raw(place).map_err(|e| e.to_string())?;
         let name = member.name().map_or_else(|_| place.to_string(), printable);
         if member.compression() != CompressionMethod::Stored || member.size() != member.compressed_size() {
-            return Err(format!("its member {name} is compressed, which those of a bundle are not"));
+            return Err(format!("its member {name} is compressed; members of a bundle never are"));
         }
         if member.size() > limits::BUNDLE_MEMBER {
             return Err(format!(

@@ -1,12 +1,12 @@
 //! `reg attest`.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use reg::attest::{Artifact, AttestError, PublicKey, SigningKey, open, seal, state};
+use reg::attest::{
+    Artifact, AttestError, PublicKey, SigningKey, Statement, file_digest, open, seal, state, state_files,
+};
 use reg::digits::{counted, thousands};
-use reg::hash::Hasher;
+use reg::hash::{Hash, Hasher};
 use reg::limits;
 use reg::lineage::behind;
 use reg::recompute::verify_record;
@@ -24,8 +24,11 @@ pub(crate) struct AttestArgs {
     #[command(subcommand)]
     verify: Option<Verify>,
     /// Name or id of a table or of any other object
-    #[arg(required = true)]
+    #[arg(required_unless_present = "files")]
     id: Option<String>,
+    /// Instead of a result: files that you hand out, such as those of a release of reg; needs no registry
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "id")]
+    files: Vec<PathBuf>,
     /// The private key, made by `reg key new` or openssl
     #[arg(long, value_name = "FILE", required = true)]
     key: Option<PathBuf>,
@@ -45,7 +48,7 @@ enum Verify {
         key: PathBuf,
         /// Files that the statement must name by their SHA-256
         files: Vec<PathBuf>,
-        /// Also hash every object in the registry that the statement names
+        /// Also hash every object of the statement in the registry
         #[arg(long)]
         objects: bool,
     },
@@ -55,11 +58,15 @@ pub(crate) fn run(context: &Context, args: AttestArgs) -> Result<Reply, Failure>
     if let Some(Verify::Verify { statement, key, files, objects }) = args.verify {
         return verify(context, &statement, &key, &files, objects);
     }
-    let (Some(id), Some(key), Some(output)) = (args.id, args.key, args.output) else {
-        return Err(Failure::usage("give an id, --key and --output"));
+    let (Some(key), Some(output)) = (args.key, args.output) else {
+        return Err(Failure::usage("give --key and --output"));
     };
     Registry::refuse_output(&output)?;
     let key = SigningKey::read(&key)?;
+    let Some(id) = args.id else {
+        let statement = state_files(&args.files, context.environment.git.as_ref())?;
+        return sign(&statement, &key, &output, None);
+    };
     let registry = context.registry()?;
     let view = registry.view()?;
     let id = registry.resolve(&view, &id)?;
@@ -78,20 +85,40 @@ pub(crate) fn run(context: &Context, args: AttestArgs) -> Result<Reply, Failure>
             held => held?,
         }
     }
-    save(&output, &seal(&statement, &key))?;
+    sign(&statement, &key, &output, Some(id))
+}
+
+/// Writes a signed statement, about a result or about files.
+fn sign(statement: &Statement, key: &SigningKey, output: &Path, id: Option<Hash>) -> Result<Reply, Failure> {
+    save(output, &seal(statement, key))?;
     let (materials, byproducts) = (statement.materials().len(), statement.byproducts().len());
-    let text = format!(
-        "{}: signed {}, {}, {}, with key {}",
-        output.display(),
-        statement.subject[0].name,
-        counted(materials as u64, "material"),
-        counted(byproducts as u64, "by-product"),
-        &key.public().id()[..12]
-    );
-    let json = json!({
-        "id": id, "file": in_json(&output), "keyid": key.public().id(), "materials": materials, "byproducts": byproducts,
+    let keyid = key.public().id();
+    let text = format!("{}: signed {}, with key {}", output.display(), contents(statement), &keyid[..12]);
+    let mut json = json!({
+        "id": id, "file": in_json(output), "keyid": keyid, "materials": materials, "byproducts": byproducts,
     });
+    if id.is_none() {
+        json["files"] = json!(statement.subject);
+    }
     Ok(Reply::new(text, json))
+}
+
+/// A result with its SHA-256.
+fn named(subject: &Artifact) -> String {
+    format!("{} ({})", subject.name, subject.sha256().unwrap_or_default())
+}
+
+/// What a statement is about, in words.
+fn contents(statement: &Statement) -> String {
+    if statement.is_of_files() {
+        return counted(statement.subject.len() as u64, "file");
+    }
+    format!(
+        "{}, {}, {}",
+        named(&statement.subject[0]),
+        counted(statement.materials().len() as u64, "material"),
+        counted(statement.byproducts().len() as u64, "by-product")
+    )
 }
 
 fn verify(
@@ -109,15 +136,7 @@ fn verify(
     let statement = open(&limits::read(path, limits::STATEMENT).map_err(io(path))?, &key, path)?;
     let (mut lines, mut wrong, mut checked) = (Vec::new(), Vec::new(), Vec::new());
     for file in files {
-        let mut hasher = Hasher::both();
-        // An endless file has no hash.
-        let mut limited = File::open(file).map_err(io(file))?.take(limits::BUNDLE_MEMBER + 1);
-        hasher.read(&mut limited).map_err(io(file))?;
-        if limited.limit() == 0 {
-            let message = format!("longer than {} bytes", thousands(limits::BUNDLE_MEMBER));
-            return Err(io(file)(std::io::Error::new(std::io::ErrorKind::FileTooLarge, message)).into());
-        }
-        let digits = hasher.digest().sha256.digits();
+        let digits = file_digest(file)?.sha256.digits();
         match statement.artifacts().find(|artifact| artifact.sha256() == Some(&digits)) {
             Some(artifact) => {
                 lines.push(format!("{}: {}", file.display(), artifact.name));
@@ -141,12 +160,9 @@ fn verify(
         (&statement.subject[0], statement.materials().len(), statement.byproducts().len());
     lines.extend(wrong.iter().cloned());
     lines.push(format!(
-        "{}: {} ({}), {}, {}, signed with key {}",
+        "{}: {}, signed with key {}",
         if ok { "verified" } else { "signature valid, but not all files match" },
-        subject.name,
-        subject.sha256().unwrap_or_default(),
-        counted(materials as u64, "material"),
-        counted(byproducts as u64, "by-product"),
+        contents(&statement),
         &key.id()[..12],
     ));
     if objects && ok {

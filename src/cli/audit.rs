@@ -36,7 +36,7 @@ enum Verify {
         /// The file
         file: PathBuf,
     },
-    /// Write the program that checks a bundle without reg; take it from here, not out of the bundle that you check
+    /// Write the program that checks a bundle without reg; use this copy, not the one in the bundle
     CheckProgram {
         /// The file; without it, standard output
         #[arg(short, long, value_name = "FILE.py")]

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use reg::export::{FileFormat, Sheet};
-use reg::filter::{Filter, FilterError};
-use reg::listing::{self, Order};
+use reg::filter::Filter;
+use reg::listing::Order;
 use reg::withdrawal::Marks;
 use serde_json::json;
 
@@ -20,18 +20,18 @@ pub(super) struct Chosen {
     /// Show only records for which an expression holds, such as `model=tiny and lr<0.01`
     #[arg(long = "where", value_name = "EXPR")]
     filter: Option<String>,
-    /// Sort by a value or setting. AUCs start with the largest, everything else with the smallest; KEY:asc and
-    /// KEY:desc choose
+    /// Sort by a value or setting. AUCs are sorted from the largest, everything else from the smallest;
+    /// KEY:asc and KEY:desc set the order
     #[arg(long, value_name = "KEY")]
     sort: Option<String>,
-    /// Show at most so many
+    /// Show at most N records
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum ListFormat {
-    /// A table for people
+    /// For reading
     Text,
     /// Comma-separated values
     Csv,
@@ -85,7 +85,7 @@ pub(super) fn as_file(sheet: &Sheet, format: FileFormat, output: Option<PathBuf>
     match output {
         Some(path) => saved(&path, &bytes),
         None if format == FileFormat::Parquet && std::io::stdout().is_terminal() => {
-            Err(Failure::usage("Parquet is no text for a terminal: give --output FILE"))
+            Err(Failure::usage("Parquet is not text: give --output FILE"))
         }
         None => Ok(Reply::raw(bytes, json!({ "rows": sheet.rows() }))),
     }
@@ -94,22 +94,4 @@ pub(super) fn as_file(sheet: &Sheet, format: FileFormat, output: Option<PathBuf>
 pub(super) fn saved(path: &std::path::Path, bytes: &[u8]) -> Result<Reply, Failure> {
     output::save(path, bytes)?;
     Ok(Reply::new(format!("wrote {}", path.display()), json!({ "file": path })))
-}
-
-impl From<FilterError> for Failure {
-    fn from(e: FilterError) -> Self {
-        Failure::usage(format!("--where: {e}"))
-    }
-}
-
-impl From<listing::ListError> for Failure {
-    fn from(e: listing::ListError) -> Self {
-        match e {
-            listing::ListError::Registry(e) => e.into(),
-            listing::ListError::Filter(e) => e.into(),
-            listing::ListError::UnknownField { ref known, .. } => {
-                Failure::usage(e.to_string()).hinting(format!("there is {}", known.join(", ")))
-            }
-        }
-    }
 }

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use reg::compare::{
-    CompareOptions, Grouping, Input, Labels, PrecisionRecallCurve, RocCurve, compare,
+    CompareError, CompareOptions, Grouping, Input, Labels, PrecisionRecallCurve, RocCurve, compare,
     precision_recall_curves, roc_curves,
 };
 use reg::records::{
-    ComparedModel, Comparison, Division, GroupBy, GroupRow, Incomparable, LabelSpread, MetricRow, Pooling,
-    Primary, Spread, Variance,
+    ComparedModel, Comparison, Division, GroupBy, GroupRow, Incomparable, LabelSpread, MetricRow,
+    OperatingPoint, Pooling, Spread, Variance,
 };
 use reg::registry::Registry;
 use reg::report::interval::{self, FoldAuc, NoInterval};
@@ -18,15 +18,22 @@ use reg::stats::{self, Estimate};
 use serde_json::{Map, Value, json};
 
 use super::error::Failure;
+use super::inference::InferenceArgs;
 use super::output::{Reply, TableFormat};
 use super::{Context, Moving, complete, figures, marks};
 
 /// Compare models on the same images: AUC table, Spearman matrix, paired tests, intervals
 #[derive(clap::Args)]
 pub(crate) struct CompareArgs {
-    /// Names or ids of runs or predictions
-    #[arg(value_name = "ID", required = true, add = complete::scored())]
+    /// Names or ids of runs or predictions. Runs of one column and fold may differ in their seed: their mean is compared
+    #[arg(value_name = "ID", required_unless_present = "label", add = complete::scored())]
     ids: Vec<String>,
+    /// A column of these runs or predictions, under a name of your own; repeatable
+    #[arg(long, value_name = "NAME=ID,…", value_parser = label)]
+    label: Vec<LabelledColumn>,
+    /// Rank the columns by their AUCs on validation images; the table has their test AUCs beside these
+    #[arg(long)]
+    rank: bool,
     /// One column per `model` (all its folds or re-samplings) or per `run`; add `gender`, `view` or `age` for AUCs by patient group
     #[arg(long, value_enum, value_delimiter = ',', default_value = "model")]
     by: Vec<By>,
@@ -46,25 +53,20 @@ pub(crate) struct CompareArgs {
     /// Seed of the bootstrap
     #[arg(long, default_value_t = 1, requires = "bootstrap")]
     seed: u64,
-    /// Variance of AUCs: `clustered` by patient, or `delong`, which takes images as independent
-    #[arg(long, value_enum, default_value = "clustered")]
-    variance: VarianceChoice,
-    /// Primary comparison, named in advance: the difference of the mean AUCs of two columns; its p-value belongs to no
-    /// family of tests
-    #[arg(long, value_name = "A:B", value_parser = primary)]
-    primary: Option<Primary>,
-    /// Margin of non-inferiority and equivalence, a difference of AUCs such as 0.01; adds one-sided p-values
-    #[arg(long, value_name = "AUC", value_parser = margin)]
-    margin: Option<f64>,
+    #[command(flatten)]
+    inference: InferenceArgs,
     /// Also show average precision, calibration, and sensitivity and specificity at a threshold chosen on validation
     /// images
     #[arg(long)]
     metrics: bool,
-    /// Prevalence for which predictive values are given besides that of the images, such as 0.05
+    /// How the threshold of each label is chosen on validation images: youden, sensitivity=SHARE or specificity=SHARE
+    #[arg(long, value_name = "POINT", default_value = "youden")]
+    operating_point: OperatingPoint,
+    /// Prevalence, such as 0.05, for which predictive values are given in addition to that of the images
     #[arg(long, value_name = "SHARE", requires = "metrics", value_parser = prevalence)]
     prevalence: Option<f64>,
-    /// Published numbers to show beside ours: a TOML file, `paper` (its table 6), `paper-table4`, or `literature` (AUCs by
-    /// label of others, on other splits)
+    /// Published numbers to show beside ours: a TOML file, `paper` (table 6 of the paper), `paper-table4`, or
+    /// `literature` (AUCs by label from other publications, on other splits)
     #[arg(long, value_name = "FILE.toml")]
     published: Option<PathBuf>,
     /// Add the points of the ROC curves to the JSON and as the table `roc`
@@ -73,7 +75,8 @@ pub(crate) struct CompareArgs {
     /// Add the points of the precision-recall curves to the JSON and as the table `precision-recall`
     #[arg(long)]
     precision_recall: bool,
-    /// Write figures to this folder: ROC curves per label, figure 5, the Spearman matrix
+    /// Write figures to this folder: ROC curves per label, figure 5, the Spearman matrix; with --metrics calibration curves,
+    /// with --precision-recall precision-recall curves
     #[arg(long, value_name = "FOLDER")]
     svg: Option<PathBuf>,
     /// Allow non-comparable inputs; the table is flagged in every format
@@ -110,19 +113,23 @@ enum Images {
     Shared,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum VarianceChoice {
-    Clustered,
-    Delong,
+/// A column of a comparison with the name that somebody gave it.
+#[derive(Debug, Clone)]
+struct LabelledColumn {
+    name: String,
+    ids: Vec<String>,
 }
 
-/// The two columns of a primary comparison.
-fn primary(text: &str) -> Result<Primary, String> {
-    match text.split_once(':') {
-        Some((a, b)) if !a.is_empty() && !b.is_empty() && a != b => {
-            Ok(Primary { a: a.to_owned(), b: b.to_owned() })
-        }
-        _ => Err("two different columns with a colon between them are needed".to_owned()),
+/// The name of a column, and its runs.
+fn label(text: &str) -> Result<LabelledColumn, String> {
+    let needed = "a name, =, and runs with commas between them are needed";
+    let (name, ids) = text.split_once('=').ok_or(needed)?;
+    let ids: Vec<String> = ids.split(',').map(str::to_owned).collect();
+    // The name is printed in every table, where an escape sequence would take effect.
+    let is_name = !name.trim().is_empty() && !name.contains(char::is_control);
+    match is_name && ids.iter().all(|id| !id.is_empty()) {
+        true => Ok(LabelledColumn { name: name.to_owned(), ids }),
+        false => Err(needed.to_owned()),
     }
 }
 
@@ -131,13 +138,6 @@ fn prevalence(text: &str) -> Result<f64, String> {
     let share: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
     let is_share = share > 0.0 && share < 1.0;
     is_share.then_some(share).ok_or_else(|| "a prevalence is between 0 and 1, such as 0.05".to_owned())
-}
-
-/// A margin, as a difference of AUCs.
-fn margin(text: &str) -> Result<f64, String> {
-    let margin: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    let is_margin = margin > 0.0 && margin < 1.0;
-    is_margin.then_some(margin).ok_or_else(|| "a margin is between 0 and 1, such as 0.01".to_owned())
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -153,6 +153,10 @@ enum TableChoice {
     Auc,
     /// Differences of the mean AUCs
     Differences,
+    /// Columns by validation AUC
+    Ranking,
+    /// Deviations over folds and over seeds
+    Seeds,
     /// Table 5
     Spearman,
     /// Figure 5
@@ -183,7 +187,7 @@ impl CompareArgs {
             By::Age => Some(GroupBy::Age),
             By::Model | By::Run => None,
         };
-        CompareOptions {
+        self.inference.in_options(CompareOptions {
             grouping: if self.by.contains(&By::Run) { Grouping::Run } else { Grouping::Model },
             labels: match self.labels.as_slice() {
                 [] => Labels::All,
@@ -195,22 +199,20 @@ impl CompareArgs {
                 Pool::Label => Pooling::PerLabel,
                 Pool::All => Pooling::AllScores,
             },
-            variance: match self.variance {
-                VarianceChoice::Clustered => Variance::Clustered,
-                VarianceChoice::Delong => Variance::Delong,
-            },
-            primary: self.primary.clone(),
-            margin: self.margin,
             bootstrap: self.bootstrap.map(|resamples| (resamples, self.seed)),
             metrics: self.metrics
+                || self.operating_point != OperatingPoint::Youden
                 || [TableChoice::Metrics, TableChoice::MetricIntervals, TableChoice::Calibration]
                     .iter()
                     .any(|table| self.table.contains(table)),
+            operating_point: self.operating_point,
             prevalence: self.prevalence,
+            ranking: self.rank || self.table.contains(&TableChoice::Ranking),
             groups: self.by.iter().filter_map(group).collect(),
             published: self.published.clone(),
             allow_incomparable: self.allow_different_images,
-        }
+            ..CompareOptions::default()
+        })
     }
 
     fn tables(
@@ -248,10 +250,10 @@ impl CompareArgs {
 
 pub(crate) fn run(context: &Context, args: CompareArgs) -> Result<Reply, Failure> {
     if args.table.contains(&TableChoice::Bootstrap) && args.bootstrap.is_none() {
-        return Err(Failure::usage("--table bootstrap needs draws: --bootstrap 2000"));
+        return Err(Failure::usage("--table bootstrap needs resamples: --bootstrap 2000"));
     }
     if args.table.contains(&TableChoice::MetricIntervals) && args.bootstrap.is_none() {
-        return Err(Failure::usage("--table metric-intervals needs draws: --bootstrap 2000"));
+        return Err(Failure::usage("--table metric-intervals needs resamples: --bootstrap 2000"));
     }
     let of_groups = [TableChoice::Groups, TableChoice::GroupTests];
     if of_groups.iter().any(|table| args.table.contains(table)) && args.options().groups.is_empty() {
@@ -259,7 +261,12 @@ pub(crate) fn run(context: &Context, args: CompareArgs) -> Result<Reply, Failure
     }
     let registry = context.registry_to_name(&args.moving)?;
     let view = registry.view()?;
-    let inputs = args.ids.iter().map(|id| Input::resolve(&registry, &view, id)).collect::<Result<_, _>>()?;
+    let own = args.ids.iter().map(|id| (None, id));
+    let labelled = args.label.iter().flat_map(|column| column.ids.iter().map(|id| (Some(&column.name), id)));
+    let input = |(label, id): (Option<&String>, &String)| {
+        Ok(Input { label: label.cloned(), ..Input::resolve(&registry, &view, id)? })
+    };
+    let inputs = own.chain(labelled).map(input).collect::<Result<_, CompareError>>()?;
     drop(view);
     let (id, comparison) =
         compare(&registry, inputs, &args.options(), args.name.as_deref(), &context.environment.stamp)?;
@@ -274,7 +281,7 @@ pub(crate) fn run(context: &Context, args: CompareArgs) -> Result<Reply, Failure
     };
     let tables = args.tables(&comparison, &curves, &precision);
     if tables.is_empty() {
-        context.note("note: nothing of that kind: paired tests need two models, those over folds or re-samplings several of a split");
+        context.note("note: no table to show: paired tests need two models; tests over folds or re-samplings need several of one split");
     }
     let marks = marks::warn(context, &registry, [id.hash])?;
     let mut text = args.format.marked(tables, &marks);
@@ -282,7 +289,9 @@ pub(crate) fn run(context: &Context, args: CompareArgs) -> Result<Reply, Failure
         text += &format!("table {}\n", id.hash.short());
     }
     let mut document = document(&id.to_string(), &comparison);
-    figures::write(args.svg.as_deref(), &svg::comparison(&comparison, &curves), &mut text, &mut document)?;
+    let mut figures = svg::comparison(&comparison, &curves);
+    figures.extend(svg::beyond(&comparison, &precision));
+    figures::write(args.svg.as_deref(), &figures, &mut text, &mut document)?;
     if args.roc {
         document["roc"] = json!(curves);
     }
@@ -304,7 +313,15 @@ fn curves(
 }
 
 pub(super) fn document(id: &str, comparison: &Comparison) -> Value {
-    let spread = |s: &Spread| json!({ "mean": s.mean, "std": s.std, "min": s.min, "max": s.max, "n": s.n, "folds": s.folds });
+    let spread = |s: &Spread| {
+        let mut value =
+            json!({ "mean": s.mean, "std": s.std, "min": s.min, "max": s.max, "n": s.n, "folds": s.folds });
+        if !s.seeds.is_empty() {
+            value["seeds"] = json!(s.seeds);
+            value["seed_std"] = json!(s.seed_std);
+        }
+        value
+    };
     // The interval of each fold, and why there is none.
     let of_folds = |value: &mut Value, folds: &[FoldAuc]| {
         let each: Vec<_> = folds.iter().map(|fold| interval::of_auc(comparison.variance, &[*fold])).collect();
@@ -336,7 +353,11 @@ pub(super) fn document(id: &str, comparison: &Comparison) -> Value {
     };
     let auc: Map<String, Value> = comparison.models.iter().enumerate().map(of_model).collect();
     let images = comparison.models.iter().map(|model| {
-        let of = json!({ "images": model.images, "patients": model.patients, "of_images": model.of_images });
+        let mut of =
+            json!({ "images": model.images, "patients": model.patients, "of_images": model.of_images });
+        if !model.seeds.is_empty() {
+            of["seeds"] = json!(model.seeds);
+        }
         (model.name.clone(), of)
     });
     let images: Map<String, Value> = images.collect();
@@ -374,7 +395,9 @@ pub(super) fn document(id: &str, comparison: &Comparison) -> Value {
         "resampled": resampled.collect::<Vec<_>>(),
         "bootstrap": comparison.bootstrap,
         "prevalence": comparison.prevalence,
+        "operating_point": comparison.operating_point.unwrap_or(OperatingPoint::Youden),
         "metrics": comparison.metrics.iter().map(|row| metric(comparison.prevalence, row)).collect::<Vec<_>>(),
+        "ranking": comparison.ranking,
         "groups": comparison.groups.iter().map(|row| group(comparison.variance, row)).collect::<Vec<_>>(),
         "group_tests": comparison.group_tests.iter().map(|row| flat(json!(row))).collect::<Vec<_>>(),
         "published": comparison.published,
@@ -470,7 +493,7 @@ fn precision_recall(curves: &[PrecisionRecallCurve], division: Division) -> Repo
         }
     }
     table.notes.push(
-        "Points are not to be joined by straight lines: the area below the steps is the average precision."
+        "Do not join the points by straight lines: the area below the steps is the average precision."
             .to_owned(),
     );
     table

@@ -69,8 +69,8 @@ pub(crate) enum DatasetCommand {
         /// A split of the data set; its folds or re-samplings become columns
         #[arg(long)]
         split: Option<String>,
-        /// How images are copied (croissant): `reflink` falls back to a copy where the file system cannot share
-        /// blocks; `hardlink` takes no space and stays read-only
+        /// How images are copied (croissant): `reflink` falls back to a copy where the file system cannot
+        /// share blocks; `hardlink` takes no space, and the files stay read-only
         #[arg(long, value_enum, default_value = "reflink")]
         link: LinkArg,
     },

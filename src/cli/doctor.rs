@@ -13,7 +13,8 @@ use super::{Context, environment};
 /// Diagnose problems of the registry, the disk and libtorch, and suggest fixes
 #[derive(clap::Args)]
 pub(crate) struct DoctorArgs {
-    /// Also ask a registry, folder or bucket that this registry was pushed to whether this is an older copy
+    /// Also check whether this registry is older than its last push to a remote (a registry, folder or
+    /// bucket)
     #[arg(long, value_name = "REMOTE")]
     remote: Option<String>,
 }
@@ -32,12 +33,12 @@ fn against(registry: &Registry, remote: &str) -> Check {
         Ok(Age::Older { then, now }) => check(
             Status::Bad,
             format!(
-                "an older copy: at the last push to {remote} the log had {}; now it has {}, or other ones",
+                "an older copy: at the last push to {remote} the log had {}; now it has {}, or different ones",
                 entries(then),
                 thousands(now)
             ),
             Some(format!(
-                "restore a newer backup, or `reg pull {}` for what was pushed; to go on from here as a registry of \
+                "restore a newer backup, or `reg pull {}` for what was pushed; to keep this copy as a registry of \
                  its own: `reg reindex --new-id`",
                 escape::shell(remote)
             )),
@@ -45,7 +46,7 @@ fn against(registry: &Registry, remote: &str) -> Check {
         Ok(Age::Unknown) => check(
             Status::Note,
             format!("{remote} does not know this registry"),
-            Some(format!("`reg push {remote}` leaves there what is needed to recognise an older copy")),
+            Some(format!("`reg push {remote}` stores there what is needed to recognise an older copy")),
         ),
         Err(e) => check(Status::Bad, format!("cannot ask {remote}: {e}"), None),
     }

@@ -14,11 +14,18 @@ pub(crate) fn look() -> Environment {
         host: uname.nodename().to_string_lossy().into_owned(),
         cpu: cpu().unwrap_or_else(|| uname.machine().to_string_lossy().into_owned()),
         cores: cores(),
-        git: option_env!("REG_GIT_COMMIT").filter(|commit| !commit.is_empty()).map(|commit| Git {
-            commit: format!("git:{commit}"),
-            clean: option_env!("REG_GIT_CLEAN") == Some("true"),
-        }),
+        git: commit().map(|commit| Git { commit: format!("git:{commit}"), clean: is_clean() }),
     }
+}
+
+/// The commit that this program was built from; none for a source archive.
+pub(super) fn commit() -> Option<&'static str> {
+    option_env!("REG_GIT_COMMIT").filter(|commit| !commit.is_empty())
+}
+
+/// Whether there were no changes on top of it.
+pub(super) fn is_clean() -> bool {
+    option_env!("REG_GIT_CLEAN") == Some("true")
 }
 
 /// Number of cores available to this process.

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use reg::digits::{counted, thousands};
 use reg::escape;
 use reg::hash::Hash;
-use reg::remote::{Address, Age, Exchanged, RemoteError, TransferJob, TransferRequest, pull, push};
+use reg::remote::{Address, Age, Exchanged, TransferJob, TransferRequest, pull, push};
 use reg::withdrawal::Withdrawn;
 use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -28,7 +28,7 @@ pub(crate) struct PushArgs {
     exchange: ExchangeArgs,
 }
 
-/// Copy missing objects from another registry, a folder or an S3 bucket; exit code 3 on name conflicts
+/// Copy missing objects from another registry, a folder or an S3 bucket; exit code 3 on conflicts
 ///
 /// REMOTE is a registry, or a folder or s3://BUCKET/PREFIX that `reg push` filled. Without IDs, pull copies every
 /// named object and every result, with all dependencies. Each object is hashed on arrival.
@@ -37,6 +37,9 @@ pub(crate) struct PushArgs {
 pub(crate) struct PullArgs {
     #[command(flatten)]
     exchange: ExchangeArgs,
+    /// Also remove here what was removed on the sending side; without this option it stays and is listed
+    #[arg(long)]
+    accept_removals: bool,
 }
 
 const S3: &str = "For s3://, credentials and endpoint come from the environment: AWS_ACCESS_KEY_ID, \
@@ -60,17 +63,18 @@ struct ExchangeArgs {
 }
 
 pub(crate) fn run_push(context: &Context, args: PushArgs) -> Result<Reply, Failure> {
-    run(context, args.exchange, true)
+    run(context, args.exchange, true, false)
 }
 
 pub(crate) fn run_pull(context: &Context, args: PullArgs) -> Result<Reply, Failure> {
-    run(context, args.exchange, false)
+    run(context, args.exchange, false, args.accept_removals)
 }
 
-fn run(context: &Context, args: ExchangeArgs, pushes: bool) -> Result<Reply, Failure> {
+fn run(context: &Context, args: ExchangeArgs, pushes: bool, accept_removals: bool) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let address: Address = args.remote.parse()?;
-    let request = TransferRequest { ids: args.ids, move_names: args.move_names, dry_run: args.dry_run };
+    let (ids, move_names, dry_run) = (args.ids, args.move_names, args.dry_run);
+    let request = TransferRequest { ids, move_names, accept_removals, dry_run };
     let (stop, progress) = (stop_on_signals(), context.progress());
     let job = TransferJob { stamp: &context.environment.stamp, progress: &progress, stop: &stop };
     let exchange = if pushes { push } else { pull };
@@ -83,18 +87,21 @@ fn run(context: &Context, args: ExchangeArgs, pushes: bool) -> Result<Reply, Fai
     if let Age::Older { then, now } = done.age {
         context.note(&format!(
             "warning: this registry is an older copy: at its last push to {address} its log had {}, and now it \
-             has {}, or other ones; names may be lost, see `reg doctor --remote {}`",
+             has {}, or different ones; names may be lost, see `reg doctor --remote {}`",
             entries(then),
             thousands(now),
             escape::shell(&address.to_string())
         ));
     }
     let reply = Reply::new(describe(&done, &address, &request, pushes), document(&done, &address, &request));
-    if done.names.conflicts.is_empty() {
-        return Ok(reply);
+    if !done.names.conflicts.is_empty() {
+        context.note("hint: --move-names moves the conflicting names to the objects of the sending side");
     }
-    context.note("hint: --move-names moves the conflicting names to the objects of the sending side");
-    Ok(reply.with_code(NO))
+    if !done.not_removed.is_empty() {
+        context.note("hint: --accept-removals also removes here what was removed on the sending side");
+    }
+    let agreed = done.names.conflicts.is_empty() && done.not_removed.is_empty();
+    Ok(if agreed { reply } else { reply.with_code(NO) })
 }
 
 /// Lists the withdrawals that were copied, and which of them are revocations.
@@ -120,7 +127,7 @@ fn heard(context: &Context, before: &Withdrawn, now: &Withdrawn) {
         ));
     }
     if came.is_empty() && back.is_empty() {
-        context.note("note: the withdrawals that arrived had been revoked: they flag nothing");
+        context.note("note: the copied withdrawals had been revoked: they flag nothing");
     }
 }
 
@@ -163,6 +170,9 @@ fn describe(done: &Exchanged, address: &Address, request: &TransferRequest, push
     if done.removed > 0 {
         lines.push(format!("records removed on the sending side and now here: {}", thousands(done.removed)));
     }
+    lines.extend(done.not_removed.iter().map(|record| {
+        format!("removed on the sending side, not here: {} ({})", record.called(), record.id.0.short())
+    }));
     if done.purged > 0 {
         lines.push(format!("purged images are not copied: {}", thousands(done.purged)));
     }
@@ -193,19 +203,9 @@ fn document(done: &Exchanged, address: &Address, request: &TransferRequest) -> s
         "skipped": done.skipped,
         "purged": done.purged,
         "removed": done.removed,
+        "not_removed": done.not_removed,
         "kinds": kinds.collect::<serde_json::Map<_, _>>(),
         "names": done.names,
         "older": matches!(done.age, Age::Older { .. }),
     })
-}
-
-impl From<RemoteError> for Failure {
-    fn from(e: RemoteError) -> Self {
-        match e {
-            RemoteError::Registry(e) => e.into(),
-            RemoteError::Io { ref source, .. } => Failure::of_io(e.to_string(), source),
-            RemoteError::Interrupted => Failure::interrupted(e.to_string()),
-            e => Failure::new(e.to_string(), e.hint()),
-        }
-    }
 }

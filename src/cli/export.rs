@@ -42,8 +42,8 @@ enum Other {
         /// Names or ids of runs; default: all
         #[arg(value_name = "RUN", add = complete::runs())]
         runs: Vec<String>,
-        /// How checkpoints are copied: `reflink` falls back to a copy where the file system cannot share blocks;
-        /// `hardlink` takes no space and stays read-only
+        /// How checkpoints are copied: `reflink` falls back to a copy where the file system cannot share
+        /// blocks; `hardlink` takes no space, and the files stay read-only
         #[arg(long, value_enum, default_value = "reflink")]
         link: super::ingest::LinkArg,
     },
@@ -99,7 +99,10 @@ pub(crate) fn run(context: &Context, args: ExportArgs) -> Result<Reply, Failure>
     for text in &args.ids {
         let id = registry.resolve(&view, text)?;
         let all = match format {
-            ExportFormat::Csv | ExportFormat::Parquet => export::leaving(&registry, &view, id, None)?,
+            // A single file has the scores of the test images only.
+            ExportFormat::Csv | ExportFormat::Parquet => {
+                export::leaving(&registry, &view, id, by_name.map(|_| Subset::Test))?
+            }
             ExportFormat::Card => export::leaving(&registry, &view, id, Some(Subset::Test))?,
             ExportFormat::Checkpoint => vec![id],
         };
@@ -147,14 +150,16 @@ fn tables(
     format: FileFormat,
 ) -> Result<Reply, Failure> {
     let mut all: Vec<(String, Hash, Sheet)> = Vec::new();
+    let is_file = FileFormat::of(output) == Some(format);
     for text in ids {
         let id = registry.resolve(view, text)?;
         let stem = if reg::registry::is_name(text) { text.clone() } else { id.short() };
-        for sheet in export::sheets(registry, view, id)? {
+        let sheets = if is_file { export::main_sheets } else { export::sheets };
+        for sheet in sheets(registry, view, id)? {
             all.push((format!("{stem}-{}", sheet.name), id, sheet));
         }
     }
-    if FileFormat::of(output) == Some(format) {
+    if is_file {
         let [(_, id, sheet)] = all.as_slice() else {
             let names = all.into_iter().map(|(_, _, sheet)| sheet.name).collect();
             return Err(

@@ -10,8 +10,7 @@ use super::error::Failure;
 use super::output::{Reply, plural};
 use super::{Context, environment};
 
-/// Remove unneeded objects: those without a name, a result, an interrupted training or a recent log entry that uses
-/// them
+/// Remove unneeded objects: those that no name, result, interrupted training or recent log entry uses
 ///
 /// Runs, predictions, tables and executions are always kept, named or not, with all their dependencies.
 #[derive(clap::Args)]

@@ -12,7 +12,7 @@ use super::{Cli, complete};
 /// The commands in groups, in the order in which somebody gets to know them.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Data", &["init", "demo", "ingest", "dataset", "split", "weights"]),
-    ("Train", &["train", "eval", "predict", "predictions", "study", "probe", "gradcam"]),
+    ("Train", &["train", "eval", "ensemble", "predict", "predictions", "study", "probe", "gradcam"]),
     ("Compare", &["list", "show", "compare", "report", "serve", "note", "mv", "tag", "rm", "log", "cat"]),
     ("Trace and audit", &["trace", "diff", "verify", "reproduce", "audit", "attest", "key", "withdraw"]),
     ("Exchange", &["push", "pull", "export", "trust"]),
@@ -22,11 +22,11 @@ const GROUPS: &[(&str, &[&str])] = &[
 /// Exit codes, the same for all commands.
 pub(super) const EXIT_STATUS: &[(&str, &str)] = &[
     ("0", "Done."),
-    ("1", "An error: standard error says what failed and what to try."),
+    ("1", "An error: standard error has the reason and what to try."),
     ("2", "A mistake on the command line."),
     (
         "3",
-        "A check says no: damage was found, results are not identical, a split leaks, inputs are not comparable.",
+        "A check failed: damage was found, results are not identical, a split leaks, inputs are not comparable.",
     ),
     ("130", "Interrupted; the same command resumes the work."),
 ];
@@ -36,7 +36,7 @@ pub(super) const ENVIRONMENT: &[(&str, &str)] = &[
     ("REG_REGISTRY", "Path of the registry, unless --registry is given."),
     ("REG_TORCH", "Path of the worker reg-torch, unless it is beside reg or in PATH."),
     ("COLUMNS", "Width of tables; default: the width of the terminal."),
-    ("NO_COLOR", "Set: help and errors have no colours."),
+    ("NO_COLOR", "If set, help and errors have no colours."),
 ];
 
 /// A command, as a path of words, and its examples: what is typed and what it does.
@@ -48,8 +48,8 @@ const EXAMPLES: &[Examples] = &[
         &[],
         &[
             ("reg demo demo", "Run the whole pipeline on synthetic X-rays"),
-            ("reg list run --sort test_auc", "Which of my runs was best?"),
-            ("reg trace table", "What is behind a table?"),
+            ("reg list run --sort test_auc", "Find the best run"),
+            ("reg trace table", "Show the lineage of a table"),
         ],
     ),
     (
@@ -61,7 +61,7 @@ const EXAMPLES: &[Examples] = &[
     ),
     (
         &["split", "make"],
-        &[("reg split make nih --folds 5 --name s", "Five random re-samplings by patient, 70/10/20")],
+        &[("reg split make nih --folds 5 --name s", "Draw five random re-samplings by patient, 70/10/20")],
     ),
     (
         &["train"],
@@ -69,22 +69,39 @@ const EXAMPLES: &[Examples] = &[
             ("reg train --dataset nih --split s --fold 0 --model resnet50", "Train on the first fold"),
             (
                 "reg train --dataset nih --split s --fold 0 --model resnet50 --set lr=0.001 --set epochs=10 --seed 2",
-                "The same with other settings",
+                "Train with other settings",
             ),
-            ("reg train --model resnet50 --settings", "The settings of a model and their defaults"),
+            ("reg train --model resnet50 --settings", "List the settings of a model and their defaults"),
         ],
+    ),
+    (
+        &["eval"],
+        &[
+            ("reg eval resnet50-s-f0 --tta flip", "The mean over the images and the mirrored images"),
+            (
+                "reg eval resnet50-s-f0 --subset val --operating-point sensitivity=0.9",
+                "Thresholds with which nine of ten findings are found",
+            ),
+        ],
+    ),
+    (
+        &["ensemble"],
+        &[(
+            "reg ensemble resnet50-s-f0 densenet121-s-f0 --name both",
+            "The mean of two models on the same test images",
+        )],
     ),
     (
         &["list"],
         &[
-            ("reg list run --sort test_auc --limit 10", "The ten best runs"),
+            ("reg list run --sort test_auc --limit 10", "List the ten best runs"),
             (
                 "reg list run --where 'model=resnet50 and lr<0.01 and not state=failed'",
-                "Runs of one model with a small learning rate",
+                "List the runs of one model with a small learning rate",
             ),
             (
                 "reg list run --columns name,lr,batch,test_auc --format csv -o runs.csv",
-                "Chosen columns as CSV",
+                "Write chosen columns as CSV",
             ),
         ],
     ),
@@ -93,28 +110,28 @@ const EXAMPLES: &[Examples] = &[
         &[
             (
                 "reg compare resnet50-s-f0 resnet50-s-f1 densenet121-s-f0 densenet121-s-f1 --name table",
-                "Two models over two folds",
+                "Compare two models over two folds",
             ),
             (
                 "reg compare resnet50-s-f0 densenet121-s-f0 --metrics --bootstrap 2000",
-                "With more metrics and bootstrap intervals",
+                "Add more metrics and bootstrap intervals",
             ),
         ],
     ),
     (
         &["rm"],
         &[
-            ("reg rm tiny-s-f0 --dry-run", "What would go, and how much space would come free"),
+            ("reg rm tiny-s-f0 --dry-run", "Show what would be removed, and how much space would be freed"),
             ("reg rm tiny-s-f0 --with-tables", "Also remove comparisons with other runs"),
-            ("reg rm --undo tiny-s-f0", "Take the removal back"),
+            ("reg rm --undo tiny-s-f0", "Undo the removal"),
         ],
     ),
     (&["note"], &[("reg note tiny-s-f0 'overfits after epoch 3'", "Write down what you saw")]),
     (&["mv"], &[("reg mv tiny-s-f0 baseline", "Rename a run")]),
-    (&["trace"], &[("reg trace --down patient:13", "What used the images of a patient?")]),
+    (&["trace"], &[("reg trace --down patient:13", "Show all uses of the images of a patient")]),
     (&["push"], &[("reg push s3://bucket/reg", "Copy everything to a bucket")]),
-    (&["pull"], &[("reg pull s3://bucket/reg table", "Get a table with all that is behind it")]),
-    (&["gc"], &[("reg gc --dry-run", "What nothing needs any more")]),
+    (&["pull"], &[("reg pull s3://bucket/reg table", "Copy a table with all its dependencies")]),
+    (&["gc"], &[("reg gc --dry-run", "Show what would be removed")]),
 ];
 
 /// The examples of a command.
@@ -127,11 +144,14 @@ pub(super) fn command() -> clap::Command {
     let command = with_examples(Cli::command(), &mut Vec::new());
     let groups = groups(&command);
     let heading = *command.get_styles().get_header();
-    command.help_template(format!(
+    command.long_version(BUILD).help_template(format!(
         "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{}{heading}Global options:{heading:#}\n{{options}}{{after-help}}",
         groups.ansi()
     ))
 }
+
+/// The version, and what this program was built from.
+const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("REG_BUILD"), ")");
 
 /// The commands with what they do, group by group.
 fn groups(command: &clap::Command) -> StyledStr {

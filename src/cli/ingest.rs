@@ -16,8 +16,8 @@ use super::{Context, Moving};
 /// Import images and their metadata as a data set
 #[derive(clap::Args)]
 pub(crate) struct IngestArgs {
-    /// Folders of PNGs and JPEGs (at any depth; links are followed), single images, or archives: tar, plain or packed
-    /// (images_001.tar.gz, .xz, .zst), and zip
+    /// Folders of PNGs and JPEGs (at any depth; links are followed), single images, or archives: tar, plain
+    /// or compressed (images_001.tar.gz, .xz, .zst), and zip
     #[arg(value_name = "PATH", required_unless_present = "metadata_only")]
     paths: Vec<PathBuf>,
     /// The metadata (Data_Entry_2017.csv or Data_Entry_2017_v2020.csv), plain or .gz
@@ -26,8 +26,8 @@ pub(crate) struct IngestArgs {
     /// The box list (BBox_List_2017.csv), plain or .gz
     #[arg(long, value_name = "CSV")]
     boxes: Option<PathBuf>,
-    /// Width and height of the images that the box list refers to; boxes are scaled from them to the images that are
-    /// there. `image`: the list is in pixels of the images themselves
+    /// Width and height of the images that the box list refers to; boxes are scaled to the size of the
+    /// imported images. `image`: the list is in pixels of the images themselves
     #[arg(long, value_name = "WxH", default_value = "1024x1024", requires = "boxes", value_parser = box_size)]
     box_size: BoxSize,
     /// Name of the data set

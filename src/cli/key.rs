@@ -17,7 +17,7 @@ pub(crate) enum KeyCommand {
         #[arg(short, long, value_name = "FILE", default_value = "reg.key")]
         output: PathBuf,
     },
-    /// Write the public key of a private key that has lost it, next to the private key
+    /// Write a missing public key next to its private key
     Public {
         /// File of the private key; the public key gets the same name with `.pub` added
         #[arg(value_name = "FILE", default_value = "reg.key")]

@@ -19,13 +19,14 @@ use super::output::{Reply, TableFormat};
 
 /// List records, oldest first; `reg list run` compares runs
 ///
-/// `reg list run` shows network, data, settings in which the runs differ, validation and test results, time and state
-/// of each run, also of those that train, were interrupted or failed.
+/// `reg list run` shows network, data, settings in which the runs differ, validation and test results, time
+/// and state of each run, including running, interrupted and failed ones.
 ///
-/// An expression compares values with = != < <= > >= or with ~ (contains): `model=tiny and lr<0.01`, `seed in (1,2)
-/// or not state=failed`, `note~"odd"`, `test_auc=missing`. Values of a run are name, id, spec, model, dataset, split,
-/// fold, seed, weights, epoch, val_loss, val_auc, test_auc, date, seconds, state, note, error, and each of its
-/// settings, such as lr or batch; those of other records kind, id, name, what, note.
+/// An expression compares values with = != < <= > >= or with ~ (contains): `model=tiny and lr<0.01`, `seed in
+/// (1,2) or not state=failed`, `note~"odd"`, `test_auc=missing`. Values of a run are name, id, spec, model,
+/// dataset, split, fold, seed, weights, epoch, val_loss, val_auc, test_auc, date, seconds, state, note,
+/// error, and each of its settings, such as lr or batch. Values of other records are kind, id, name, what and
+/// note.
 #[derive(clap::Args)]
 pub(crate) struct ListArgs {
     /// Show only one kind: dataset, split, weights, spec, run, predictions, table, study, software, execution,

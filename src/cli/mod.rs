@@ -14,8 +14,8 @@ mod dataset;
 mod demo;
 mod diff;
 mod doctor;
+mod ensemble;
 mod environment;
-mod error;
 mod eval;
 mod exchange;
 mod export;
@@ -23,6 +23,7 @@ mod figures;
 mod gc;
 mod gradcam;
 mod help;
+mod inference;
 mod ingest;
 mod init;
 mod key;
@@ -61,6 +62,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{FromArgMatches, Parser, Subcommand};
+use reg::failure as error;
 use reg::records::NameChange;
 use reg::registry::{Moves, Registry, RegistryError, Search};
 use reg::training::process::Worker;
@@ -103,7 +105,7 @@ struct Global {
 /// Whether a command takes a name from something else.
 #[derive(clap::Args, Default)]
 struct Moving {
-    /// Take the name from what has it now; the log keeps what that was
+    /// If the name is in use, move it to this object; the log keeps the old target
     #[arg(long = "move", requires = "name")]
     move_name: bool,
 }
@@ -122,6 +124,7 @@ enum Command {
     Train(train::TrainArgs),
     Run(run::RunArgs),
     Eval(eval::EvalArgs),
+    Ensemble(ensemble::EnsembleArgs),
     Predict(predict::PredictArgs),
     #[command(subcommand)]
     Predictions(predictions::PredictionsCommand),
@@ -247,7 +250,7 @@ pub(crate) fn main() -> ExitCode {
     }
     match answer {
         Ok(reply) => reply.with_moves(moved).print(json),
-        Err(failure) => failure.print(json),
+        Err(failure) => console::print_failure(failure, json),
     }
 }
 
@@ -264,9 +267,9 @@ fn refused(e: &clap::Error) -> ExitCode {
     let there = help::missing(e);
     there.iter().for_each(|hint| output::tell(&format!("hint: {hint}")));
     if std::env::args_os().any(|argument| argument == "--json") {
-        let (message, hint) = error::usage(e);
+        let (message, hint) = console::usage(e);
         let hints: Vec<String> = there.into_iter().chain((!hint.is_empty()).then_some(hint)).collect();
-        error::document(&message, Some(hints.join("; ")).filter(|hint| !hint.is_empty()).as_deref());
+        console::document(&message, Some(hints.join("; ")).filter(|hint| !hint.is_empty()).as_deref());
     }
     ExitCode::from(e.exit_code() as u8)
 }
@@ -282,6 +285,7 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Train(args) => train::run(context, args),
         Command::Run(args) => run::run(context, args),
         Command::Eval(args) => eval::run(context, args),
+        Command::Ensemble(args) => ensemble::run(context, args),
         Command::Predict(args) => predict::run(context, args),
         Command::Predictions(command) => predictions::run(context, command),
         Command::Compare(args) => compare::run(context, args),

@@ -9,12 +9,12 @@ use super::{Context, complete};
 /// Rename a run, data set, split or anything else that has a name; the log keeps the old name
 #[derive(clap::Args)]
 pub(crate) struct MvArgs {
-    /// Its name
+    /// The current name
     #[arg(add = complete::anything())]
     old: String,
     /// The new name
     new: String,
-    /// Take the new name from what has it now
+    /// If the new name is in use, move it to this object
     #[arg(long = "move")]
     move_name: bool,
 }

@@ -2,15 +2,17 @@
 
 use std::path::PathBuf;
 
-use reg::records::Run;
-use reg::report::{Cell, Column, ReportTable};
+use reg::escape::shell;
+use reg::records::{OperatingPoint, Run};
+use reg::report::{Cell, Column, ReportTable, results};
 use reg::training::process::Worker;
-use reg::training::{Device, FileScores, predict};
+use reg::training::{Device, FileScores, Predicted, predict};
 use serde_json::{Map, Value, json};
 
 use super::error::Failure;
 use super::meta::{MetaArgs, meta_json};
 use super::output::{Reply, TableFormat, in_json, plural};
+use super::train::thresholds_json;
 use super::{Context, complete};
 
 /// Score new images with a run's checkpoint
@@ -22,6 +24,9 @@ pub(crate) struct PredictArgs {
     /// Image files: PNG or JPEG
     #[arg(required = true)]
     images: Vec<PathBuf>,
+    /// How the threshold of each label is chosen on the validation images: youden, sensitivity=SHARE or specificity=SHARE
+    #[arg(long, value_name = "POINT", default_value = "youden")]
+    operating_point: OperatingPoint,
     #[command(flatten)]
     meta: MetaArgs,
     /// auto, cpu or cuda:N; default: the device that the run was trained on
@@ -38,13 +43,19 @@ pub(crate) fn run(context: &Context, args: PredictArgs) -> Result<Reply, Failure
     let worker = Worker::find()?;
     let device = args.device.map(|text| Device::parse(&text, worker.identity())).transpose()?;
     let given = args.meta.given();
-    let scored = predict(&registry, &worker, run, &args.images, &given, device, &mut context.watch())?;
+    let of = (run, args.operating_point);
+    let predicted = predict(&registry, &worker, of, &args.images, &given, device, &mut context.watch())?;
+    let Predicted { files: scored, thresholds, .. } = predicted;
     let withdrawn: Vec<Option<String>> = scored.iter().map(|file| told_withdrawn(context, file)).collect();
 
     let mut columns = vec![Column::left("Label")];
     let name =
         |path: &PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    columns.extend(args.images.iter().map(|path| Column::named(name(path))));
+    for path in &args.images {
+        columns.push(Column::named(name(path)));
+        columns.extend(thresholds.is_some().then(|| Column::under(&name(path), "positive")));
+    }
+    columns.extend(thresholds.is_some().then(|| Column::right("Threshold")));
     let mut table = ReportTable::new("Probabilities", columns);
     let whole = |(place, why): (usize, &Option<String>)| {
         Some(format!("{}, {}", name(&args.images[place]), why.as_ref()?))
@@ -54,11 +65,22 @@ pub(crate) fn run(context: &Context, args: PredictArgs) -> Result<Reply, Failure
     table.notes.extend(origins(&scored));
     let labels = scored.first().map_or(0, |image| image.scores.len());
     for label in 0..labels {
-        let cells =
-            scored.iter().map(|image| Cell::Number { value: Some(image.scores[label].1), decimals: 4 });
-        table
-            .rows
-            .push(std::iter::once(Cell::Text(scored[0].scores[label].0.clone())).chain(cells).collect());
+        let number = |value| Cell::Number { value, decimals: 4 };
+        let mut row = vec![Cell::Text(scored[0].scores[label].0.clone())];
+        for image in &scored {
+            row.push(number(Some(image.scores[label].1)));
+            row.extend(thresholds.is_some().then(|| Cell::Text(yes_or_no(image.positive[label]).to_owned())));
+        }
+        let threshold = thresholds.as_ref().map(|auc| auc.labels[label].threshold);
+        row.extend(threshold.map(|threshold| number(threshold.map(|of| of.probability))));
+        table.rows.push(row);
+    }
+    match &thresholds {
+        Some(auc) => table.notes.extend(results::about_thresholds(auc)),
+        None => table.notes.push(format!(
+            "No thresholds: the validation images are not scored; `reg eval {} --subset val` scores them.",
+            shell(&args.run)
+        )),
     }
     let each: Vec<Value> = args
         .images
@@ -68,8 +90,16 @@ pub(crate) fn run(context: &Context, args: PredictArgs) -> Result<Reply, Failure
         .map(|((path, image), withdrawn)| {
             let scores: Map<String, Value> =
                 image.scores.iter().map(|(label, score)| (label.clone(), json!(score))).collect();
-            let mut one =
-                json!({ "path": in_json(path), "hash": image.hash, "image": image.image, "scores": scores });
+            let positive: Map<String, Value> = image
+                .scores
+                .iter()
+                .zip(&image.positive)
+                .map(|((label, _), positive)| (label.clone(), json!(positive)))
+                .collect();
+            let mut one = json!({
+                "path": in_json(path), "hash": image.hash, "image": image.image, "scores": scores,
+                "positive": positive,
+            });
             if let Some(meta) = &image.meta {
                 one["meta"] = meta_json(meta);
             }
@@ -79,7 +109,17 @@ pub(crate) fn run(context: &Context, args: PredictArgs) -> Result<Reply, Failure
             one
         })
         .collect();
-    Ok(Reply::new(args.format.render(&[table]), json!({ "run": run, "images": each })))
+    let thresholds = thresholds.as_ref().and_then(thresholds_json);
+    let json = json!({ "run": run, "images": each, "thresholds": thresholds });
+    Ok(Reply::new(args.format.render(&[table]), json))
+}
+
+fn yes_or_no(positive: Option<bool>) -> &'static str {
+    match positive {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "n/a",
+    }
 }
 
 /// Subject and reason of the file's withdrawal, which is also reported on standard error.
@@ -106,8 +146,10 @@ fn origins(scored: &[FileScores]) -> Vec<String> {
     };
     let mut notes: Vec<String> = scored.iter().take(SHOWN).filter_map(of).collect();
     if !notes.is_empty() && scored.len() > SHOWN {
-        notes
-            .push(format!("Age, gender and view of {}: --json.", plural(scored.len() - SHOWN, "other file")));
+        notes.push(format!(
+            "For age, gender and view of {} use --json.",
+            plural(scored.len() - SHOWN, "other file")
+        ));
     }
     notes
 }

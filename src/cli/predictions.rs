@@ -26,10 +26,10 @@ pub(crate) enum PredictionsCommand {
 
 #[derive(clap::Args)]
 pub(crate) struct ImportArgs {
-    /// The scores, plain or .gz; a pipe does too
+    /// The scores, plain or .gz; can be a pipe
     #[arg(value_name = "CSV")]
     file: PathBuf,
-    /// Name or id of the data set that holds the images
+    /// Name or id of the data set that contains the images
     #[arg(long, add = complete::datasets())]
     dataset: String,
     /// Name or id of the split; default: no split, all images of the data set
@@ -49,8 +49,8 @@ pub(crate) struct ImportArgs {
     /// Name of the model in tables, the same for all folds or re-samplings; default: the name of the predictions
     #[arg(long)]
     model: Option<String>,
-    /// Names of the columns of scores, such as 'pred_{label}'; default: those that are named by a label alone or with
-    /// a word such as `prob`, `pred` or `score`
+    /// Pattern of the names of the score columns, such as 'pred_{label}'; default: a label alone, or with a
+    /// word such as `prob`, `pred` or `score`
     #[arg(long, value_name = "PATTERN", value_parser = pattern)]
     columns: Option<String>,
     /// The scores are logits, not probabilities

@@ -24,7 +24,7 @@ pub(crate) fn run(context: &Context, args: ReindexArgs) -> Result<Reply, Failure
     };
     let left_out = |id| format!("object {id} is damaged and was left out; run `reg verify` for details");
     let mut lines: Vec<String> = r.damaged.iter().map(left_out).collect();
-    lines.extend(r.missing.iter().map(|id| format!("object {id} is named and is missing")));
+    lines.extend(r.missing.iter().map(|id| format!("object {id} has a name but is missing")));
     lines.extend(r.breaks.iter().cloned());
     lines.extend(new_id.iter().map(|id| format!("new id of the registry: {id}")));
     let entries = if r.log == 1 { "entry" } else { "entries" };

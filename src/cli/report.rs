@@ -8,6 +8,7 @@ use reg::report::page::{self, ReportRequest};
 use serde_json::json;
 
 use super::error::Failure;
+use super::inference::InferenceArgs;
 use super::output::{Reply, in_json, save};
 use super::{Context, complete};
 
@@ -29,8 +30,10 @@ pub(crate) struct ReportArgs {
     /// Seed of the bootstrap
     #[arg(long, default_value_t = 1, requires = "bootstrap")]
     seed: u64,
-    /// Published numbers to show beside ours: a TOML file, `paper` (its table 6), `paper-table4`, or `literature` (AUCs by
-    /// label of others, on other splits)
+    #[command(flatten)]
+    inference: InferenceArgs,
+    /// Published numbers to show beside ours: a TOML file, `paper` (table 6 of the paper), `paper-table4`, or
+    /// `literature` (AUCs by label from other publications, on other splits)
     #[arg(long, value_name = "FILE.toml")]
     published: Option<PathBuf>,
     /// Allow non-comparable inputs; every table and figure of the page is flagged
@@ -40,14 +43,14 @@ pub(crate) struct ReportArgs {
 
 pub(crate) fn run(context: &Context, args: ReportArgs) -> Result<Reply, Failure> {
     let registry = context.registry()?;
-    let options = CompareOptions {
+    let options = args.inference.in_options(CompareOptions {
         bootstrap: args.bootstrap.map(|resamples| (resamples, args.seed)),
         metrics: true,
         groups: vec![GroupBy::Gender, GroupBy::View, GroupBy::Age],
         published: args.published,
         allow_incomparable: args.allow_different_images,
         ..CompareOptions::default()
-    };
+    });
     let request = ReportRequest { ids: args.ids, options, title: args.title };
     let page = page::report(&registry, &request, &context.environment.stamp)?;
     save(&args.output, page.as_bytes())?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use reg::digits::{counted, size};
-use reg::lineage::{RemovalPlan, RemoveError, plan_removal, remove, undo_removal};
+use reg::lineage::{RemovalPlan, plan_removal, remove, undo_removal};
 use reg::records::Kind;
 use reg::registry::{Registry, RegistryError};
 use reg::training::unfinished::{self, UnfinishedTraining};
@@ -13,25 +13,25 @@ use super::error::Failure;
 use super::output::Reply;
 use super::{Context, complete};
 
-/// Remove runs with what was made of them alone: predictions, tables, notes, checkpoint; also an interrupted or
-/// failed training
+/// Remove runs and everything that depends on them alone: predictions, tables, notes, checkpoint; also
+/// interrupted or failed trainings
 ///
-/// A run that another result depends on is not removed: a comparison with other runs (unless --with-tables removes
-/// it, too), a run that was fine-tuned from its weights. A removal is recorded, so that a rebuilt index or a pull
-/// does not bring the run back; `reg gc` frees the space, and until then --undo takes the removal back. The same
-/// training run again restores the run.
+/// A run is not removed if another result depends on it, such as a run that was fine-tuned from its weights
+/// or a comparison with other runs (--with-tables also removes comparisons). A removal is recorded, so that a
+/// rebuilt index or a pull does not bring the run back. `reg gc` frees the space; until then --undo undoes
+/// the removal. Training the run again restores it at any time.
 #[derive(clap::Args)]
 pub(crate) struct RmArgs {
     /// Names or ids of runs, unfinished trainings, predictions, tables or weights
     #[arg(required = true, value_name = "RUN", add = complete::runs())]
     ids: Vec<String>,
-    /// Also remove tables that compare it with results that stay
+    /// Also remove tables that compare the run with results that stay
     #[arg(long)]
     with_tables: bool,
-    /// Print what would be removed and the space that would come free, and remove nothing
+    /// Print what would be removed and the space that would be freed, and remove nothing
     #[arg(long)]
     dry_run: bool,
-    /// Take a removal back, with everything that the same command removed
+    /// Undo a removal, with everything that the same command removed
     #[arg(long, conflicts_with_all = ["with_tables", "dry_run"])]
     undo: bool,
 }
@@ -122,22 +122,13 @@ fn describe(plan: &RemovalPlan, trainings: &[UnfinishedTraining], freed: u64, dr
     if !plan.records.is_empty() {
         let (objects, bytes) = (counted(plan.objects, "object"), size(plan.bytes));
         lines.push(match dry_run {
-            true => format!("{objects} would come free with the next `reg gc`: {bytes}"),
-            false => format!("{objects} come free with `reg gc`: {bytes}"),
+            true => format!("the next `reg gc` would free {objects}: {bytes}"),
+            false => format!("`reg gc` frees {objects}: {bytes}"),
         });
     }
     if freed > 0 {
-        let would = if dry_run { "would come" } else { "came" };
-        lines.push(format!("{} of unfinished trainings {would} free at once", size(freed)));
+        let would = if dry_run { "would be" } else { "were" };
+        lines.push(format!("{} of unfinished trainings {would} freed at once", size(freed)));
     }
     lines.join("\n")
-}
-
-impl From<RemoveError> for Failure {
-    fn from(e: RemoveError) -> Self {
-        match e {
-            RemoveError::Registry(e) => e.into(),
-            e => Failure::new(e.to_string(), e.hint()),
-        }
-    }
 }

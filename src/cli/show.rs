@@ -20,10 +20,10 @@ use super::error::Failure;
 use super::output::{self, Reply, TableFormat};
 use super::{Context, complete, marks};
 
-/// Show a run, split, data set or table as a page: what it is, what it was made of, what was made of it, the command
+/// Show a run, split, data set or table as a page: its content, inputs, dependent results and command
 ///
-/// Of a run: data, settings with those that are not the default, result, learning curves. Other records are shown as
-/// JSON; `reg --json show` and `reg cat` give the record itself.
+/// The page of a run has data, settings (those that are not the default are marked), results and learning
+/// curves. Records of other kinds are shown as JSON; `reg --json show` and `reg cat` print the record itself.
 #[derive(clap::Args)]
 pub(crate) struct ShowArgs {
     /// Name or id

@@ -20,10 +20,10 @@ use super::{Context, Moving, complete, marks};
 pub(crate) enum SplitCommand {
     /// Draw random train/val/test subsets by patient: re-samplings, which may overlap, or true folds
     ///
-    /// With --scheme resample, each of --folds re-samplings is drawn by itself, so the test images of two of them
-    /// overlap. With --scheme k-fold, every patient is a test patient in exactly one fold; the folds have equally
-    /// many test images, give or take one patient, and the validation images of a fold are drawn from the patients
-    /// that it does not test.
+    /// With --scheme resample, the re-samplings are drawn independently, so their test images overlap. With
+    /// --scheme k-fold, every patient is a test patient in exactly one fold. The folds have the same number
+    /// of test images, up to the images of one patient, and the validation images of a fold are drawn from
+    /// the patients that the fold does not test.
     Make {
         /// Name or id of the data set
         #[arg(add = complete::datasets())]
@@ -34,8 +34,9 @@ pub(crate) enum SplitCommand {
         /// Number of re-samplings, or of folds with --scheme k-fold
         #[arg(long, default_value_t = 5)]
         folds: u32,
-        /// Percentages of the images: training/validation/test (default 70/10/20); with --scheme k-fold, where the
-        /// number of folds determines the test share, the parts of the rest: training/validation (default 70/10)
+        /// Percentages of the images: training/validation/test (default 70/10/20). With --scheme k-fold, the
+        /// number of folds determines the test share: give the parts of the rest, training/validation
+        /// (default 70/10)
         #[arg(long)]
         ratios: Option<String>,
         /// Seed of the random draw
@@ -61,7 +62,7 @@ pub(crate) enum SplitCommand {
         /// Share of the listed training images to use for validation, split by patient
         #[arg(long, default_value_t = 0.125, value_name = "F")]
         val_fraction: f64,
-        /// Seed of that split
+        /// Seed of that draw
         #[arg(long, default_value_t = 1)]
         seed: u64,
         /// Name of the split
@@ -79,7 +80,7 @@ pub(crate) enum SplitCommand {
         #[arg(long, value_enum, default_value = "text")]
         format: TableFormat,
     },
-    /// Check that no patient and no image is in two subsets at once; exit code 3 if one is
+    /// Check that no patient and no image is in two subsets; exit code 3 if one is
     ///
     /// Patients are compared by their numbers, images by their bytes, and by their pixels as far as these are known:
     /// from `reg ingest --check full`, or from --pixels.
@@ -87,7 +88,8 @@ pub(crate) enum SplitCommand {
         /// Name or id of the split
         #[arg(add = complete::splits())]
         split: String,
-        /// Decode the images whose pixels are not known yet (about 5 ms each) and record the hashes of the pixels of all
+        /// Decode the images whose pixels are not known yet (about 5 ms each) and record the pixel hashes of
+        /// all images
         #[arg(long)]
         pixels: bool,
     },

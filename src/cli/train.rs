@@ -8,7 +8,7 @@ use reg::digits::counted;
 use reg::hash::Id;
 use reg::limits;
 use reg::network;
-use reg::records::{AucTable, Dataset, Incomparable, Init, Predictions, Split, Weights};
+use reg::records::{AucTable, Dataset, Incomparable, Init, LabelAuc, Predictions, Split, Weights};
 use reg::registry::Registry;
 use reg::report::{Cell, Column, ReportTable, results};
 use reg::training::config::{Overrides, network_file, resolve};
@@ -22,10 +22,11 @@ use super::error::Failure;
 use super::output::{Reply, TableFormat};
 use super::{Context, Moving, complete, marks};
 
-/// Train a model, select the best epoch by validation loss, score the test images and compute the AUC table
+/// Train a model, select the best epoch by validation loss, score test and validation images, compute the AUC table and
+/// choose thresholds
 ///
-/// The same training run again is answered from the registry at once; an interrupted one resumes where it stopped.
-/// Both end with the same bytes.
+/// A repeated training is answered from the registry at once; an interrupted one resumes where it stopped. In
+/// both cases the result has the same bytes.
 #[derive(clap::Args)]
 #[command(after_long_help = settings_help())]
 pub(crate) struct TrainArgs {
@@ -70,8 +71,8 @@ pub(crate) struct TrainArgs {
     /// Use withdrawn images anyway; results are flagged
     #[arg(long)]
     allow_withdrawn: bool,
-    /// Name of the run; default: MODEL-SPLIT-fFOLD, or MODEL-SPLIT if the split has one division, then -seedN for
-    /// another seed than 1
+    /// Name of the run; default: MODEL-SPLIT-fFOLD, or MODEL-SPLIT if the split has a single fold; -seedN is
+    /// added if the seed is not 1
     #[arg(long)]
     name: Option<String>,
     #[command(flatten)]
@@ -84,8 +85,8 @@ pub(crate) struct TrainArgs {
 fn model_help() -> String {
     let names: Vec<&str> = network::bases().collect();
     format!(
-        "The network: {}; one with three channels optionally with -1channel or -large, then one with images \
-         optionally with -meta. Or a file NAME.toml with the layers of your own",
+        "The network: {}. A network with three channels can take the suffix -1channel or -large, a network with \
+         images then also -meta. Or a file NAME.toml with the layers of your own network",
         names.join(", ")
     )
 }
@@ -205,6 +206,13 @@ pub(crate) fn run(context: &Context, args: TrainArgs) -> Result<Reply, Failure> 
         "mean_over": trained.test.auc.mean_over,
         "constant": constant_labels(&trained.test.auc),
         "unfair": incomparable,
+        "validation": {
+            "predictions": trained.validation.predictions,
+            "table": trained.validation.table,
+            "auc": auc_json(&trained.validation.auc),
+            "mean_over": trained.validation.auc.mean_over,
+            "thresholds": thresholds_json(&trained.validation.auc),
+        },
     });
     Ok(Reply::new(text, json).marked(&marks))
 }
@@ -271,6 +279,21 @@ pub(super) fn auc_json(table: &AucTable) -> Value {
         table.labels.iter().map(|label| (label.label.clone(), json!(label.auc))).collect();
     map.insert("mean".to_owned(), json!(table.mean));
     Value::Object(map)
+}
+
+/// The operating point, and the threshold of each label; `None` where none was chosen.
+pub(super) fn thresholds_json(table: &AucTable) -> Option<Value> {
+    let of_label = |label: &LabelAuc| {
+        let mut value = json!(label.threshold);
+        if label.threshold.is_some() {
+            value["positives"] = json!(label.positives);
+            value["negatives"] = json!(label.negatives);
+            value["positive_patients"] = json!(label.positive_patients);
+        }
+        (label.label.clone(), value)
+    };
+    let labels: Map<String, Value> = table.labels.iter().map(of_label).collect();
+    Some(json!({ "operating_point": table.operating_point?, "labels": labels }))
 }
 
 /// Labels for which all images have the same score.

@@ -8,12 +8,13 @@ use serde_json::json;
 use super::error::Failure;
 use super::output::{Reply, in_json};
 
-/// Trust a registry of another account, so that it is used without --registry; without DIR, list the trusted ones
+/// Trust a registry of another account, so that it is used without --registry; without DIR, list the trusted
+/// registries
 #[derive(clap::Args)]
 pub(crate) struct TrustArgs {
     /// The registry
     dir: Option<PathBuf>,
-    /// Trust it no longer
+    /// Stop trusting the registry
     #[arg(long, requires = "dir")]
     revoke: bool,
 }

@@ -24,41 +24,28 @@ const LEVEL: f64 = 0.95;
 
 /// A cell, prepared for resampling.
 struct Sample {
-    /// Index of each image's patient.
+    /// Number of each image's patient.
     patients: Vec<u32>,
     /// One per label.
     labels: Vec<LabelSample>,
 }
 
-/// A label of a cell.
+/// A label of a cell, prepared for resampling.
 struct LabelSample {
-    /// Indices of the images whose label is known; `None` if all are known.
-    known: Option<Vec<u32>>,
-    /// Their scores.
+    /// The scores of the images whose label is known, by patient.
     order: InOrder,
     /// Patients with a positive and with a negative image.
     patients: [u64; 2],
 }
 
 impl LabelSample {
-    fn of(cell: &FoldScores, label: usize) -> Self {
-        let truth = &cell.truth[label];
-        let places = || (0..).zip(truth).filter(|(_, truth)| truth.is_some()).map(|(place, _)| place);
+    /// `patients` has the number of each image's patient, from 0 to below `count`.
+    fn of(cell: &FoldScores, label: usize, patients: &[u32], count: usize) -> Self {
         let known = cell.known(label);
+        let of_known: Vec<u32> = known.places.iter().map(|place| patients[*place]).collect();
         LabelSample {
-            known: (known.truth.len() < truth.len()).then(|| places().collect()),
             patients: patients_of(cell, &known),
-            order: InOrder::new(&known.scores, &known.truth),
-        }
-    }
-
-    fn auc(&self, weights: &[u32]) -> Option<f64> {
-        match &self.known {
-            None => self.order.auc(weights),
-            Some(known) => {
-                let weights: Vec<u32> = known.iter().map(|place| weights[*place as usize]).collect();
-                self.order.auc(&weights)
-            }
+            order: InOrder::of_patients(&known.scores, &known.truth, &of_known, count),
         }
     }
 }
@@ -71,26 +58,29 @@ pub(super) fn bootstrap(
     seed: u64,
     paired: bool,
 ) -> Bootstrap {
-    let cells = || columns.iter().flat_map(|column| column.folds.values());
+    let cells = || columns.iter().flat_map(ModelColumn::cells);
     let patients: BTreeSet<&PatientId> =
         cells().flat_map(|cell| cell.image_rows().map(|row| &row.patient)).collect();
     let patients: Vec<&PatientId> = patients.into_iter().collect();
-    let sample = |cell: &FoldScores| Sample {
-        patients: cell
-            .image_rows()
-            .map(|row| patients.partition_point(|patient| **patient < row.patient) as u32)
-            .collect(),
-        labels: (0..cell.labels.len()).into_par_iter().map(|label| LabelSample::of(cell, label)).collect(),
+    let sample = |cell: &FoldScores| {
+        let number = |patient: &PatientId| patients.partition_point(|other| *other < patient) as u32;
+        let of_images: Vec<u32> = cell.image_rows().map(|row| number(&row.patient)).collect();
+        let label = |label| LabelSample::of(cell, label, &of_images, patients.len());
+        let labels = (0..cell.labels.len()).into_par_iter().map(label).collect();
+        Sample { patients: of_images, labels }
     };
-    let samples: Vec<Vec<Sample>> =
-        columns.iter().map(|column| column.folds.values().map(sample).collect()).collect();
+    // `[columns, folds, seeds]`.
+    let samples: Vec<Vec<Vec<Sample>>> = columns
+        .iter()
+        .map(|column| column.folds.values().map(|cell| cell.seeds().iter().map(sample).collect()).collect())
+        .collect();
     let quantities: Vec<Quantity> = (0..labels.len()).map(Quantity::Label).chain([Quantity::Mean]).collect();
     let strata: Vec<Vec<Vec<u32>>> = quantities
         .iter()
         .map(|quantity| match quantity {
             Quantity::Label(label) => {
                 let mut is_positive = vec![false; patients.len()];
-                for (cell, sample) in cells().zip(samples.iter().flatten()) {
+                for (cell, sample) in cells().zip(samples.iter().flatten().flatten()) {
                     let positive = sample.patients.iter().zip(&cell.truth[*label]);
                     positive
                         .filter(|(_, truth)| **truth == Some(true))
@@ -107,7 +97,12 @@ pub(super) fn bootstrap(
     let covered: Vec<Vec<Vec<bool>>> = samples
         .iter()
         .map(|folds| {
-            folds.iter().map(|fold| fold.aucs(&once, None).iter().map(Option::is_some).collect()).collect()
+            // An AUC is defined with every seed or with none.
+            let covered = |seeds: &Vec<Sample>| {
+                let aucs = seeds.first().map_or(Vec::new(), |seed| seed.aucs(&once, None));
+                aucs.iter().map(Option::is_some).collect()
+            };
+            folds.iter().map(covered).collect()
         })
         .collect();
     let of_draw = |quantity: Quantity, times: &[u32]| -> Vec<Option<f64>> {
@@ -187,40 +182,48 @@ enum Quantity {
 impl Sample {
     /// The AUCs with each patient counted as often as in `times`, of all labels or of one.
     fn aucs(&self, times: &[u32], only: Option<usize>) -> Vec<Option<f64>> {
-        let weights: Vec<u32> = self.patients.iter().map(|patient| times[*patient as usize]).collect();
         match only {
-            Some(label) => vec![self.labels[label].auc(&weights)],
-            None => self.labels.iter().map(|label| label.auc(&weights)).collect(),
+            Some(label) => vec![self.labels[label].order.auc(times)],
+            None => self.labels.iter().map(|label| label.order.auc(times)).collect(),
         }
     }
 }
 
-/// The value of a column in a resample; `None` where an AUC that the original images have is undefined.
-fn value(folds: &[Sample], covered: &[Vec<bool>], quantity: Quantity, times: &[u32]) -> Option<f64> {
+/// The value of a column in a resample; `None` where an AUC that the original images have is undefined. That of a fold is the
+/// mean over its seeds.
+fn value(folds: &[Vec<Sample>], covered: &[Vec<bool>], quantity: Quantity, times: &[u32]) -> Option<f64> {
     let mut of_folds = Vec::new();
-    for (sample, covered) in folds.iter().zip(covered) {
-        match quantity {
-            Quantity::Label(label) if covered[label] => {
-                of_folds.push(Some(sample.aucs(times, Some(label))[0]?))
-            }
-            Quantity::Label(_) => {}
-            Quantity::Mean => {
-                let aucs = sample.aucs(times, None);
-                let of_labels = aucs.into_iter().zip(covered).filter(|(_, covered)| **covered);
-                let of_labels: Vec<Option<f64>> = of_labels.map(|(auc, _)| auc).collect();
-                if of_labels.iter().any(Option::is_none) {
-                    return None;
+    for (seeds, covered) in folds.iter().zip(covered) {
+        if matches!(quantity, Quantity::Label(label) if !covered[label]) {
+            continue;
+        }
+        let mut of_seeds = Vec::new();
+        for sample in seeds {
+            match quantity {
+                Quantity::Label(label) => of_seeds.push(Some(sample.aucs(times, Some(label))[0]?)),
+                Quantity::Mean => {
+                    let aucs = sample.aucs(times, None);
+                    let of_labels = aucs.into_iter().zip(covered).filter(|(_, covered)| **covered);
+                    let of_labels: Vec<Option<f64>> = of_labels.map(|(auc, _)| auc).collect();
+                    if of_labels.iter().any(Option::is_none) {
+                        return None;
+                    }
+                    of_seeds.extend(stats::summarize(&of_labels).mean.map(Some));
                 }
-                of_folds.extend(stats::summarize(&of_labels).mean.map(Some));
             }
         }
+        of_folds.extend(stats::summarize(&of_seeds).mean.map(Some));
     }
     stats::summarize(&of_folds).mean
 }
 
 /// Whether there are patients enough of both classes for percentiles, in every fold and label of the value.
-fn enough_patients(samples: &[Vec<Sample>], covered: &[Vec<Vec<bool>>], quantity: Quantity) -> bool {
-    let folds = samples.iter().zip(covered).flat_map(|(folds, covered)| folds.iter().zip(covered));
+fn enough_patients(samples: &[Vec<Vec<Sample>>], covered: &[Vec<Vec<bool>>], quantity: Quantity) -> bool {
+    // The seeds of a fold have the same images.
+    let folds = samples.iter().zip(covered).flat_map(|(folds, covered)| {
+        let first = folds.iter().filter_map(|seeds| seeds.first());
+        first.zip(covered)
+    });
     folds.into_iter().all(|(sample, covered)| {
         let labels = sample.labels.iter().zip(covered).enumerate();
         let asked = labels.filter(|(label, (_, covered))| {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::{CompareError, Grouping, Input};
 use crate::hash::Id;
-use crate::records::{Dataset, Division, ImageRow, Manifest, PatientId, Predictions};
+use crate::records::{
+    Dataset, Division, ImageRow, Manifest, PatientId, Predictions, ScoreSource, Spec, different_settings,
+};
 use crate::registry::Objects;
 use crate::scores::truth;
 
@@ -15,11 +17,13 @@ pub(super) struct ComparedImages {
     pub(super) manifest: Manifest,
 }
 
-/// One model on one fold.
+/// One model on one fold, with one seed.
 #[derive(Clone)]
 pub(super) struct FoldScores {
     pub(super) id: Id<Predictions>,
     pub(super) predictions: Predictions,
+    /// The seed of its training; `None` for scores of another tool and for means.
+    pub(super) seed: Option<u64>,
     /// What a division of their split is called.
     pub(super) division: Division,
     pub(super) images: Arc<ComparedImages>,
@@ -55,11 +59,74 @@ impl KnownLabels {
     }
 }
 
+/// One model on one fold: the scores of one or more seeds, of the same images and labels, ascending by seed.
+#[derive(Clone)]
+pub(super) struct SeedScores {
+    seeds: Vec<FoldScores>,
+}
+
+impl SeedScores {
+    /// What all seeds share: images, labels and division.
+    pub(super) fn shared(&self) -> &FoldScores {
+        &self.seeds[0]
+    }
+
+    /// The scores of each seed.
+    pub(super) fn seeds(&self) -> &[FoldScores] {
+        &self.seeds
+    }
+
+    /// Whether these are scores of the same setup and images with yet another seed.
+    fn takes(&self, objects: &dyn Objects, new: &FoldScores) -> Result<bool, CompareError> {
+        let first = self.shared();
+        let (a, b) = (&first.predictions, &new.predictions);
+        let is_new = new.seed.is_some() && self.seeds.iter().all(|known| known.seed != new.seed);
+        let is_alike = a.subset == b.subset
+            && a.scale == b.scale
+            && first.labels == new.labels
+            && first.seed.is_some()
+            && same_images(first, new);
+        if !is_new || !is_alike {
+            return Ok(false);
+        }
+        let specs = [a, b].map(|predictions| specs(objects, predictions));
+        let [ours, theirs] = specs;
+        Ok(ours?.iter().zip(theirs?).all(|(ours, theirs)| different_settings(ours, &theirs).is_none()))
+    }
+
+    fn add(&mut self, new: FoldScores) {
+        let place = self.seeds.partition_point(|known| known.seed < new.seed);
+        self.seeds.insert(place, new);
+    }
+
+    fn map(&self, change: impl Fn(&FoldScores) -> FoldScores) -> SeedScores {
+        SeedScores { seeds: self.seeds.iter().map(change).collect() }
+    }
+}
+
+/// The specs of the runs behind scores; none for another tool's.
+pub(super) fn specs(objects: &dyn Objects, predictions: &Predictions) -> Result<Vec<Spec>, CompareError> {
+    let runs = objects.scorers(predictions)?;
+    runs.into_iter().map(|run| Ok(objects.get(objects.get(run)?.spec)?)).collect()
+}
+
 /// One model: its cells by fold.
 #[derive(Clone)]
 pub(super) struct ModelColumn {
     pub(super) name: String,
-    pub(super) folds: BTreeMap<Option<u32>, FoldScores>,
+    pub(super) folds: BTreeMap<Option<u32>, SeedScores>,
+}
+
+impl ModelColumn {
+    /// What the seeds of each fold share.
+    pub(super) fn shared(&self) -> impl Iterator<Item = &FoldScores> {
+        self.folds.values().map(SeedScores::shared)
+    }
+
+    /// The scores of each fold and seed.
+    pub(super) fn cells(&self) -> impl Iterator<Item = &FoldScores> {
+        self.folds.values().flat_map(SeedScores::seeds)
+    }
 }
 
 impl FoldScores {
@@ -163,7 +230,8 @@ fn numbered_patients(manifest: &Manifest, rows: &[u32]) -> Vec<u32> {
     rows.iter().map(number).collect()
 }
 
-/// Reads scores and truth of all inputs and puts them into columns.
+/// Reads scores and truth of all inputs and puts them into columns. Runs of one column and fold that differ in their seed
+/// only share a cell.
 pub(super) fn columns(
     objects: &dyn Objects,
     inputs: Vec<Input>,
@@ -173,25 +241,20 @@ pub(super) fn columns(
     let mut owners: BTreeMap<(usize, Option<u32>), String> = BTreeMap::new();
     let mut datasets: HashMap<Id<Dataset>, Arc<ComparedImages>> = HashMap::new();
     for input in inputs {
-        let Input { name, id, predictions } = input;
-        let key = match grouping {
+        let Input { name, label, id, predictions } = input;
+        let key = label.unwrap_or_else(|| match grouping {
             Grouping::Model => predictions.model.clone(),
             Grouping::Run => name.clone(),
-        };
+        });
         let place = columns.iter().position(|column| column.name == key).unwrap_or_else(|| {
             columns.push(ModelColumn { name: key.clone(), folds: BTreeMap::new() });
             columns.len() - 1
         });
         let fold = predictions.fold;
-        match columns[place].folds.get(&fold) {
-            // The same predictions given twice count once.
-            Some(cell) if cell.id == id => continue,
-            Some(_) => {
-                let a = owners.remove(&(place, fold)).unwrap_or_default();
-                let fold = columns[place].folds[&fold].place();
-                return Err(CompareError::SameCell { a, b: name, model: key, fold });
-            }
-            None => {}
+        let known = columns[place].folds.get(&fold);
+        // The same predictions given twice count once.
+        if known.is_some_and(|known| known.seeds.iter().any(|seed| seed.id == id)) {
+            continue;
         }
         let images = match datasets.get(&predictions.dataset) {
             Some(images) => images.clone(),
@@ -203,8 +266,18 @@ pub(super) fn columns(
                 images
             }
         };
-        owners.insert((place, fold), name);
-        columns[place].folds.insert(fold, cell(objects, id, predictions, images)?);
+        let new = cell(objects, id, predictions, images)?;
+        match columns[place].folds.get_mut(&fold) {
+            None => {
+                owners.insert((place, fold), name);
+                columns[place].folds.insert(fold, SeedScores { seeds: vec![new] });
+            }
+            Some(known) if known.takes(objects, &new)? => known.add(new),
+            Some(known) => {
+                let a = owners.remove(&(place, fold)).unwrap_or_default();
+                return Err(CompareError::SameCell { a, b: name, model: key, fold: known.shared().place() });
+            }
+        }
     }
     Ok(columns)
 }
@@ -221,7 +294,14 @@ pub(super) fn cell(
     let division = split.map_or(Division::Published, |split| split.method.division());
     let labels = predictions.labels.clone();
     let of = |label: &String| truth(&images.dataset, &images.manifest, &scores, label);
+    let seed = match predictions.source {
+        ScoreSource::Run { run, .. } | ScoreSource::Program { run, .. } => {
+            Some(objects.get(objects.get(run)?.spec)?.seed())
+        }
+        ScoreSource::Mean { .. } | ScoreSource::Import { .. } => None,
+    };
     Ok(FoldScores {
+        seed,
         truth: labels.iter().map(of).collect(),
         scores: (0..labels.len()).map(|label| scores.column(label)).collect(),
         patients: numbered_patients(&images.manifest, &scores.rows),
@@ -236,7 +316,7 @@ pub(super) fn cell(
 
 /// The labels that every cell scores, in the order of the first.
 pub(super) fn shared_labels(columns: &[ModelColumn]) -> Vec<String> {
-    let mut cells = columns.iter().flat_map(|column| column.folds.values());
+    let mut cells = columns.iter().flat_map(ModelColumn::shared);
     let mut labels = cells.next().map_or(Vec::new(), |cell| cell.labels.clone());
     for cell in cells {
         labels.retain(|label| cell.labels.contains(label));
@@ -246,7 +326,8 @@ pub(super) fn shared_labels(columns: &[ModelColumn]) -> Vec<String> {
 
 /// Restricts every cell to these labels, in this order.
 pub(super) fn select(columns: &mut [ModelColumn], labels: &[String]) {
-    columns.iter_mut().flat_map(|column| column.folds.values_mut()).for_each(|cell| cell.select(labels));
+    let cells = columns.iter_mut().flat_map(|column| column.folds.values_mut());
+    cells.flat_map(|cell| &mut cell.seeds).for_each(|cell| cell.select(labels));
 }
 
 /// The columns restricted to the folds and images that all of them scored: paired statistics are computed from
@@ -260,7 +341,7 @@ pub(super) fn common(columns: &[ModelColumn]) -> Vec<ModelColumn> {
         column.folds.retain(|fold, _| shared.contains(fold) && !single.contains(fold));
     }
     for fold in &shared {
-        let cells: Vec<&FoldScores> = columns.iter().map(|column| &column.folds[fold]).collect();
+        let cells: Vec<&FoldScores> = columns.iter().map(|column| column.folds[fold].shared()).collect();
         if cells.windows(2).all(|pair| same_images(pair[0], pair[1])) {
             continue;
         }
@@ -270,7 +351,7 @@ pub(super) fn common(columns: &[ModelColumn]) -> Vec<ModelColumn> {
             rows.retain(|row| own.contains(row));
         }
         for column in &mut common {
-            let cell = column.folds[fold].restrict(&rows, cells[0]);
+            let cell = column.folds[fold].map(|cell| cell.restrict(&rows, cells[0]));
             column.folds.insert(*fold, cell);
         }
     }

@@ -8,12 +8,13 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::CompareError;
-use super::columns::{FoldScores, ModelColumn, same_images};
+use super::columns::{FoldScores, ModelColumn, same_images, specs};
 use super::seen::{self, Leaks, PixelSource};
 use crate::digits::{counted, thousands};
 use crate::hash::{Hash, Id};
 use crate::records::{
-    Incomparable, IncomparableKind, PublishedModel, Spec, Split, Subset, different_settings,
+    Incomparable, IncomparableKind, Predictions, PublishedModel, ScoreSource, Spec, Split, Subset,
+    different_settings,
 };
 use crate::registry::Objects;
 use crate::split::{PublishedLists, names_hash};
@@ -35,14 +36,15 @@ pub(super) fn check(
     }
     for b in rest {
         if !a.folds.keys().eq(b.folds.keys()) {
-            let names = |column: &ModelColumn| {
-                column.folds.values().map(FoldScores::place).collect::<Vec<_>>().join(", ")
-            };
+            let names =
+                |column: &ModelColumn| column.shared().map(FoldScores::place).collect::<Vec<_>>().join(", ");
             let why = format!("{} has {}, and {} has {}", a.name, names(a), b.name, names(b));
             incomparable.push(Incomparable { kind: IncomparableKind::DifferentFolds, why });
         }
         for (fold, cell) in &b.folds {
-            let Some(difference) = a.folds.get(fold).and_then(|expected| different_images(expected, cell))
+            let cell = cell.shared();
+            let expected = a.folds.get(fold);
+            let Some(difference) = expected.and_then(|expected| different_images(expected.shared(), cell))
             else {
                 continue;
             };
@@ -59,40 +61,55 @@ pub(super) fn check(
 /// Why the folds of a column are not folds of one experiment: one data set and split, scored by one kind of
 /// tool, trained with the same settings. A mean over anything else has no meaning.
 fn mixed(objects: &dyn Objects, column: &ModelColumn) -> Result<Option<String>, CompareError> {
-    let mut cells = column.folds.iter();
-    let Some((_, a)) = cells.next() else { return Ok(None) };
-    let spec = |cell: &FoldScores| -> Result<Option<Spec>, CompareError> {
-        let Some(run) = cell.predictions.source.run() else { return Ok(None) };
-        Ok(Some(objects.get(objects.get(run)?.spec)?))
-    };
-    let expected = spec(a)?;
-    for (_, b) in cells {
+    // Those of one fold differ in their seed only.
+    let mut cells = column.shared();
+    let Some(a) = cells.next() else { return Ok(None) };
+    let expected = specs(objects, &a.predictions)?;
+    for b in cells {
         let (x, y) = (&a.predictions, &b.predictions);
         let name = |id: Option<Hash>| id.map_or_else(|| "none".to_owned(), |id| id.short());
         let subset = |subset: Option<Subset>| subset.map_or("no subset", Subset::name).to_owned();
         let hash = |split: Option<Id<Split>>| split.map(|split| split.hash);
-        let own = spec(b)?;
         let (what, x, y) = if x.dataset != y.dataset {
             ("data set", x.dataset.hash.short(), y.dataset.hash.short())
         } else if x.split != y.split {
             ("split", name(hash(x.split)), name(hash(y.split)))
         } else if x.subset != y.subset {
             ("subset", subset(x.subset), subset(y.subset))
+        } else if source(x) != source(y) {
+            ("source", source(x).to_owned(), source(y).to_owned())
         } else {
-            let source =
-                |spec: &Option<Spec>| if spec.is_some() { "a run" } else { "another tool" }.to_owned();
-            match (&expected, &own) {
-                (None, None) => continue,
-                (Some(one), Some(other)) => match different_settings(one, other) {
-                    None => continue,
-                    Some((what, x, y)) => return Ok(Some(differing(&what, [a, b], [x, y]))),
-                },
-                _ => ("source", source(&expected), source(&own)),
+            match different_members(&expected, specs(objects, &b.predictions)?) {
+                None => continue,
+                Some((what, x, y)) => return Ok(Some(differing(&what, [a, b], [x, y]))),
             }
         };
         return Ok(Some(differing(what, [a, b], [x, y])));
     }
     Ok(None)
+}
+
+fn source(predictions: &Predictions) -> &'static str {
+    match predictions.source {
+        ScoreSource::Run { flipped: false, .. } | ScoreSource::Program { .. } => "a run",
+        ScoreSource::Run { flipped: true, .. } => "a run on mirrored images",
+        ScoreSource::Mean { .. } => "an ensemble",
+        ScoreSource::Import { .. } => "another tool",
+    }
+}
+
+/// In what the trainings behind two scores differ. An ensemble has one for each of its members, in any order.
+fn different_members(expected: &[Spec], mut own: Vec<Spec>) -> Option<(String, String, String)> {
+    if expected.len() != own.len() {
+        return Some(("number of runs".to_owned(), expected.len().to_string(), own.len().to_string()));
+    }
+    for spec in expected {
+        match own.iter().position(|other| different_settings(spec, other).is_none()) {
+            Some(place) => drop(own.swap_remove(place)),
+            None => return own.first().and_then(|other| different_settings(spec, other)),
+        }
+    }
+    None
 }
 
 fn differing(what: &str, [a, b]: [&FoldScores; 2], [x, y]: [String; 2]) -> String {
@@ -120,7 +137,7 @@ fn different_images(a: &FoldScores, b: &FoldScores) -> Option<String> {
 /// The labels that not all models score.
 pub(super) fn different_labels(columns: &[ModelColumn]) -> Option<Incomparable> {
     let cells: Vec<(&ModelColumn, &FoldScores)> =
-        columns.iter().flat_map(|column| column.folds.values().map(move |cell| (column, cell))).collect();
+        columns.iter().flat_map(|column| column.shared().map(move |cell| (column, cell))).collect();
     let (a, first) = cells.first()?;
     let set = |cell: &FoldScores| cell.labels.iter().cloned().collect::<BTreeSet<String>>();
     let (b, other) = cells.iter().find(|(_, cell)| set(cell) != set(first))?;
@@ -142,7 +159,7 @@ pub(super) fn published(
     models: &[PublishedModel],
     lists: &PublishedLists,
 ) -> Result<Vec<Incomparable>, CompareError> {
-    let cells: Vec<&FoldScores> = columns.iter().flat_map(|column| column.folds.values()).collect();
+    let cells: Vec<&FoldScores> = columns.iter().flat_map(ModelColumn::shared).collect();
     let is_asked = models.iter().any(|model| model.split == OFFICIAL_SPLIT);
     let mut differences = Vec::new();
     for cell in cells.iter().filter(|_| is_asked) {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::escape::shell;
 use crate::index::IndexError;
-use crate::records::{Incomparable, IncomparableKind};
+use crate::records::{Incomparable, IncomparableKind, Subset};
 use crate::registry::RegistryError;
 use crate::scores::ScoreError;
 
@@ -28,8 +28,13 @@ pub enum CompareError {
         source: std::io::Error,
     },
     /// A run without predictions of the subset.
-    #[error("run {0} has no predictions of its test images")]
-    NoPredictions(String),
+    #[error("run {run} has no predictions of its {} images", subset.in_words())]
+    NoPredictions {
+        /// The run.
+        run: String,
+        /// The subset.
+        subset: Subset,
+    },
     /// Neither a run nor predictions.
     #[error("`{text}` is a {kind}; only runs and predictions can be compared")]
     NotComparable {
@@ -119,8 +124,15 @@ impl CompareError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             CompareError::Score(e) => return e.hint(),
-            CompareError::NoPredictions(run) => return Some(format!("`reg eval {}` makes them", shell(run))),
-            CompareError::SameCell { .. } => "give each its own column: add `--by run`",
+            CompareError::NoPredictions { run, subset: Subset::Test } => {
+                return Some(format!("`reg eval {}` makes them", shell(run)));
+            }
+            CompareError::NoPredictions { run, subset } => {
+                return Some(format!("`reg eval {} --subset {}` makes them", shell(run), subset.name()));
+            }
+            CompareError::SameCell { .. } => {
+                "give each its own column with `--by run`, or name the columns: --label NAME=RUN,RUN"
+            }
             CompareError::NoSuchColumn { columns, .. } => match columns.as_slice() {
                 [a, b, ..] => {
                     return Some(format!(

@@ -3,11 +3,11 @@
 use rayon::prelude::*;
 
 use super::CompareError;
-use super::columns::{FoldScores, ModelColumn};
-use super::placed::{patients_of, place, std_error};
+use super::columns::{FoldScores, ModelColumn, SeedScores};
+use super::placed::{patients_of, place_seeds, std_error};
 use crate::records::{ComparedModel, ConstantScores, LabelSpread, Pooling, ScoreSource, Variance};
 use crate::registry::Objects;
-use crate::scores::{spread, subset_images};
+use crate::scores::{spread_of_seeds, subset_images};
 use crate::stats::{self, Estimate, PatientPlacements};
 
 /// Evaluates a column. The AUCs are undefined in folds that the model does not have.
@@ -18,7 +18,7 @@ pub(super) fn evaluate(
     labels: &[String],
     variance: Variance,
 ) -> Result<ComparedModel, CompareError> {
-    let cells: Vec<Option<&FoldScores>> = folds.iter().map(|fold| column.folds.get(fold)).collect();
+    let cells: Vec<Option<&SeedScores>> = folds.iter().map(|fold| column.folds.get(fold)).collect();
     // `[folds, labels]`.
     let evaluated: Vec<Vec<LabelOfFold>> = cells
         .iter()
@@ -31,7 +31,8 @@ pub(super) fn evaluate(
         .collect();
     let each = labels.iter().enumerate().map(|(i, label)| {
         let of_folds = || evaluated.iter().map(move |labels| &labels[i]);
-        let missing: Vec<u64> = cells.iter().map(|cell| cell.map_or(0, |cell| cell.missing(i))).collect();
+        let missing = cells.iter().map(|cell| cell.map_or(0, |cell| cell.shared().missing(i)));
+        let missing: Vec<u64> = missing.collect();
         LabelSpread {
             label: label.clone(),
             positives: of_folds().map(|of| of.positives).collect(),
@@ -40,31 +41,47 @@ pub(super) fn evaluate(
             negative_patients: of_folds().map(|of| of.patients[1]).collect(),
             missing: if missing.iter().any(|missing| *missing > 0) { missing } else { Vec::new() },
             std_errors: of_folds().map(|of| std_error(variance, of.estimate())).collect(),
-            auc: spread(of_folds().map(|of| of.auc).collect()),
+            auc: spread_of_seeds(of_folds().map(|of| of.aucs.clone()).collect()),
         }
     });
     let labels: Vec<LabelSpread> = each.collect();
-    let means = (0..folds.len()).map(|fold| {
-        let of_fold: Vec<Option<f64>> = labels.iter().map(|label| label.auc.folds[fold]).collect();
-        stats::summarize(&of_fold).mean
+    let means = evaluated.iter().zip(&cells).map(|(labels, cell)| {
+        let seeds = cell.map_or(0, |cell| cell.seeds().len());
+        // The AUC of a label is defined with every seed or with none.
+        let of_seed = |seed: usize| {
+            let aucs: Vec<Option<f64>> = labels.iter().map(|label| label.aucs.get(seed).copied()).collect();
+            stats::summarize(&aucs).mean
+        };
+        (0..seeds).filter_map(of_seed).collect()
     });
     let mean_errors = evaluated.iter().map(|labels| {
         // All labels that have an AUC are placed.
         let placed: Vec<&PatientPlacements> = labels.iter().filter_map(|of| of.placed.as_ref()).collect();
         std_error(variance, stats::mean_auc(&placed))
     });
-    let imported = |cell: &FoldScores| matches!(cell.predictions.source, ScoreSource::Import { .. });
-    let program = |cell: &FoldScores| matches!(cell.predictions.source, ScoreSource::Program { .. });
+    let (mut imported, mut program) = (false, false);
+    for cell in column.cells() {
+        let sources = objects.sources(&cell.predictions)?;
+        imported |= sources.iter().any(|source| matches!(source, ScoreSource::Import { .. }));
+        program |= sources.iter().any(|source| matches!(source, ScoreSource::Program { .. }));
+    }
+    let shared: Vec<Option<&FoldScores>> = cells.iter().map(|cell| cell.map(SeedScores::shared)).collect();
+    let has_seeds = column.folds.values().any(|cell| cell.seeds().len() > 1);
+    let seeds = |cell: &Option<&SeedScores>| {
+        let seeds = cell.iter().flat_map(|cell| cell.seeds());
+        seeds.filter_map(|seed| seed.seed).collect()
+    };
     Ok(ComparedModel {
         name: column.name.clone(),
-        imported: column.folds.values().any(imported),
-        program: column.folds.values().any(program),
-        predictions: column.folds.values().map(|cell| cell.id).collect(),
+        imported,
+        program,
+        predictions: column.cells().map(|cell| cell.id).collect(),
+        seeds: if has_seeds { cells.iter().map(seeds).collect() } else { Vec::new() },
         validation: Vec::new(),
-        images: cells.iter().map(|cell| cell.map_or(0, |cell| cell.rows.len() as u64)).collect(),
-        of_images: of_images(objects, &cells)?,
-        patients: cells.iter().map(|cell| cell.map_or(0, |cell| cell.patient_count() as u64)).collect(),
-        mean: spread(means.collect()),
+        images: shared.iter().map(|cell| cell.map_or(0, |cell| cell.rows.len() as u64)).collect(),
+        of_images: of_images(objects, &shared)?,
+        patients: shared.iter().map(|cell| cell.map_or(0, |cell| cell.patient_count() as u64)).collect(),
+        mean: spread_of_seeds(means.collect()),
         mean_errors: mean_errors.collect(),
         labels,
     })
@@ -73,7 +90,8 @@ pub(super) fn evaluate(
 /// One label of a fold.
 #[derive(Default)]
 struct LabelOfFold {
-    auc: Option<f64>,
+    /// One for each seed; none where a class is missing.
+    aucs: Vec<f64>,
     positives: u64,
     negatives: u64,
     /// With a positive and with a negative image.
@@ -82,14 +100,18 @@ struct LabelOfFold {
 }
 
 impl LabelOfFold {
-    fn new(cell: &FoldScores, label: usize, variance: Variance) -> Self {
-        let known = cell.known(label);
+    fn new(cell: &SeedScores, label: usize, variance: Variance) -> Self {
+        let auc = |seed: &FoldScores| {
+            let known = seed.known(label);
+            stats::auc(&known.scores, &known.truth)
+        };
+        let known = cell.shared().known(label);
         LabelOfFold {
-            auc: stats::auc(&known.scores, &known.truth),
+            aucs: cell.seeds().iter().filter_map(auc).collect(),
             positives: known.positives(),
             negatives: known.negatives(),
-            patients: patients_of(cell, &known),
-            placed: place(cell, &known, variance),
+            patients: patients_of(cell.shared(), &known),
+            placed: place_seeds(cell, label, variance),
         }
     }
 
@@ -117,9 +139,10 @@ fn of_images(objects: &dyn Objects, cells: &[Option<&FoldScores>]) -> Result<Vec
 }
 
 /// Spearman's rank correlation of every pair of columns for each cell (a label of a fold, or all labels of a
-/// fold), averaged over all cells in which it is defined.
+/// fold), averaged over all cells in which it is defined. With several seeds, that of a cell is the mean over all pairs of
+/// a seed of one column and a seed of the other.
 ///
-/// Also returns the cells in which a column is constant and which are left out.
+/// Also returns the cells in which a column is constant, with any of its seeds, and which are left out.
 pub(super) fn spearman(
     columns: &[ModelColumn],
     labels: &[String],
@@ -132,19 +155,8 @@ pub(super) fn spearman(
         }
         Pooling::AllScores => folds.map(|fold| (*fold, None)).collect(),
     };
-    let matrices: Vec<Vec<Vec<Option<f64>>>> = cells
-        .par_iter()
-        .map(|(fold, label)| {
-            let scores: Vec<Vec<f64>> = columns
-                .iter()
-                .map(|column| match label {
-                    Some(label) => column.folds[fold].scores[*label].clone(),
-                    None => column.folds[fold].scores.concat(),
-                })
-                .collect();
-            stats::spearman_matrix(&scores.iter().map(Vec::as_slice).collect::<Vec<_>>())
-        })
-        .collect();
+    let matrices: Vec<Vec<Vec<Option<f64>>>> =
+        cells.par_iter().map(|(fold, label)| correlations(columns, *fold, *label)).collect();
     let n = columns.len();
     let mean = |i: usize, j: usize| {
         let values: Vec<Option<f64>> = matrices.iter().map(|matrix| matrix[i][j]).collect();
@@ -159,4 +171,29 @@ pub(super) fn spearman(
         })
     });
     ((0..n).map(|i| (0..n).map(|j| mean(i, j)).collect()).collect(), constant.collect())
+}
+
+/// The rank correlations of a cell, by column.
+fn correlations(columns: &[ModelColumn], fold: Option<u32>, label: Option<usize>) -> Vec<Vec<Option<f64>>> {
+    let (mut scores, mut owner) = (Vec::new(), Vec::new());
+    for (place, column) in columns.iter().enumerate() {
+        for seed in column.folds[&fold].seeds() {
+            owner.push(place);
+            scores.push(match label {
+                Some(label) => seed.scores[label].clone(),
+                None => seed.scores.concat(),
+            });
+        }
+    }
+    let of_seeds = stats::spearman_matrix(&scores.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    let seeds = |column: usize| (0..owner.len()).filter(|seed| owner[*seed] == column).collect();
+    let seeds: Vec<Vec<usize>> = (0..columns.len()).map(seeds).collect();
+    let of_pair = |i: usize, j: usize| {
+        let pairs = seeds[i].iter().flat_map(|a| seeds[j].iter().map(move |b| (*a, *b)));
+        // A column agrees with itself, whatever its seeds do.
+        let pairs = pairs.filter(|(a, b)| i != j || a == b);
+        let values = pairs.map(|(a, b)| of_seeds[a][b]).collect::<Option<Vec<f64>>>()?;
+        stats::summarize(&values.into_iter().map(Some).collect::<Vec<_>>()).mean
+    };
+    (0..columns.len()).map(|i| (0..columns.len()).map(|j| of_pair(i, j)).collect()).collect()
 }

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 
 use rayon::prelude::*;
 
-use super::columns::{FoldScores, ModelColumn};
-use super::placed::{patients_of, place, std_error};
+use super::columns::{FoldScores, ModelColumn, SeedScores};
+use super::placed::{patients_of, place_seeds_of, std_error};
 use crate::records::{Gender, GroupBy, GroupRow, GroupTest, ImageRow, Variance, ViewPosition};
 use crate::stats::{self, Estimate, FEWEST_PATIENTS};
 
 /// Evaluates every column within every group.
 pub(super) fn groups(columns: &[ModelColumn], by: &[GroupBy], variance: Variance) -> Vec<GroupRow> {
-    let cells: Vec<(GroupBy, &ModelColumn, Option<u32>, &FoldScores)> = by
+    let cells: Vec<(GroupBy, &ModelColumn, Option<u32>, &SeedScores)> = by
         .iter()
         .flat_map(|by| columns.iter().map(move |column| (*by, column)))
         .flat_map(|(by, column)| column.folds.iter().map(move |(fold, cell)| (by, column, *fold, cell)))
@@ -29,8 +29,8 @@ pub(super) fn tests(columns: &[ModelColumn], by: &[GroupBy], variance: Variance)
         .iter()
         .flat_map(|by| columns.iter().map(move |column| (*by, column)))
         .flat_map(|(by, column)| column.folds.iter().map(move |(fold, cell)| (by, column, *fold, cell)));
-    let cells: Vec<(GroupBy, &ModelColumn, Option<u32>, &FoldScores)> = cells.collect();
-    let of_cell = |(by, column, fold, cell): &(GroupBy, &ModelColumn, Option<u32>, &FoldScores)| {
+    let cells: Vec<(GroupBy, &ModelColumn, Option<u32>, &SeedScores)> = cells.collect();
+    let of_cell = |(by, column, fold, cell): &(GroupBy, &ModelColumn, Option<u32>, &SeedScores)| {
         tests_of_cell(*by, &column.name, *fold, cell, variance)
     };
     let mut rows: Vec<GroupTest> = cells.par_iter().flat_map_iter(of_cell).collect();
@@ -45,9 +45,10 @@ fn tests_of_cell(
     by: GroupBy,
     model: &str,
     fold: Option<u32>,
-    cell: &FoldScores,
+    seeds: &SeedScores,
     variance: Variance,
 ) -> Vec<GroupTest> {
+    let cell = seeds.shared();
     let members = members(by, cell);
     let known = members.iter().filter(|((place, _), _)| *place != UNKNOWN);
     // Of equally large groups the first.
@@ -56,7 +57,7 @@ fn tests_of_cell(
     };
     let of_group = |label: usize, places: &[usize]| {
         let known = cell.known_of(label, places.iter().copied());
-        (patients_of(cell, &known), place(cell, &known, variance))
+        (patients_of(cell, &known), place_seeds_of(seeds, label, places, variance))
     };
     let mut rows = Vec::new();
     for ((_, group), places) in members.iter().filter(|((_, group), _)| group != reference) {
@@ -102,16 +103,17 @@ fn of_cell(
     by: GroupBy,
     model: &str,
     fold: Option<u32>,
-    cell: &FoldScores,
+    seeds: &SeedScores,
     variance: Variance,
 ) -> Vec<GroupRow> {
+    let cell = seeds.shared();
     let mut rows = Vec::new();
     for ((_, group), places) in members(by, cell) {
         let patients: HashSet<u32> = places.iter().map(|place| cell.patients[*place]).collect();
         for (label, name) in cell.labels.iter().enumerate() {
             let known = cell.known_of(label, places.iter().copied());
             let [positive_patients, negative_patients] = patients_of(cell, &known);
-            let estimate = place(cell, &known, variance).and_then(|placed| placed.estimate());
+            let placed = place_seeds_of(seeds, label, &places, variance);
             let missing = (places.len() - known.truth.len()) as u64;
             rows.push(GroupRow {
                 by,
@@ -125,8 +127,8 @@ fn of_cell(
                 positive_patients,
                 negative_patients,
                 missing: (missing > 0).then_some(missing),
-                auc: stats::auc(&known.scores, &known.truth),
-                std_error: std_error(variance, estimate),
+                auc: placed.as_ref().map(|placed| placed.auc()),
+                std_error: std_error(variance, placed.and_then(|placed| placed.estimate())),
             });
         }
     }

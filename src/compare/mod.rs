@@ -12,6 +12,7 @@ mod metrics;
 mod paired;
 mod placed;
 mod published;
+mod ranking;
 mod recorded;
 mod seen;
 #[cfg(test)]
@@ -23,10 +24,11 @@ use std::path::PathBuf;
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::records::{
-    ComparedDivision, Comparison, Content, File, GroupBy, Incomparable, IncomparableKind, Kind, Pooling,
-    Predictions, Primary, PublishedModel, PublishedTable, SplitMethod, Subset, Table, Variance, rules,
+    ComparedDivision, Comparison, Content, File, GroupBy, Incomparable, IncomparableKind, Kind,
+    OperatingPoint, Pooling, Predictions, Primary, PublishedModel, PublishedTable, ScoreSource, SplitMethod,
+    Subset, Table, Variance, rules,
 };
-use crate::registry::{Objects, Registry, Stamp};
+use crate::registry::{Objects, Registry, RegistryError, Stamp};
 use crate::split::{OFFICIAL, PublishedLists};
 use columns::{FoldScores, ModelColumn};
 pub use curves::{PrecisionRecallCurve, RocCurve, precision_recall_curves, roc_curves};
@@ -49,6 +51,8 @@ pub enum Grouping {
 pub struct Input {
     /// Name in messages and, if columns are runs, in the table.
     pub name: String,
+    /// Name of its column, if one was given: a setup of which there are several runs.
+    pub label: Option<String>,
     /// Id of the predictions.
     pub id: Id<Predictions>,
     /// The predictions.
@@ -58,6 +62,16 @@ pub struct Input {
 impl Input {
     /// The test predictions meant by `text`: the newest ones of a run, or predictions themselves.
     pub fn resolve(registry: &Registry, view: &View, text: &str) -> Result<Self, CompareError> {
+        Input::of_subset(registry, view, text, Subset::Test)
+    }
+
+    /// The same for another subset of a run.
+    pub fn of_subset(
+        registry: &Registry,
+        view: &View,
+        text: &str,
+        subset: Subset,
+    ) -> Result<Self, CompareError> {
         let id = registry.resolve(view, text)?;
         let kind = view.kind(&id)?;
         let mut names = view.names_by_id()?;
@@ -66,16 +80,16 @@ impl Input {
             Some(Content::Predictions) => {
                 let predictions: Predictions = registry.get(Id::new(id))?;
                 let name = named(&predictions.source.run().map_or(id, |run| run.hash));
-                Ok(Input { name, id: Id::new(id), predictions })
+                Ok(Input { name, label: None, id: Id::new(id), predictions })
             }
             Some(Content::Run) => {
-                let test = registry
+                let found = registry
                     .referring::<Predictions>(view, &id)?
                     .into_iter()
-                    .rfind(|(_, predictions)| predictions.subset == Some(Subset::Test));
+                    .rfind(|(_, predictions)| predictions.is_plain(subset));
                 let (predictions_id, predictions) =
-                    test.ok_or_else(|| CompareError::NoPredictions(text.to_owned()))?;
-                Ok(Input { name: named(&id), id: predictions_id, predictions })
+                    found.ok_or_else(|| CompareError::NoPredictions { run: text.to_owned(), subset })?;
+                Ok(Input { name: named(&id), label: None, id: predictions_id, predictions })
             }
             Some(
                 Content::Dataset
@@ -114,8 +128,12 @@ pub struct CompareOptions {
     pub bootstrap: Option<(u32, u64)>,
     /// Whether to compute metrics besides the AUC.
     pub metrics: bool,
+    /// How the thresholds of the metrics are chosen on validation images.
+    pub operating_point: OperatingPoint,
     /// The share of positives for which predictive values are given besides that of the images.
     pub prevalence: Option<f64>,
+    /// Whether to rank the columns by their AUCs on validation images.
+    pub ranking: bool,
     /// Patient groups to evaluate separately.
     pub groups: Vec<GroupBy>,
     /// A file of published numbers, or `paper` or `paper-table4`.
@@ -136,7 +154,9 @@ impl Default for CompareOptions {
             margin: None,
             bootstrap: None,
             metrics: false,
+            operating_point: OperatingPoint::Youden,
             prevalence: None,
+            ranking: false,
             groups: Vec::new(),
             published: None,
             allow_incomparable: false,
@@ -155,8 +175,8 @@ pub enum Labels {
     These(Vec<String>),
 }
 
-/// Leaks of the scores of a single run: whether the run, or one from which its initial weights come, was trained or
-/// selected on patients of the scored images, or on these images under other patients' numbers.
+/// Leaks of the scores of a run or an ensemble: whether a run behind them, or one from which its initial weights come, was
+/// trained or selected on patients of the scored images, or on these images under other patients' numbers.
 pub fn leaks(registry: &Registry, predictions: Id<Predictions>) -> Result<Vec<Incomparable>, CompareError> {
     let view = registry.view()?;
     own_leaks(registry, predictions, PixelSource::In(registry, &view))
@@ -168,10 +188,10 @@ fn own_leaks(
     pixels: PixelSource<'_>,
 ) -> Result<Vec<Incomparable>, CompareError> {
     let record = objects.get(predictions)?;
-    if record.source.run().is_none() {
+    if let ScoreSource::Import { .. } = record.source {
         return Ok(Vec::new());
     }
-    let input = Input { name: record.model.clone(), id: predictions, predictions: record };
+    let input = Input { name: record.model.clone(), label: None, id: predictions, predictions: record };
     let columns = columns::columns(objects, vec![input], Grouping::Model)?;
     Ok(seen::leaks(objects, &columns, pixels)?.incomparable)
 }
@@ -188,6 +208,42 @@ pub fn compare(
     name: Option<&str>,
     stamp: &Stamp,
 ) -> Result<(Id<Table>, Comparison), CompareError> {
+    let (comparison, published) = assess(registry, inputs, options)?;
+    let view = registry.view()?;
+    let table = Table::Comparison(Box::new(comparison.clone()));
+    let id = Registry::id_of(&table)?;
+    // A known comparison can be returned even if the registry is not writable.
+    if name.is_none() && view.kind(&id.hash)?.is_some() && registry.store().contains(&id.hash) {
+        return Ok((id, comparison));
+    }
+    drop(view);
+    let mut transaction = registry.transaction()?;
+    if let Some(bytes) = published {
+        transaction.put_outside(&bytes)?;
+    }
+    let id = transaction.put(&table)?;
+    if let Some(name) = name {
+        transaction.name(name, id.hash)?;
+    }
+    transaction.commit(stamp)?;
+    Ok((id, comparison))
+}
+
+/// Compares models as [`compare`] does, and records nothing.
+pub fn preview(
+    registry: &Registry,
+    inputs: Vec<Input>,
+    options: &CompareOptions,
+) -> Result<Comparison, CompareError> {
+    Ok(assess(registry, inputs, options)?.0)
+}
+
+/// The comparison of inputs, and the file of published numbers in it.
+fn assess(
+    registry: &Registry,
+    inputs: Vec<Input>,
+    options: &CompareOptions,
+) -> Result<(Comparison, Option<Vec<u8>>), CompareError> {
     let first = inputs.first().ok_or(CompareError::Nothing)?.predictions.clone();
     let published = options.published.as_deref().map(published::read).transpose()?;
     let models = published.as_ref().map(|(_, models)| (models.as_slice(), &OFFICIAL));
@@ -200,24 +256,26 @@ pub fn compare(
         (bytes, PublishedTable { file, models })
     });
     let (file, published) = published.unzip();
-    let comparison = Comparison { dataset: first.dataset, subset: first.subset, published, ..comparison };
-    let table = Table::Comparison(Box::new(comparison.clone()));
-    let id = Registry::id_of(&table)?;
-    // A known comparison can be returned even if the registry is not writable.
-    if name.is_none() && view.kind(&id.hash)?.is_some() && registry.store().contains(&id.hash) {
-        return Ok((id, comparison));
+    Ok((Comparison { dataset: first.dataset, subset: first.subset, published, ..comparison }, file))
+}
+
+/// The recorded comparisons of exactly these predictions, oldest first, whatever was asked of them.
+pub fn comparisons_of(
+    registry: &Registry,
+    view: &View,
+    predictions: &[Id<Predictions>],
+) -> Result<Vec<(Id<Table>, Comparison)>, RegistryError> {
+    let Some(first) = predictions.first() else { return Ok(Vec::new()) };
+    let wanted: BTreeSet<Hash> = predictions.iter().map(|id| id.hash).collect();
+    let mut found = Vec::new();
+    for (id, table) in registry.referring::<Table>(view, &first.hash)? {
+        let Table::Comparison(comparison) = table else { continue };
+        let own = comparison.models.iter().flat_map(|model| &model.predictions).map(|id| id.hash);
+        if own.collect::<BTreeSet<_>>() == wanted {
+            found.push((id, *comparison));
+        }
     }
-    drop(view);
-    let mut transaction = registry.transaction()?;
-    if let Some(bytes) = file {
-        transaction.put_outside(&bytes)?;
-    }
-    let id = transaction.put(&table)?;
-    if let Some(name) = name {
-        transaction.name(name, id.hash)?;
-    }
-    transaction.commit(stamp)?;
-    Ok((id, comparison))
+    Ok(found)
 }
 
 /// Compares columns if they are comparable. Data set and subset are those of the first fold; the caller adds
@@ -231,7 +289,7 @@ fn compute(
 ) -> Result<Comparison, CompareError> {
     if options.shared_images {
         columns = columns::common(&columns);
-        if columns.iter().any(|column| column.folds.values().all(|cell| cell.rows.is_empty())) {
+        if columns.iter().any(|column| column.shared().all(|cell| cell.rows.is_empty())) {
             return Err(CompareError::NoSharedImage);
         }
     }
@@ -274,7 +332,7 @@ fn division(
     columns: &[ModelColumn],
 ) -> Result<Option<ComparedDivision>, CompareError> {
     let mut folds = Vec::new();
-    for cell in columns.iter().flat_map(|column| column.folds.values()) {
+    for cell in columns.iter().flat_map(ModelColumn::shared) {
         folds.push(match cell.predictions.split {
             Some(split) => matches!(objects.get(split)?.method, SplitMethod::KFold { .. }),
             None => false,
@@ -296,7 +354,7 @@ fn assemble(
     incomparable: Vec<Incomparable>,
     validation: Validation<'_>,
 ) -> Result<Comparison, CompareError> {
-    let first = columns[0].folds.values().next().ok_or(CompareError::Nothing)?;
+    let first = columns[0].shared().next().ok_or(CompareError::Nothing)?;
     let folds: BTreeSet<Option<u32>> =
         columns.iter().flat_map(|column| column.folds.keys().copied()).collect();
     let folds: Vec<Option<u32>> = folds.into_iter().collect();
@@ -304,7 +362,7 @@ fn assemble(
     let common = columns::common(columns);
     let paired = columns.iter().zip(&common).all(|(column, common)| {
         let same = |(a, b): (&FoldScores, &FoldScores)| columns::same_images(a, b);
-        column.folds.len() == common.folds.len() && column.folds.values().zip(common.folds.values()).all(same)
+        column.folds.len() == common.folds.len() && column.shared().zip(common.shared()).all(same)
     });
     let variance = options.variance;
     let evaluate = |column: &ModelColumn| evaluate::evaluate(objects, column, &folds, labels, variance);
@@ -317,17 +375,31 @@ fn assemble(
         }
     }
     let primary = options.primary.as_ref();
+    let no_finding = first.images.dataset.no_finding.clone();
+    let no_finding = no_finding.filter(|name| labels.contains(name));
+    // Without other labels there is no mean over pathologies.
+    let left_out = no_finding.as_deref().filter(|_| labels.len() > 1);
     // A variance over folds of different experiments has no meaning.
     let mixed = incomparable.iter().any(|incomparable| incomparable.kind == IncomparableKind::MixedFolds);
-    let resampled =
-        if paired && !mixed { paired::resampled(objects, &common, &models, primary)? } else { Vec::new() };
+    let resampled = if paired && !mixed {
+        paired::resampled(objects, &common, &models, left_out, primary)?
+    } else {
+        Vec::new()
+    };
     let mut metrics = Vec::new();
     if options.metrics {
         for (column, model) in columns.iter().zip(&mut models) {
-            let (rows, used) = metrics::metrics(objects, column, validation, options.bootstrap)?;
+            let (rows, used) =
+                metrics::metrics(objects, column, validation, options.operating_point, options.bootstrap)?;
             metrics.extend(rows);
             model.validation = used;
         }
+    }
+    let mut ranking = Vec::new();
+    if options.ranking {
+        let (ranked, used) = ranking::ranking(objects, columns, labels, validation)?;
+        ranking = ranked;
+        models.iter_mut().zip(used).for_each(|(model, used)| model.validation = used);
     }
     let (spearman, constant) = evaluate::spearman(&common, labels, options.pooling);
     Ok(Comparison {
@@ -337,22 +409,25 @@ fn assemble(
         shared_images: options.shared_images,
         division: division(objects, columns)?,
         variance,
-        no_finding: first.images.dataset.no_finding.clone().filter(|name| labels.contains(name)),
         primary: options.primary.clone(),
         margin: options.margin,
         models,
         spearman,
         constant,
         pooling: options.pooling,
-        delong: paired::paired(&common, labels, variance, primary),
+        delong: paired::paired(&common, labels, variance, left_out, primary),
+        no_finding,
         resampled,
         bootstrap: options
             .bootstrap
             .map(|(resamples, seed)| bootstrap::bootstrap(columns, labels, resamples, seed, paired)),
+        operating_point: Some(options.operating_point)
+            .filter(|at| options.metrics && *at != OperatingPoint::Youden),
         prevalence: options.prevalence.filter(|_| options.metrics),
         metrics,
         groups: groups::groups(columns, &options.groups, variance),
         group_tests: groups::tests(columns, &options.groups, variance),
+        ranking,
         published: None,
         incomparable,
         leak_check: None,

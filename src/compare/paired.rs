@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 
 use super::CompareError;
-use super::columns::{FoldScores, ModelColumn};
-use super::placed::{patients_of, place, std_error};
+use super::columns::ModelColumn;
+use super::placed::{patients_of, place_seeds, std_error};
 use crate::records::{ComparedModel, DelongRow, Primary, ResampledRow, Variance};
 use crate::registry::Objects;
 use crate::stats::{self, Estimate, FEWEST_PATIENTS, PatientPlacements};
@@ -25,17 +25,15 @@ pub(super) fn paired(
     columns: &[ModelColumn],
     labels: &[String],
     variance: Variance,
+    no_finding: Option<&str>,
     primary: Option<&Primary>,
 ) -> Vec<DelongRow> {
     let folds: Vec<Option<u32>> = columns[0].folds.keys().copied().collect();
     let places: Vec<(usize, Option<u32>)> =
         (0..labels.len()).flat_map(|label| folds.iter().map(move |fold| (label, *fold))).collect();
     let of_cell = |(label, fold): &(usize, Option<u32>)| {
-        let of_column = |column: &ModelColumn| {
-            let cell: &FoldScores = &column.folds[fold];
-            place(cell, &cell.known(*label), variance)
-        };
-        let first: &FoldScores = &columns[0].folds[fold];
+        let of_column = |column: &ModelColumn| place_seeds(&column.folds[fold], *label, variance);
+        let first = columns[0].folds[fold].shared();
         let patients = patients_of(first, &first.known(*label));
         let placed = columns.iter().map(of_column).collect::<Option<_>>()?;
         Some(Cell { label: *label, fold: *fold, patients, placed })
@@ -54,31 +52,36 @@ pub(super) fn paired(
         }
     }
     for fold in &folds {
-        let own: Vec<&Cell> = cells.iter().filter(|cell| cell.fold == *fold).collect();
-        let fewest = |class: usize| own.iter().map(|cell| cell.patients[class]).min();
-        let (Some(positive), Some(negative)) = (fewest(0), fewest(1)) else { continue };
-        for (a, b) in &pairs {
-            let both: Vec<_> = own.iter().map(|cell| (&cell.placed[*a], &cell.placed[*b])).collect();
-            let apart = stats::mean_difference(&both);
-            let of = RowOf { label: None, over: Some(own.len() as u32), fold: *fold };
-            let mean = |of: fn(&(&PatientPlacements, &PatientPlacements)) -> f64| {
-                stats::summarize(&both.iter().map(|pair| Some(of(pair))).collect::<Vec<_>>()).mean
-            };
-            let difference =
-                mean(|pair| pair.0.auc()).zip(mean(|pair| pair.1.auc())).map_or(0.0, |(x, y)| x - y);
-            rows.push(of.row(
-                (&columns[*a], &columns[*b]),
-                [positive, negative],
-                difference,
-                apart,
-                variance,
-            ));
+        for pathologies in [false, true] {
+            if pathologies && no_finding.is_none() {
+                continue;
+            }
+            let is_left_out = |cell: &Cell| pathologies && Some(labels[cell.label].as_str()) == no_finding;
+            let own = cells.iter().filter(|cell| cell.fold == *fold && !is_left_out(cell));
+            let own: Vec<&Cell> = own.collect();
+            let fewest = |class: usize| own.iter().map(|cell| cell.patients[class]).min();
+            let (Some(positive), Some(negative)) = (fewest(0), fewest(1)) else { continue };
+            for (a, b) in &pairs {
+                let both: Vec<_> = own.iter().map(|cell| (&cell.placed[*a], &cell.placed[*b])).collect();
+                let apart = stats::mean_difference(&both);
+                let of = RowOf { label: None, over: Some(own.len() as u32), fold: *fold };
+                let mean = |of: fn(&(&PatientPlacements, &PatientPlacements)) -> f64| {
+                    stats::summarize(&both.iter().map(|pair| Some(of(pair))).collect::<Vec<_>>()).mean
+                };
+                let difference =
+                    mean(|pair| pair.0.auc()).zip(mean(|pair| pair.1.auc())).map_or(0.0, |(x, y)| x - y);
+                let models = (&columns[*a], &columns[*b]);
+                let row = of.row(models, [positive, negative], difference, apart, variance);
+                rows.push(DelongRow { pathologies, ..row });
+            }
         }
     }
     // Over several folds the test over folds is the one that was named.
     let primary = primary.filter(|_| folds.len() == 1);
-    let is_primary =
-        |row: &DelongRow| row.label.is_none() && primary.is_some_and(|primary| primary.is_of(&row.a, &row.b));
+    let is_primary = |row: &DelongRow| {
+        let of_all = row.label.is_none() && !row.pathologies;
+        of_all && primary.is_some_and(|primary| primary.is_of(&row.a, &row.b))
+    };
     let family: Vec<usize> = (0..rows.len()).filter(|i| !is_primary(&rows[*i])).collect();
     let p: Vec<Option<f64>> = family.iter().map(|i| rows[*i].p).collect();
     for ((i, holm), bh) in family.iter().zip(stats::holm(&p)).zip(stats::benjamini_hochberg(&p)) {
@@ -114,6 +117,7 @@ impl RowOf {
             b: b.name.clone(),
             label: self.label,
             over: self.over,
+            pathologies: false,
             fold: self.fold,
             positive_patients,
             negative_patients,
@@ -132,6 +136,7 @@ pub(super) fn resampled(
     objects: &dyn Objects,
     columns: &[ModelColumn],
     models: &[ComparedModel],
+    no_finding: Option<&str>,
     primary: Option<&Primary>,
 ) -> Result<Vec<ResampledRow>, CompareError> {
     let folds = &columns[0].folds;
@@ -140,6 +145,7 @@ pub(super) fn resampled(
     }
     let (mut test, mut train) = (0, 0);
     for (fold, cell) in folds {
+        let cell = cell.shared();
         let (Some(split), Some(fold)) = (cell.predictions.split, fold) else { return Ok(Vec::new()) };
         let sizes = objects.get(split)?.folds;
         test += cell.rows.len() as u64;
@@ -153,16 +159,22 @@ pub(super) fn resampled(
     for (i, a) in models.iter().enumerate() {
         for b in &models[i + 1..] {
             let labels = a.labels.iter().zip(&b.labels);
-            let spreads = labels.map(|(x, y)| (Some(x.label.clone()), &x.auc, &y.auc));
+            let spreads =
+                labels.map(|(x, y)| (Some(x.label.clone()), false, x.auc.folds.clone(), y.auc.folds.clone()));
+            let all = (None, false, a.mean.folds.clone(), b.mean.folds.clone());
+            let pathologies = no_finding
+                .map(|left_out| (None, true, means_without(a, left_out), means_without(b, left_out)));
             let of_pair: Vec<ResampledRow> = spreads
-                .chain([(None, &a.mean, &b.mean)])
-                .filter_map(|(label, x, y)| {
-                    let both = x.folds.iter().zip(&y.folds).filter_map(|(x, y)| Some((*x)? - (*y)?));
+                .chain([all])
+                .chain(pathologies)
+                .filter_map(|(label, pathologies, x, y)| {
+                    let both = x.iter().zip(&y).filter_map(|(x, y)| Some((*x)? - (*y)?));
                     let test = stats::resampled_t(&both.collect::<Vec<_>>(), test_to_train)?;
                     Some(ResampledRow {
                         a: a.name.clone(),
                         b: b.name.clone(),
                         label,
+                        pathologies,
                         n: test.n as u32,
                         test_to_train,
                         difference: test.mean,
@@ -177,7 +189,8 @@ pub(super) fn resampled(
         }
     }
     let is_primary = |row: &ResampledRow| {
-        row.label.is_none() && primary.is_some_and(|primary| primary.is_of(&row.a, &row.b))
+        let of_all = row.label.is_none() && !row.pathologies;
+        of_all && primary.is_some_and(|primary| primary.is_of(&row.a, &row.b))
     };
     let family: Vec<usize> = (0..rows.len()).filter(|i| !is_primary(&rows[*i])).collect();
     let p: Vec<Option<f64>> = family.iter().map(|i| rows[*i].p).collect();
@@ -185,4 +198,13 @@ pub(super) fn resampled(
         (rows[*i].p_holm, rows[*i].p_bh) = (holm, bh);
     }
     Ok(rows)
+}
+
+/// The mean over all labels but one, of each fold.
+fn means_without(model: &ComparedModel, left_out: &str) -> Vec<Option<f64>> {
+    let of_fold = |fold: usize| {
+        let others = model.labels.iter().filter(|label| label.label != left_out);
+        stats::summarize(&others.map(|label| label.auc.folds[fold]).collect::<Vec<_>>()).mean
+    };
+    (0..model.mean.folds.len()).map(of_fold).collect()
 }

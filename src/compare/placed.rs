@@ -1,6 +1,6 @@
 //! Placements of scores, from which AUCs get their uncertainty, with patients or images as clusters.
 
-use super::columns::{FoldScores, KnownLabels};
+use super::columns::{FoldScores, KnownLabels, SeedScores};
 use crate::records::{StdError, Variance};
 use crate::stats::{Estimate, PatientPlacements};
 
@@ -14,6 +14,23 @@ pub(super) fn place(cell: &FoldScores, known: &KnownLabels, variance: Variance) 
         Variance::Delong => (known.places.iter().map(|place| *place as u32).collect(), cell.rows.len()),
     };
     PatientPlacements::new(&known.scores, &known.truth, &clusters, count)
+}
+
+/// Places the images of a label by the mean over the seeds, so that the AUC is the mean of those of the seeds.
+pub(super) fn place_seeds(cell: &SeedScores, label: usize, variance: Variance) -> Option<PatientPlacements> {
+    place_seeds_of(cell, label, &(0..cell.shared().rows.len()).collect::<Vec<_>>(), variance)
+}
+
+/// The same for some of the images, given by their indices.
+pub(super) fn place_seeds_of(
+    cell: &SeedScores,
+    label: usize,
+    places: &[usize],
+    variance: Variance,
+) -> Option<PatientPlacements> {
+    let of_seed = |seed: &FoldScores| place(seed, &seed.known_of(label, places.iter().copied()), variance);
+    let placed = cell.seeds().iter().map(of_seed).collect::<Option<Vec<_>>>()?;
+    PatientPlacements::mean(placed)
 }
 
 /// A standard error as it is recorded.

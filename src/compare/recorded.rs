@@ -6,7 +6,7 @@ use super::columns::{self, ModelColumn};
 use super::metrics::Validation;
 use super::seen::PixelSource;
 use super::{CompareError, CompareOptions, Grouping, Input, Labels, compute, published};
-use crate::records::{Comparison, GroupBy, IncomparableKind, PublishedTable};
+use crate::records::{Comparison, GroupBy, IncomparableKind, OperatingPoint, PublishedTable};
 use crate::registry::Objects;
 use crate::scores::attributed;
 use crate::split::OFFICIAL;
@@ -18,7 +18,7 @@ pub(crate) fn comparison(objects: &dyn Objects, recorded: &Comparison) -> Result
         for id in &model.predictions {
             let predictions = objects.get(*id)?;
             attributed(objects, *id, &predictions)?;
-            inputs.push(Input { name: model.name.clone(), id: *id, predictions });
+            inputs.push(Input { name: model.name.clone(), label: None, id: *id, predictions });
         }
     }
     // Each column gets its recorded name.
@@ -43,7 +43,9 @@ pub(crate) fn comparison(objects: &dyn Objects, recorded: &Comparison) -> Result
         margin: recorded.margin,
         bootstrap: recorded.bootstrap.as_ref().map(|bootstrap| (bootstrap.resamples, bootstrap.seed)),
         metrics: !recorded.metrics.is_empty(),
+        operating_point: recorded.operating_point.unwrap_or(OperatingPoint::Youden),
         prevalence: recorded.prevalence,
+        ranking: !recorded.ranking.is_empty(),
         groups,
         published: None,
         // A reason that was not recorded shows up as a difference.

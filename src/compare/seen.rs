@@ -4,11 +4,11 @@
 //! the same image stands under another number. Its bytes are the same; of a picture that was saved again, its pixels
 //! are, as far as these are known.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use super::CompareError;
-use super::columns::{FoldScores, ModelColumn};
+use super::columns::{FoldScores, ModelColumn, SeedScores};
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::{
@@ -81,9 +81,11 @@ pub(super) fn leaks(
     for a in columns {
         for (fold_a, learner) in &a.folds {
             let Some(seen) = search.seen(learner)? else { continue };
+            let learner = learner.shared();
             let who = format!("{} ({}) was trained or selected on", a.name, learner.place());
             for b in columns {
                 for (fold_b, evaluated) in &b.folds {
+                    let evaluated = evaluated.shared();
                     if fold_a != fold_b && (same_folds || a.name == b.name) {
                         continue;
                     }
@@ -168,21 +170,30 @@ impl Search<'_> {
         self.compared.insert((dataset.hash, row), [image.object.is_some(), pixels.is_some()]);
     }
 
-    /// What a run, and the runs from which its initial weights come, were trained and selected on; `None` for another
-    /// tool's scores, for which this is unknown. If the evaluated images are the validation images, these do not count as
-    /// seen.
-    fn seen(&mut self, cell: &FoldScores) -> Result<Option<Seen>, CompareError> {
-        let Some(run) = cell.predictions.source.run() else { return Ok(None) };
+    /// What the runs behind scores, and the runs from which their initial weights come, were trained and selected on; `None`
+    /// for another tool's scores, for which this is unknown. If the evaluated images are the validation images, these do
+    /// not count as seen.
+    fn seen(&mut self, cell: &SeedScores) -> Result<Option<Seen>, CompareError> {
+        let mut runs = BTreeSet::new();
+        for seed in cell.seeds() {
+            runs.extend(self.objects.scorers(&seed.predictions)?);
+        }
+        if runs.is_empty() {
+            return Ok(None);
+        }
+        let cell = cell.shared();
         let own: &[Subset] = match cell.predictions.subset {
             Some(Subset::Val) => &[Subset::Train],
             _ => &[Subset::Train, Subset::Val],
         };
-        let spec = self.objects.get(self.objects.get(run)?.spec)?;
-        let before = self.objects.learnt_before(&spec)?;
-        let before = before.into_iter().map(|spec| (spec, &[Subset::Train, Subset::Val][..]));
         let mut seen = Seen::default();
-        for (spec, subsets) in std::iter::once((spec, own)).chain(before) {
-            self.learnt(&spec, subsets, &mut seen)?;
+        for run in runs {
+            let spec = self.objects.get(self.objects.get(run)?.spec)?;
+            let before = self.objects.learnt_before(&spec)?;
+            let before = before.into_iter().map(|spec| (spec, &[Subset::Train, Subset::Val][..]));
+            for (spec, subsets) in std::iter::once((spec, own)).chain(before) {
+                self.learnt(&spec, subsets, &mut seen)?;
+            }
         }
         Ok(Some(seen))
     }

@@ -397,7 +397,7 @@ impl DatasetError {
                 "the first line must be the header, with commas, semicolons or tabs between the columns".to_owned()
             }
             DatasetError::NoScores { pattern: Some(pattern), .. } => {
-                format!("no column is named by {pattern:?} with the name of a label in the place of {{label}}")
+                format!("no column name matches {pattern:?} with the name of a label in place of {{label}}")
             }
             DatasetError::OnlyLabels { pattern, .. } => match columns_option(pattern) {
                 Some(option) => format!("if they are scores, give {option}"),
@@ -411,7 +411,7 @@ impl DatasetError {
                 }
             }
             DatasetError::Truth { .. } => {
-                "give the name of the columns of scores, such as --columns 'pred_{label}'; decisions of 0 and 1 that are all right are no scores either"
+                "give the name of the columns of scores, such as --columns 'pred_{label}'; decisions of 0 and 1 that are all correct are not scores either"
                     .to_owned()
             }
             DatasetError::Parquet { path } => format!(
@@ -473,7 +473,7 @@ impl DatasetError {
                     _ => return None,
                 }
             }
-            DatasetError::NotAFile { .. } => "save what it gives as a file, and give that".to_owned(),
+            DatasetError::NotAFile { .. } => "save its output as a file, and give that file".to_owned(),
             DatasetError::NotText { path, found } => {
                 let file = shell_os(path);
                 match found {

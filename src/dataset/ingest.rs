@@ -165,8 +165,8 @@ pub fn ingest(
             request.box_size.filter(|size| boxes::may_be_unscaled(&entries, &manifest, *size))
         {
             findings.push(format!(
-                "the boxes were read as pixels of {width} x {height} images and scaled to smaller ones, into which they \
-                 fit as they are; if the list is in pixels of these images, give `--box-size image`"
+                "the boxes were read as pixels of {width} x {height} images and scaled to these smaller images, but \
+                 they also fit unscaled; if the list is in pixels of these images, give `--box-size image`"
             ));
         }
         if elsewhere > 0 {

@@ -65,8 +65,8 @@ impl Remark {
                 "",
             ),
             Remark::OtherEnding => (
-                "image is of another format than its name says, and was read as what it is",
-                "images are of another format than their names say, and were read as what they are",
+                "image has another format than its name says, and was read by its content",
+                "images have another format than their names say, and were read by their content",
                 "",
             ),
         }

@@ -74,7 +74,9 @@ pub fn read(
         let start = file.scores.len();
         for (_, column) in &columns {
             let finite = |text: &str| text.parse().ok().filter(|score: &f64| score.is_finite());
-            file.scores.push(row.parse(*column, "a finite number", finite)?);
+            let is_truth = ["true", "false"].iter().any(|word| row.text(*column).eq_ignore_ascii_case(word));
+            let expected = if is_truth { "a score but a label" } else { "a finite number" };
+            file.scores.push(row.parse(*column, expected, finite)?);
         }
         match seen.entry(name.to_owned()) {
             Entry::Vacant(place) => {
@@ -206,6 +208,7 @@ mod tests {
             ("Image Index,Mass\na.png,nan\n", "s.csv, row 1: Mass is \"nan\", not a finite number"),
             ("Image Index,Mass\na.png,1\nb.png,\n", "s.csv, row 2: Mass is \"\", not a finite number"),
             ("Image Index,Mass\na.png,inf\n", "s.csv, row 1: Mass is \"inf\", not a finite number"),
+            ("Image Index,Mass\na.png,False\n", "s.csv, row 1: Mass is \"False\", not a score but a label"),
             ("Image Index,Mass\n../,1\n", "s.csv, row 1: \"../\" is not a plain file name"),
             ("Image Index,Mass\n..,1\n", "s.csv, row 1: \"..\" is not a plain file name"),
             ("PAR1", "s.csv is a Parquet file"),

@@ -61,7 +61,7 @@ fn of_runs(registry: &Registry, view: &View, ids: [Id<Run>; 2]) -> Result<Vec<Ch
 /// The AUC table of a run's test images.
 fn test_table(registry: &Registry, view: &View, run: Id<Run>) -> Result<Option<AucTable>, RegistryError> {
     for (id, predictions) in registry.referring::<Predictions>(view, &run.hash)? {
-        if predictions.subset == Some(Subset::Test) {
+        if predictions.is_plain(Subset::Test) {
             let tables = registry.referring::<Table>(view, &id.hash)?;
             let auc = tables.into_iter().find_map(|(_, table)| match table {
                 Table::Auc(auc) => Some(auc),

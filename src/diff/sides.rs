@@ -93,10 +93,11 @@ impl Side {
     fn of_predictions(registry: &Registry, id: Id<Predictions>) -> Result<Self, RegistryError> {
         let predictions = registry.get(id)?;
         let side = match predictions.source {
-            ScoreSource::Run { run, device, threads, numerics } => {
+            ScoreSource::Run { run, device, threads, numerics, .. } => {
                 Side::of_look(registry, run, Computed { device, threads, numerics }, id.hash)?
             }
             ScoreSource::Program { run, .. } => Side::of_run(registry, run)?,
+            ScoreSource::Mean { .. } => Side::of_dataset(predictions.dataset),
             ScoreSource::Import { file, .. } => {
                 Side { source: Some(file.object.hash), ..Side::of_dataset(predictions.dataset) }
             }

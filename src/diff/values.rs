@@ -269,9 +269,14 @@ pub(super) fn as_column(auc: &AucTable, of: &Predictions, comparison: &Compariso
 
 fn of_auc(out: &mut Values, auc: &AucTable, model: &str, fold: &str) {
     out.say("AUC", format!("{model}mean{fold}"), auc.mean);
-    out.say("labels in the mean of", format!("{}{fold}", model.trim_end()), auc.mean_over);
-    out.say("images of", format!("{}{fold}", model.trim_end()), auc.images);
-    out.say("patients of", format!("{}{fold}", model.trim_end()), auc.patients);
+    let whose = format!("{}{fold}", model.trim_end());
+    let [labels, images, patients] = match whose.is_empty() {
+        true => ["labels in the mean", "images", "patients"],
+        false => ["labels in the mean of", "images of", "patients of"],
+    };
+    out.say(labels, whose.clone(), auc.mean_over);
+    out.say(images, whose.clone(), auc.images);
+    out.say(patients, whose, auc.patients);
     for label in &auc.labels {
         out.say("AUC", format!("{model}{}{fold}", label.label), label.auc);
         out.say("images with", format!("{model}{}{fold}", label.label), label.positives);
@@ -279,6 +284,9 @@ fn of_auc(out: &mut Values, auc: &AucTable, model: &str, fold: &str) {
         out.say("patients with", format!("{model}{}{fold}", label.label), label.positive_patients);
         if let Some(missing) = label.missing {
             out.say("images unlabelled", format!("{model}{}{fold}", label.label), missing);
+        }
+        if let Some(threshold) = &label.threshold {
+            out.row("threshold", &format!("{model}{}{fold}", label.label), threshold, &[]);
         }
     }
 }
@@ -349,15 +357,17 @@ fn of_comparison(out: &mut Values, comparison: &Comparison, names: &ModelNames) 
     let turn = |value: f64, turned: bool| if turned { -value } else { value };
     for row in &comparison.delong {
         let (pair, turned) = names.pair(&row.a, &row.b);
-        let of = format!("{pair} {}{}", row.label.as_deref().unwrap_or("mean"), of_fold(row.fold));
+        let mean = if row.pathologies { "mean over pathologies" } else { "mean" };
+        let of = format!("{pair} {}{}", row.label.as_deref().unwrap_or(mean), of_fold(row.fold));
         out.say("paired", format!("{of} difference"), turn(row.difference, turned));
-        out.row("paired", &of, row, &["a", "b", "label", "fold", "difference"]);
+        out.row("paired", &of, row, &["a", "b", "label", "pathologies", "fold", "difference"]);
     }
     for row in &comparison.resampled {
         let (pair, turned) = names.pair(&row.a, &row.b);
-        let of = format!("{pair} {}", row.label.as_deref().unwrap_or("mean"));
+        let mean = if row.pathologies { "mean over pathologies" } else { "mean" };
+        let of = format!("{pair} {}", row.label.as_deref().unwrap_or(mean));
         out.say("resampled", format!("{of} difference"), turn(row.difference, turned));
-        out.row("resampled", &of, row, &["a", "b", "label", "difference"]);
+        out.row("resampled", &of, row, &["a", "b", "label", "pathologies", "difference"]);
     }
     if let Some(bootstrap) = &comparison.bootstrap {
         out.row("bootstrap", "", bootstrap, &["rows"]);
@@ -489,6 +499,7 @@ pub(super) fn asked(table: &Table) -> Vec<(&'static str, Value)> {
                 ("variance", json!(of.variance)),
                 ("primary", json!(of.primary)),
                 ("margin", json!(of.margin)),
+                ("operating point", json!(of.operating_point)),
                 ("prevalence", json!(of.prevalence)),
                 (
                     "resamples and seed",
@@ -502,6 +513,7 @@ pub(super) fn asked(table: &Table) -> Vec<(&'static str, Value)> {
         Table::Probe(of) => vec![("target", json!(of.target))],
         Table::Heatmap(of) => vec![("image", json!(of.image)), ("label", json!(of.label))],
         Table::Pointing(of) => vec![("subset", json!(of.subset))],
-        Table::Auc(_) | Table::Dataset(_) => Vec::new(),
+        Table::Auc(of) => vec![("operating point", json!(of.operating_point))],
+        Table::Dataset(_) => Vec::new(),
     }
 }

@@ -27,9 +27,9 @@ pub(crate) fn why_not_linked(file: &Path, folder: &Path, e: &io::Error) -> Strin
     match errno {
         Some(Errno::XDEV) => match (file, folder) {
             (Some(file), Some(folder)) if file.dev() == folder.dev() => {
-                "lies below another mount than the registry".to_owned()
+                "is below another mount than the registry".to_owned()
             }
-            _ => "lies on another file system than the registry".to_owned(),
+            _ => "is on another file system than the registry".to_owned(),
         },
         Some(Errno::MLINK) => "has as many names as its file system allows".to_owned(),
         Some(Errno::PERM | Errno::ACCESS) => match owner.filter(|owner| *owner != geteuid().as_raw()) {
@@ -61,7 +61,9 @@ pub fn why_denied(path: &Path, e: &io::Error) -> Option<String> {
     let (shown, me) = (there.as_ref().map_or(path, |(path, _)| path).display(), geteuid().as_raw());
     Some(match (Errno::from_io_error(e)?, &there) {
         (Errno::ROFS, _) => format!("the file system of {shown} is mounted read-only"),
-        (Errno::XDEV, _) => format!("{shown} lies on another file system, and a registry lies on one"),
+        (Errno::XDEV, _) => {
+            format!("{shown} is on another file system, but a registry must be on a single one")
+        }
         (Errno::PERM | Errno::ACCESS, Some((_, found))) if found.uid() != me && me != 0 => {
             format!("{shown} belongs to another user (uid {}; this is uid {me})", found.uid())
         }

@@ -84,7 +84,7 @@ impl Refused {
                 format!("reg does not write such a file; `rm {}` removes it", shell_os(path))
             }
             Refused::NotOurs(path) | Refused::NotRemoved { path, .. } => {
-                format!("look at it, and remove it with `rm -r {}`", shell_os(path))
+                format!("check what it is, then remove it with `rm -r {}`", shell_os(path))
             }
             Refused::Outside(_) => return None,
         })

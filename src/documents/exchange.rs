@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::schema;
 use crate::hash::Hash;
+use crate::records::RemovedRecord;
 
 pub(super) fn add(all: &mut Vec<(&'static str, Value)>) {
     all.push(("push", schema::<Exchange>("reg push", false)));
@@ -41,6 +42,8 @@ struct Exchange {
     purged: u64,
     /// Records that the target no longer has because they were removed at the source.
     removed: u64,
+    /// Records that were removed at the source and stay here, unless --accept-removals is given.
+    not_removed: Vec<RemovedRecord>,
     /// Copied objects and bytes by kind.
     kinds: BTreeMap<String, Amount>,
     /// What became of the names.

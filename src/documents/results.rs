@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::schema;
 use crate::hash::{Hash, Id};
 use crate::records::{
-    Blob, Incomparable, Isolation, OutputFile, Predictions, Run, Spec, Study, Subset, Table,
+    Blob, Incomparable, Isolation, OperatingPoint, OutputFile, Predictions, Run, Spec, Study, Subset, Table,
 };
 
 pub(super) fn add(all: &mut Vec<(&'static str, Value)>) {
@@ -19,6 +19,7 @@ pub(super) fn add(all: &mut Vec<(&'static str, Value)>) {
     all.push(("run-job", schema::<ProgramJob>("job.json, which reg run gives a program", false)));
     all.push(("train-settings", schema::<TrainSettings>("reg train --settings", false)));
     all.push(("eval", schema::<Eval>("reg eval", false)));
+    all.push(("ensemble", schema::<Averaged>("reg ensemble", false)));
     all.push(("predict", schema::<Predict>("reg predict", false)));
     all.push(("predictions-import", schema::<PredictionsImported>("reg predictions import", false)));
     all.push(("compare", schema::<Compared>("reg compare", false)));
@@ -58,6 +59,62 @@ struct Train {
     constant: Vec<String>,
     /// Reasons why the evaluation is not fair: initial weights that have seen test patients.
     unfair: Vec<Incomparable>,
+    /// The same of the validation images.
+    validation: Validated,
+}
+
+/// Scores of validation images, and the thresholds chosen on them.
+#[derive(Serialize, JsonSchema)]
+struct Validated {
+    /// The scores.
+    predictions: Id<Predictions>,
+    /// Their AUC table.
+    table: Id<Table>,
+    /// AUC of each label, null where it is undefined, and `mean`.
+    auc: BTreeMap<String, Option<f64>>,
+    /// Number of labels that the mean covers.
+    mean_over: u32,
+    /// The operating point of each label.
+    thresholds: Thresholds,
+}
+
+/// The thresholds chosen on validation images.
+#[derive(Serialize, JsonSchema)]
+struct Thresholds {
+    /// How they were chosen.
+    operating_point: OperatingPoint,
+    /// By label: `score` and `probability` from which on an image counts as positive, with the sensitivity, the
+    /// specificity and the counts of the validation images; null where there is none.
+    labels: BTreeMap<String, Option<Value>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Averaged {
+    /// The name.
+    name: String,
+    /// The scored subset; null for scores that belong to no split.
+    subset: Option<Subset>,
+    /// The averaged predictions.
+    members: Vec<Id<Predictions>>,
+    /// The mean.
+    predictions: Id<Predictions>,
+    /// Its AUC table.
+    table: Id<Table>,
+    /// Whether both were there already.
+    cached: bool,
+    /// AUC of each label, null where it is undefined, and `mean`.
+    auc: BTreeMap<String, Option<f64>>,
+    /// Number of labels that the mean covers.
+    mean_over: u32,
+    /// Labels for which all images have the same score.
+    constant: Vec<String>,
+    /// Reasons why the evaluation is not fair: members, or their initial weights, that have seen test patients.
+    unfair: Vec<Incomparable>,
+    /// The mean of the members' scores of validation images; null if not all have them.
+    validation: Option<Validated>,
+    /// The operating point of each label, if the mean is of validation images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thresholds: Option<Thresholds>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -157,6 +214,9 @@ struct Eval {
     constant: Vec<String>,
     /// Reasons why the evaluation is not fair.
     unfair: Vec<Incomparable>,
+    /// The operating point of each label, of validation images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thresholds: Option<Thresholds>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -165,6 +225,8 @@ struct Predict {
     run: Id<Run>,
     /// The images, in the order given.
     images: Vec<PredictedImage>,
+    /// The thresholds that scores are held to; null if the run's validation images are not scored.
+    thresholds: Option<Thresholds>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -177,6 +239,8 @@ struct PredictedImage {
     image: Option<String>,
     /// Probability of each label.
     scores: BTreeMap<String, f64>,
+    /// Whether the score of each label reaches its threshold; null for a label without one.
+    positive: BTreeMap<String, Option<bool>>,
     /// Age, gender and view that were used, and where they come from.
     #[serde(skip_serializing_if = "Option::is_none")]
     meta: Option<Value>,
@@ -223,8 +287,8 @@ struct PredictionsImported {
 struct Compared {
     /// The table.
     table: Id<Table>,
-    /// By model and label: mean, std, min, max over the folds, the folds, intervals and positives; `mean` over the
-    /// labels.
+    /// By model and label: mean, std, min, max over the folds, the folds, intervals and positives; with several seeds of a
+    /// fold also the values by fold and seed, and the standard deviation over seeds; `mean` over the labels.
     auc: BTreeMap<String, BTreeMap<String, Value>>,
     /// Rank correlations of the scores of the models.
     spearman: Value,
@@ -236,6 +300,8 @@ struct Compared {
     primary: Value,
     /// The margin of non-inferiority and equivalence; null without --margin.
     margin: Option<f64>,
+    /// How the thresholds of the metrics are chosen on validation images.
+    operating_point: OperatingPoint,
     /// The prevalence for which predictive values hold; null for that of the images.
     prevalence: Option<f64>,
     /// By model: scored images, their patients, and the images of the subset, for each fold.
@@ -254,6 +320,8 @@ struct Compared {
     metrics: Value,
     /// AUCs of patient groups, with --by.
     groups: Value,
+    /// The columns by descending AUC on validation images, with --rank; empty without.
+    ranking: Value,
     /// Published numbers, with --published.
     published: Value,
     /// Why the columns are not comparable; empty if they are.

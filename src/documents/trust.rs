@@ -216,8 +216,8 @@ struct CheckProgram {
 
 #[derive(Serialize, JsonSchema)]
 struct Attest {
-    /// The result.
-    id: Hash,
+    /// The result; null for files that are handed out.
+    id: Option<Hash>,
     /// The statement.
     file: PathBuf,
     /// Id of the key.
@@ -226,6 +226,9 @@ struct Attest {
     materials: u64,
     /// Number of byproducts in the statement.
     byproducts: u64,
+    /// The files with their digests, with --files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    files: Option<Vec<Value>>,
 }
 
 #[derive(Serialize, JsonSchema)]

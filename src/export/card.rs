@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::ExportError;
+use super::checkpoint::thresholds;
 use super::results::{EvaluatedRun, epochs, evaluated, leaving};
 use super::settings::settings;
 use crate::compare::{CompareError, leaks};
@@ -16,8 +17,8 @@ use crate::escape::{self, markdown};
 use crate::hash::Id;
 use crate::index::View;
 use crate::records::{
-    Architecture, Comparison, Dataset, Execution, PatientId, Run, Split, SplitMethod, StdError, Subset,
-    Table as Recorded, Variance,
+    Architecture, Comparison, Dataset, Execution, OperatingPoint, PatientId, Run, Split, SplitMethod,
+    StdError, Subset, Table as Recorded, Variance,
 };
 use crate::registry::Registry;
 use crate::report::interval::{self, FoldAuc, NoInterval};
@@ -111,6 +112,11 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
     match &test {
         Some(evaluated) => out += &performance(registry, view, evaluated)?,
         None => out += "\n## Results\n\nNo scores of test images are recorded.\n",
+    }
+    out += "\n## Thresholds\n\n";
+    match thresholds(registry, id, OperatingPoint::Youden)? {
+        Some(auc) => out += &results::thresholds("", &auc).render(Format::Markdown),
+        None => out += "None: no scores of validation images are recorded.\n",
     }
     out += "\n## Limits\n\n";
     let _ = writeln!(

@@ -6,10 +6,12 @@
 //! single precision.
 
 use super::{ExportError, ExportFolder};
+use crate::digits::counted;
 use crate::escape;
 use crate::hash::Id;
-use crate::records::{AgeRange, Architecture, ImageInput, Layer, Model, Run, Spec};
+use crate::records::{AgeRange, Architecture, AucTable, ImageInput, Layer, Model, OperatingPoint, Run, Spec};
 use crate::registry::Registry;
+use crate::scores::run_thresholds;
 use crate::store::LinkMode;
 use serde_json::Value;
 
@@ -32,13 +34,30 @@ pub fn checkpoint(registry: &Registry, run: Id<Run>, folder: &ExportFolder) -> R
 pub(super) fn program_of(registry: &Registry, run: Id<Run>) -> Result<Option<String>, ExportError> {
     let Spec::Network(spec) = registry.get(registry.get(run)?.spec)? else { return Ok(None) };
     let dataset = registry.get(spec.dataset)?;
-    Ok(Some(program(&run.to_string(), &spec.model, &dataset.labels, dataset.age)))
+    let thresholds = thresholds(registry, run, OperatingPoint::Youden)?;
+    Ok(Some(program(&run.to_string(), &spec.model, &dataset.labels, dataset.age, thresholds.as_ref())))
+}
+
+/// The validation images of a run with the thresholds chosen on them.
+pub(super) fn thresholds(
+    registry: &Registry,
+    run: Id<Run>,
+    at: OperatingPoint,
+) -> Result<Option<AucTable>, ExportError> {
+    run_thresholds(registry, &registry.view()?, run, at)
+        .map_err(|e| ExportError::Inconsistent { id: run.hash, reason: e.to_string() })
 }
 
 /// The program: a network and its input, assembled from the files in `model/`.
-fn program(run: &str, model: &Model, labels: &[String], age: Option<AgeRange>) -> String {
+fn program(
+    run: &str,
+    model: &Model,
+    labels: &[String],
+    age: Option<AgeRange>,
+    thresholds: Option<&AucTable>,
+) -> String {
     let (image, meta) = (model.architecture.image(), model.architecture.meta());
-    let mut parts = vec![begin(run, model, labels)];
+    let mut parts = vec![begin(run, model, labels, thresholds)];
     if let Some(ImageInput { input, resize, mean, std, .. }) = image {
         let pixels = include_str!("model/pixels.py")
             .replace("RESIZE, SIDE = SIDES", &format!("RESIZE, SIDE = {resize}, {input}"))
@@ -59,7 +78,7 @@ fn program(run: &str, model: &Model, labels: &[String], age: Option<AgeRange>) -
     })
 }
 
-fn begin(run: &str, model: &Model, labels: &[String]) -> String {
+fn begin(run: &str, model: &Model, labels: &[String], thresholds: Option<&AucTable>) -> String {
     let (image, meta) = (model.architecture.image().is_some(), model.architecture.meta());
     let usage: Vec<&str> =
         [image.then_some("IMAGE.png"), meta.then_some("[--age YEARS] [--gender M|F] [--view PA|AP]")]
@@ -90,8 +109,23 @@ fn begin(run: &str, model: &Model, labels: &[String]) -> String {
         .replace("IMPORTS", &imports)
         .replace("run RUN", &format!("run\n{run}"))
         .replacen("MODEL", &model.name.chars().filter(named).collect::<String>(), 1);
+    let logit = |place: usize| thresholds?.labels.get(place)?.threshold.map(|threshold| threshold.score);
+    let logits = (0..labels.len()).map(|place| logit(place).map_or("None".to_owned(), |x| format!("{x:?}")));
+    let chosen = match thresholds.and_then(|auc| Some((auc, auc.operating_point?))) {
+        Some((auc, at)) => format!(
+            "those with {at}, chosen on {} of {}.",
+            counted(auc.images, "validation image"),
+            counted(auc.patients, "patient")
+        ),
+        None => "None without scores of validation images.".to_owned(),
+    };
     let labels = labels.iter().map(|label| escape::json(label)).collect();
-    format!("{text}\nLABELS = {}LAYERS = {}", list(labels), list(layers))
+    format!(
+        "{text}\nLABELS = {}# Logits from which on an image counts as positive:\n# {chosen}\nTHRESHOLDS = {}LAYERS = {}",
+        list(labels),
+        list(logits.collect()),
+        list(layers)
+    )
 }
 
 /// A layer of a record as a literal: it has numbers, text, and lists of them.
@@ -193,7 +227,7 @@ mod tests {
         {
             let model = preset(name).expect("a preset").model;
             let age = Some(AgeRange { min: 1, max: 95 });
-            let text = program(&"0".repeat(64), &model, &labels::names(), age);
+            let text = program(&"0".repeat(64), &model, &labels::names(), age, None);
             let path = folder.join(format!("{name}.py"));
             if std::env::var_os("REG_REGENERATE").is_some() {
                 std::fs::write(&path, &text).unwrap();

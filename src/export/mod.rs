@@ -35,4 +35,4 @@ pub use prov::prov;
 pub use results::leaving;
 pub use runs::run_sheet;
 pub use sheet::{ColumnValues, Sheet, SheetColumn};
-pub use tables::{dataset_sheets, sheets};
+pub use tables::{dataset_sheets, main_sheets, sheets};

@@ -22,7 +22,7 @@ pub(super) fn evaluated(
     subset: Subset,
 ) -> Result<Option<EvaluatedRun>, ExportError> {
     for (predictions, record) in registry.referring::<Predictions>(view, &run.hash)? {
-        if record.subset != Some(subset) {
+        if !record.is_plain(subset) {
             continue;
         }
         for (table, content) in registry.referring::<Table>(view, &predictions.hash)? {

@@ -51,6 +51,20 @@ pub fn sheets(registry: &Registry, view: &View, id: Hash) -> Result<Vec<Sheet>, 
     marked(registry, view, id, all)
 }
 
+/// The one sheet of a record for a single file; of a run, that of its test scores, if it has any.
+///
+/// # Errors
+/// As [`sheets`].
+pub fn main_sheets(registry: &Registry, view: &View, id: Hash) -> Result<Vec<Sheet>, ExportError> {
+    if view.kind(&id)? == Some(Kind::Run) {
+        let all = registry.referring::<Predictions>(view, &id)?;
+        if let Some((test, _)) = all.into_iter().find(|(_, scores)| scores.is_plain(Subset::Test)) {
+            return sheets(registry, view, test.hash);
+        }
+    }
+    sheets(registry, view, id)
+}
+
 /// The sheets of a record with the withdrawn data that it contains.
 fn marked(
     registry: &Registry,

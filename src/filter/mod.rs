@@ -163,7 +163,7 @@ impl Filter {
                     return error(&name.at, message);
                 }
                 if let Some(text) = values.iter().find(|value| value.number.is_none() && !value.missing) {
-                    let message = format!("`{}` is a number, but `{}` is none", name.text, text.text);
+                    let message = format!("`{}` is a number, but `{}` is not", name.text, text.text);
                     return error(&text.at, message);
                 }
             }

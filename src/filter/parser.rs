@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::lexer::{Lexeme, LexemeKind, words};
 use super::{Compare, Expression, FilterError, Literal, Name};
 
-/// How deep parentheses and `not` may stand in one another.
+/// How deep parentheses and `not` may be nested.
 const DEEPEST: usize = 64;
 
 pub(super) fn parse(text: &str) -> Result<Expression, FilterError> {
@@ -80,7 +80,7 @@ impl<'t> Parser<'t> {
     fn single(&mut self, depth: usize) -> Result<Expression, FilterError> {
         if depth == DEEPEST {
             let at = self.peek().map_or_else(|| self.end(), |token| token.at.clone());
-            return Err(self.error(at, format!("more than {DEEPEST} parentheses stand in one another")));
+            return Err(self.error(at, format!("parentheses are nested more than {DEEPEST} deep")));
         }
         if self.take_if(&LexemeKind::Word("not")) {
             return Ok(Expression::Not(Box::new(self.single(depth + 1)?)));
@@ -134,7 +134,7 @@ impl<'t> Parser<'t> {
         };
         let value = self.value()?;
         if value.missing && compare != Compare::In {
-            return Err(self.error(value.at, "a missing value is asked for with = or !="));
+            return Err(self.error(value.at, "`missing` can only be compared with = or !="));
         }
         let comparison = Expression::Compare { name, compare, values: vec![value] };
         Ok(if negated { Expression::Not(Box::new(comparison)) } else { comparison })

@@ -86,7 +86,7 @@ fn what_is_wrong_is_said_with_a_caret_below_it() {
                      ^^^^^
     ");
     insta::assert_snapshot!(wrong("lr<high"), @"
-    `lr` is a number, but `high` is none
+    `lr` is a number, but `high` is not
       lr<high
          ^^^^
     ");

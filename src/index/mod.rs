@@ -251,7 +251,7 @@ impl Index {
             let damaged = |reason| Err(IndexError::Damaged { path: self.path.clone(), reason });
             match open.map_err(|e| self.error(e)) {
                 Ok(true) => Ok(()),
-                Ok(false) => damaged("a page does not have the checksum that is noted for it".to_owned()),
+                Ok(false) => damaged("a page does not match its recorded checksum".to_owned()),
                 // The copy is in memory, so an I/O error means that a page points outside the file.
                 Err(IndexError::Io { source, .. }) => damaged(source.to_string()),
                 Err(e) => Err(e),

@@ -27,13 +27,13 @@ pub enum RemoveError {
         called: String,
     },
     /// Something that stays was made of it.
-    #[error("{} made of what would be removed: {}", if by.len() == 1 { "1 result was" } else { "other results were" }, named(by))]
+    #[error("{} on what would be removed: {}", if by.len() == 1 { "1 result depends" } else { "other results depend" }, named(by))]
     Needed {
         /// What was made of it.
         by: Vec<Dependent>,
     },
     /// Objects that are not here any more.
-    #[error("{0} cannot come back: `reg gc` has freed its objects")]
+    #[error("{0} cannot be restored: `reg gc` has freed its objects")]
     Freed(String),
     /// Nothing was removed under this name.
     #[error("nothing named `{0}` was removed, and no id of a removed record starts with it")]
@@ -69,7 +69,7 @@ impl RemoveError {
             }
             RemoveError::Needed { by } => {
                 let names: Vec<String> = by.iter().map(Dependent::called).collect();
-                Some(format!("remove them in the same command if they are to go: {}", names.join(" ")))
+                Some(format!("to remove them, too, name them in the same command: {}", names.join(" ")))
             }
             RemoveError::Freed(_) => Some("train it again, or pull it from a remote that has it".to_owned()),
             RemoveError::NotRemoved(_) => Some("`reg list removal` lists removals".to_owned()),

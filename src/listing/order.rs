@@ -24,7 +24,7 @@ pub enum SortDirection {
 
 /// Text that is no order.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no order: give the name of a value, then `:asc` or `:desc` if you like")]
+#[error("`{0}` is not a sort order: give the name of a value, optionally with `:asc` or `:desc` after it")]
 pub struct OrderError(String);
 
 /// Values of which more is better: the largest comes first unless something else is asked for.
@@ -50,6 +50,11 @@ impl Order {
     /// The value to sort by.
     pub fn key(&self) -> &str {
         &self.key
+    }
+
+    /// Which end comes first.
+    pub fn direction(&self) -> SortDirection {
+        self.direction
     }
 
     /// Asserts that runs have the value to sort by.

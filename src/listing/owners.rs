@@ -1,5 +1,7 @@
 //! Whose numbers a record holds.
 
+use std::collections::{HashSet, VecDeque};
+
 use crate::hash::Hash;
 use crate::records::{Header, Kind, Role};
 use crate::registry::Registry;
@@ -16,17 +18,21 @@ pub fn owners(registry: &Registry, header: &Header) -> Vec<Hash> {
         }
     };
     match header.kind {
-        Kind::Predictions => named_as(header, &Role::Run).for_each(add),
-        Kind::Table => {
+        Kind::Predictions | Kind::Table => {
             named_as(header, &Role::Run).for_each(&mut add);
-            for predictions in named_as(header, &Role::Predictions) {
+            // An ensemble holds the results of the runs of its members.
+            let mut open: VecDeque<Hash> = named_as(header, &Role::Predictions).collect();
+            let mut seen: HashSet<Hash> = open.iter().copied().collect();
+            while let Some(predictions) = open.pop_front() {
                 let read = registry.store().read(&predictions).ok();
                 let read = read.and_then(|bytes| Header::read(&bytes).ok());
-                let runs: Vec<Hash> = read.iter().flat_map(|header| named_as(header, &Role::Run)).collect();
-                match runs.is_empty() {
-                    true => add(predictions),
-                    false => runs.into_iter().for_each(&mut add),
+                let named = |role| read.iter().flat_map(|header| named_as(header, role)).collect::<Vec<_>>();
+                let (runs, members) = (named(&Role::Run), named(&Role::Predictions));
+                if runs.is_empty() && members.is_empty() {
+                    add(predictions);
                 }
+                runs.into_iter().for_each(&mut add);
+                open.extend(members.into_iter().filter(|id| seen.insert(*id)));
             }
         }
         Kind::Dataset

@@ -94,7 +94,7 @@ pub fn weights_fit(found: &BTreeMap<&str, Vec<u64>>) -> WeightsFit {
         (true, Some((difference, name))) if difference.left_over.len() < found.len() => {
             WeightsFit::None(format!("the nearest is {name}; {}", difference.said()))
         }
-        (true, _) => WeightsFit::None(format!("its tensors have the names of none: {}", some(found.keys()))),
+        (true, _) => WeightsFit::None(format!("its tensor names match no network: {}", some(found.keys()))),
     }
 }
 
@@ -208,6 +208,6 @@ mod tests {
             "{message}"
         );
         let alien = [TensorShape { name: "blocks.0".into(), shape: vec![1], parameter: true }];
-        assert!(said(&alien).ends_with("its tensors have the names of none: blocks.0"), "{}", said(&alien));
+        assert!(said(&alien).ends_with("its tensor names match no network: blocks.0"), "{}", said(&alien));
     }
 }

@@ -374,7 +374,7 @@ impl Planner<'_> {
             Layer::Transition { name } => {
                 let half = self.shapes[x].channels / 2;
                 if half == 0 {
-                    return Err(self.wrong("layer", "transition", "half of one channel is none"));
+                    return Err(self.wrong("layer", "transition", "one channel cannot be halved"));
                 }
                 self.smallest = self.smallest.saturating_mul(2);
                 let x = self.norm(x, format!("{name}.norm"))?;

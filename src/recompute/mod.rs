@@ -67,6 +67,7 @@ fn rules_of(objects: &dyn Objects, id: Hash, how: Recomputed) -> Result<Option<(
         Recomputed::Predictions => match objects.get(Id::<Predictions>::new(id))?.source {
             ScoreSource::Import { rules, .. } => Some((rules, rules::IMPORT)),
             ScoreSource::Program { rules, .. } => Some((rules, rules::PROGRAM_SCORES)),
+            ScoreSource::Mean { rules, .. } => Some((rules, rules::MEAN)),
             ScoreSource::Run { .. } => None,
         },
         Recomputed::Weights | Recomputed::Software | Recomputed::Spec | Recomputed::Run => None,

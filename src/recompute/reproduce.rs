@@ -113,7 +113,8 @@ pub fn reproduce_program(
         let pairs = scores.scores.iter().zip(&now.scores.scores);
         largest_score = pairs.map(|(a, b)| (a - b).abs()).fold(largest_score, f64::max);
         let predictions = registry.get(auc.predictions)?;
-        let fresh = auc_table(auc.predictions, &predictions, &dataset, &manifest, &now.scores, auc.of_images);
+        let fresh =
+            auc_table(auc.predictions, &predictions, &dataset, &manifest, &now.scores, auc.of_images, None);
         let pairs = auc.labels.iter().zip(&fresh.labels).filter_map(|(a, b)| Some((a.auc?, b.auc?)));
         largest_auc = pairs.map(|(a, b)| (a - b).abs()).fold(largest_auc, f64::max);
     }
@@ -158,7 +159,7 @@ pub struct FileDifference {
     pub now: Option<Hash>,
 }
 
-/// Trains a run's spec again and predicts the test subset again. Nothing is recorded.
+/// Trains a run's spec again and predicts again what is recorded of the test and validation subsets. Nothing is recorded.
 pub fn reproduce(
     run_context: RunContext,
     run: Id<Run>,
@@ -199,32 +200,44 @@ pub fn reproduce(
     }
 
     let view = registry.view()?;
-    let test = registry
-        .referring::<Predictions>(&view, &run.hash)?
-        .into_iter()
-        .find(|(_, predictions)| predictions.subset == Some(Subset::Test));
-    if let Some((id, predictions)) = test {
+    let mut scored = registry.referring::<Predictions>(&view, &run.hash)?;
+    let views = [
+        (Subset::Test, false, ["predictions", "table"]),
+        (Subset::Val, false, ["validation predictions", "validation table"]),
+        (Subset::Test, true, ["flipped predictions", "flipped table"]),
+        (Subset::Val, true, ["flipped validation predictions", "flipped validation table"]),
+    ];
+    for (subset, flipped, [of_scores, of_table]) in views {
+        let is_of_view = |predictions: &Predictions| {
+            predictions.subset == Some(subset) && predictions.is_flipped() == flipped
+        };
+        let Some(place) = scored.iter().position(|(_, predictions)| is_of_view(predictions)) else {
+            continue;
+        };
+        let (id, predictions) = scored.swap_remove(place);
         // With the recorded checkpoint, so that a difference is one of predicting, not of training.
         let threads = match &predictions.source {
             ScoreSource::Run { threads, .. } => *threads,
-            ScoreSource::Program { .. } | ScoreSource::Import { .. } => spec.threads,
+            ScoreSource::Mean { .. } | ScoreSource::Program { .. } | ScoreSource::Import { .. } => {
+                spec.threads
+            }
         };
         let out = scratch.path().to_owned();
-        let job = predict_job(registry, &context, &network, Subset::Test, &device, threads, out);
-        worker.run(&Job { cache: Some(cache), ..job }, listener).map_err(RunError::from)?;
-        compare("predictions", predictions.scores.hash, hash_file(scratch.dir(), files::SCORES)?)?;
+        let job = predict_job(registry, &context, &network, (subset, flipped), &device, threads, out);
+        worker.run(&Job { cache: Some(cache.clone()), ..job }, listener).map_err(RunError::from)?;
+        compare(of_scores, predictions.scores.hash, hash_file(scratch.dir(), files::SCORES)?)?;
         let tables = registry.referring::<Table>(&view, &id.hash)?.into_iter();
         let newest = tables.rev().find_map(|(table, content)| match content {
             // A table made by other rules is another table.
-            Table::Auc(auc) if auc.rules == rules::AUC => Some(table),
+            Table::Auc(auc) if auc.rules == rules::AUC => Some((table, auc.operating_point)),
             _ => None,
         });
-        if let Some(table) = newest {
+        if let Some((table, at)) = newest {
             let manifest = registry.manifest(&context.dataset)?;
             let scores = read_scores(scratch.dir(), predictions.labels.len(), manifest.rows.len())?;
             let of_images = subset_images(registry, &predictions)?;
-            let now = auc_table(id, &predictions, &context.dataset, &manifest, &scores, of_images);
-            compare("table", table.hash, Registry::id_of(&Table::Auc(now))?.hash)?;
+            let now = auc_table(id, &predictions, &context.dataset, &manifest, &scores, of_images, at);
+            compare(of_table, table.hash, Registry::id_of(&Table::Auc(now))?.hash)?;
         }
     }
 

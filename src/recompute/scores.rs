@@ -1,4 +1,4 @@
-//! Checks scores against their run, or against the file of another tool; checks runs against their log.
+//! Checks scores against their run, the file of another tool or the members of their mean; checks runs against their log.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::hash::{Digest, Id};
 use crate::records::tensors::sizes as tensors;
 use crate::records::{MAX_REPORTED, Mismatch, Predictions, Run, Scale, ScoreSource, Spec, Subset, compared};
 use crate::registry::{Objects, Registry};
-use crate::scores::{Foreign, ScoredSubset, attributed, select};
+use crate::scores::{Foreign, ScoredSubset, attributed, mean_of, members_of, select};
 use crate::training::RunError;
 use crate::training::program::{outputs, scores};
 
@@ -137,6 +137,16 @@ pub(super) fn predictions(
                 images: read.scores.rows.len() as u64,
                 scores: Registry::id_of_packed(&read.scores)?,
                 ..recorded.clone()
+            }
+        }
+        ScoreSource::Mean { predictions: members, .. } => {
+            let (first, scores) = mean_of(objects, &members_of(members))?;
+            Predictions {
+                source: recorded.source.clone(),
+                model: recorded.model.clone(),
+                images: scores.rows.len() as u64,
+                scores: Registry::id_of_packed(&scores)?,
+                ..first
             }
         }
         ScoreSource::Import { file, columns, rules } => {

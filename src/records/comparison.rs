@@ -5,13 +5,14 @@
 //! present.
 
 use std::collections::BTreeSet;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Dataset, Division, GroupRow, GroupTest, MetricRow, PixelHashes, Predictions, PublishedTable, StdError,
-    Subset,
+    Dataset, Division, GroupRow, GroupTest, MetricRow, OperatingPoint, PixelHashes, Predictions,
+    PublishedTable, StdError, Subset,
 };
 use crate::hash::Id;
 
@@ -66,7 +67,8 @@ pub struct Comparison {
     #[schemars(extend("const" = "all-scores"))]
     pub pooling: Pooling,
     /// Paired test of every pair of models on the same images, with the variance that `variance` names: one row per
-    /// label and fold, then one per fold for the mean over the labels. All of them are one family of tests.
+    /// label and fold, then one per fold for the mean over the labels, and one for the mean over pathologies if a label says
+    /// that an image has none. All of them are one family of tests.
     pub delong: Vec<DelongRow>,
     /// Tests over folds of every pair of models, which are one family of tests.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -76,6 +78,10 @@ pub struct Comparison {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Bootstrap")]
     pub bootstrap: Option<Bootstrap>,
+    /// How the thresholds of the metrics are chosen on validation images; absent for the largest Youden index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "OperatingPoint")]
+    pub operating_point: Option<OperatingPoint>,
     /// The share of positives for which predictive values are asked besides that of the images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "f64")]
@@ -93,6 +99,10 @@ pub struct Comparison {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub group_tests: Vec<GroupTest>,
+    /// The models in the order of their AUCs on validation images, if requested.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
+    pub ranking: Vec<RankedModel>,
     /// Published numbers for comparison.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "PublishedTable")]
@@ -159,6 +169,20 @@ pub struct Primary {
     pub b: String,
 }
 
+impl FromStr for Primary {
+    type Err = &'static str;
+
+    /// Reads two different names with a colon between them.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':') {
+            Some((a, b)) if !a.is_empty() && !b.is_empty() && a != b => {
+                Ok(Primary { a: a.to_owned(), b: b.to_owned() })
+            }
+            _ => Err("two different columns with a colon between them are needed"),
+        }
+    }
+}
+
 impl Primary {
     /// Whether these are the two models, in any order.
     pub fn is_of(&self, a: &str, b: &str) -> bool {
@@ -203,6 +227,14 @@ impl Comparison {
 }
 
 impl ComparedModel {
+    /// Number of folds that the model has.
+    pub fn fold_count(&self) -> usize {
+        match self.seeds.is_empty() {
+            true => self.predictions.len(),
+            false => self.seeds.iter().filter(|seeds| !seeds.is_empty()).count(),
+        }
+    }
+
     fn has_fold(&self, fold: usize) -> bool {
         let has_auc = || self.mean.folds.get(fold).is_some_and(Option::is_some);
         self.images.get(fold).map_or_else(has_auc, |images| *images > 0)
@@ -261,8 +293,12 @@ pub struct ComparedModel {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schemars(extend("const" = true))]
     pub program: bool,
-    /// Its predictions, one per fold.
+    /// Its predictions, one per fold; with several seeds, one per fold and seed, by fold and then by seed.
     pub predictions: Vec<Id<Predictions>>,
+    /// The seeds of each fold, ascending; absent if no fold has several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
+    pub seeds: Vec<Vec<u64>>,
     /// Its predictions of validation images, on which thresholds are chosen; one per fold, if there are any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
@@ -327,6 +363,27 @@ pub struct Spread {
     pub min: Option<f64>,
     /// The largest defined value.
     pub max: Option<f64>,
+    /// The values of each fold by seed, whose mean is the fold's value; absent if no fold has several seeds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
+    pub seeds: Vec<Vec<f64>>,
+    /// Standard deviation over the seeds of a fold, pooled over the folds; absent if no fold has several seeds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64")]
+    pub seed_std: Option<f64>,
+}
+
+/// A model among those that were looked at, by its AUC on validation images: a choice by test images would flatter what is
+/// chosen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RankedModel {
+    /// The model.
+    pub model: String,
+    /// Mean AUC over the labels on the validation images of each fold, then over the folds.
+    pub validation: Spread,
+    /// Number of labels that the mean of each fold covers; 0 where validation images are not scored.
+    pub labels: Vec<u32>,
 }
 
 /// How the labels of a fold are pooled for a rank correlation.
@@ -358,6 +415,10 @@ pub struct DelongRow {
     pub label: Option<String>,
     /// Number of labels of the mean; null for a label.
     pub over: Option<u32>,
+    /// Whether the mean leaves out the label of images without a finding; absent if not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("const" = true))]
+    pub pathologies: bool,
     /// Fold; null for scores outside of a fold.
     pub fold: Option<u32>,
     /// Patients with a positive image; of a mean, the fewest of a label.
@@ -390,6 +451,10 @@ pub struct ResampledRow {
     pub b: String,
     /// Label; null for the mean over the labels.
     pub label: Option<String>,
+    /// Whether the mean leaves out the label of images without a finding; absent if not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("const" = true))]
+    pub pathologies: bool,
     /// Number of folds in which both have an AUC.
     pub n: u32,
     /// Ratio of test to training images, which widens the variance.

@@ -15,6 +15,10 @@ pub struct MetricRow {
     pub label: String,
     /// Fold; null for scores outside of a fold.
     pub fold: Option<u32>,
+    /// The seed, if the fold has several; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub seed: Option<u64>,
     /// Number of images with the label.
     pub positives: u64,
     /// Number of images without the label.
@@ -26,8 +30,13 @@ pub struct MetricRow {
     pub prevalence: Option<f64>,
     /// Average precision; null where a class is missing.
     pub average_precision: Option<f64>,
-    /// Score with the largest Youden index on the validation images; null without predictions of them.
+    /// Score of the operating point on the validation images, by default that with the largest Youden index; null
+    /// without predictions of them, or where no score is one.
     pub threshold: Option<f64>,
+    /// The same as a probability; absent in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64")]
+    pub threshold_probability: Option<f64>,
     /// Share of the positives at or above the threshold.
     pub sensitivity: Option<f64>,
     /// Share of the negatives below the threshold.

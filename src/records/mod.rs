@@ -19,6 +19,7 @@ mod name;
 mod note;
 mod of_data;
 mod of_runs;
+mod operating_point;
 mod pixels;
 mod probe;
 mod program;
@@ -45,7 +46,8 @@ use serde::{Deserialize, Serialize};
 pub use codec::{CodecError, Header, Link};
 pub use comparison::{
     Bootstrap, BootstrapRow, ComparedDivision, ComparedModel, Comparison, ConstantScores, DelongRow,
-    Incomparable, IncomparableKind, LabelSpread, LeakCheck, Pooling, Primary, ResampledRow, Spread, Variance,
+    Incomparable, IncomparableKind, LabelSpread, LeakCheck, Pooling, Primary, RankedModel, ResampledRow,
+    Spread, Variance,
 };
 pub(crate) use dataset::MAX_AGE;
 pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, MetaFeatures, ViewPosition};
@@ -63,6 +65,7 @@ pub use model::{Architecture, Block, ImageInput, Layer, Model};
 pub(crate) use name::is_plain_name;
 pub use note::Note;
 pub use of_runs::run_summary;
+pub use operating_point::{LabelThreshold, OperatingPoint};
 pub use pixels::{PixelDigests, PixelHashes};
 pub use probe::{ProbeResult, ProbeTable, ProbedFold, Target};
 pub use program::{

@@ -6,7 +6,7 @@ use super::name::is_plain_name;
 use super::time::check_time;
 use super::{
     Content, Descriptor, DeviceKind, Execution, ImageUse, Kind, Predictions, Recomputed, Record, RecordClass,
-    Role, Run, Software, Spec, Subset, Travels, Weights,
+    Role, Run, ScoreSource, Software, Spec, Subset, Travels, Weights,
 };
 use crate::digits::{counted, thousands};
 use crate::hash::Hash;
@@ -152,7 +152,7 @@ impl Record for Predictions {
         name: "predictions",
         plural: "predictions",
         called: "predictions",
-        inputs: &[Role::Dataset, Role::File, Role::Run, Role::Split],
+        inputs: &[Role::Dataset, Role::File, Role::Predictions, Role::Run, Role::Split],
         outputs: &[Role::Scores],
         chosen: |at| at == "/kind",
         class: RecordClass::Computed,
@@ -162,6 +162,18 @@ impl Record for Predictions {
         content: Content::Predictions,
         is_listed: false,
     };
+
+    fn check(&self) -> Result<(), String> {
+        match &self.source {
+            ScoreSource::Mean { predictions, .. } if predictions.len() < 2 => {
+                Err("it is a mean of fewer than two predictions".to_owned())
+            }
+            ScoreSource::Mean { predictions, .. } if !predictions.is_sorted_by(|a, b| a.hash < b.hash) => {
+                Err("the members of its mean are not sorted, or one is there twice".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
 
     fn summary(&self) -> String {
         let fold = self.fold.map(|fold| format!(", division {fold}")).unwrap_or_default();
@@ -179,7 +191,12 @@ impl Record for Predictions {
                 vec![ImageUse::Of(run.hash), ImageUse::Subset { dataset, split, fold, subset, purpose }]
             }
             (Some(run), ..) => vec![ImageUse::Of(run.hash), of_scores],
-            (None, ..) => vec![of_scores],
+            (None, ..) => match &self.source {
+                ScoreSource::Mean { predictions, .. } => {
+                    predictions.iter().map(|id| ImageUse::Of(id.hash)).chain([of_scores]).collect()
+                }
+                _ => vec![of_scores],
+            },
         }
     }
 }

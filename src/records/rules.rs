@@ -30,6 +30,11 @@ pub const IMPORT: u32 = 3;
 /// Checked by `tests/cli/programs.rs`.
 pub const PROGRAM_SCORES: u32 = 1;
 
+/// `rules` of predictions that are a mean of others.
+///
+/// Checked by `tests/golden/pinned.rs`.
+pub const MEAN: u32 = 1;
+
 /// `rules` of a table of a data set: what is counted, the bins of ages, mean and standard deviation.
 ///
 /// Checked by `tests/golden/pinned.rs`.
@@ -41,10 +46,10 @@ pub const COUNTS: u32 = 1;
 pub const AUC: u32 = 2;
 
 /// `rules` of a comparison: spreads over folds, rank correlations, variances, paired tests and their families, tests
-/// over folds, the bootstrap, further metrics, groups, and what is not comparable.
+/// over folds, seeds, the bootstrap, further metrics, groups, rankings, and what is not comparable.
 ///
 /// Checked by `tests/golden/pinned.rs`.
-pub const COMPARISON: u32 = 3;
+pub const COMPARISON: u32 = 4;
 
 /// `rules` of a table of probes: evaluation, thresholds, spreads over folds. The worker fits the predictors.
 ///

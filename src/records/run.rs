@@ -420,6 +420,16 @@ pub struct Predictions {
 }
 
 impl Predictions {
+    /// Whether these are scores of a subset as it is, and not of its mirrored images.
+    pub fn is_plain(&self, subset: Subset) -> bool {
+        self.subset == Some(subset) && !self.is_flipped()
+    }
+
+    /// Whether these are a run's scores of mirrored images.
+    pub fn is_flipped(&self) -> bool {
+        matches!(self.source, ScoreSource::Run { flipped: true, .. })
+    }
+
     /// Asserts that scores have the columns and the number of rows of these predictions, and rows of their data set.
     pub(crate) fn check_scores(&self, scores: &Scores, dataset: &Dataset) -> Result<(), String> {
         let (columns, labels) = (scores.labels as usize, self.labels.len());
@@ -494,6 +504,18 @@ pub enum ScoreSource {
         threads: u32,
         /// Version of the numbers.
         numerics: Numerics,
+        /// Whether the images were mirrored left to right: one of the views of a test-time augmentation. Absent if not.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[schemars(extend("const" = true))]
+        flipped: bool,
+    },
+    /// The mean of several predictions: an ensemble of models, or of views of the same images. Logits are averaged if all
+    /// are logits, otherwise probabilities.
+    Mean {
+        /// Its members, which score the same images and labels, sorted by id.
+        predictions: Vec<Id<Predictions>>,
+        /// Version of the rules that produced this record.
+        rules: u32,
     },
     /// The scores that a program left.
     Program {
@@ -516,11 +538,11 @@ pub enum ScoreSource {
 }
 
 impl ScoreSource {
-    /// The run to which the scores belong; none of another tool's.
+    /// The run to which the scores belong; none of a mean and of another tool's.
     pub fn run(&self) -> Option<Id<Run>> {
         match self {
             ScoreSource::Run { run, .. } | ScoreSource::Program { run, .. } => Some(*run),
-            ScoreSource::Import { .. } => None,
+            ScoreSource::Mean { .. } | ScoreSource::Import { .. } => None,
         }
     }
 }

@@ -145,6 +145,11 @@ impl Subset {
     pub fn name(self) -> &'static str {
         ["train", "val", "test"][self as usize]
     }
+
+    /// `training`, `validation` or `test`, of images.
+    pub fn in_words(self) -> &'static str {
+        ["training", "validation", "test"][self as usize]
+    }
 }
 
 /// The subset of each image in each fold.

@@ -7,14 +7,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Content, Dataset, Descriptor, File, ImageUse, Kind, Record, RecordClass, Role, Spec, Split, Target,
-    Travels,
+    Content, Dataset, Descriptor, File, ImageUse, Kind, Primary, Record, RecordClass, Role, Spec, Split,
+    Target, Travels, Variance,
 };
 use crate::digits::counted;
 use crate::hash::{Hash, Id};
 
 /// Runs that were planned together.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Study {
     /// Name of the study; the names of its runs and tables start with it.
@@ -25,7 +25,7 @@ pub struct Study {
     pub dataset: Id<Dataset>,
     /// Groups of setups that are compared with each other, in the order of the file.
     pub sections: Vec<StudySection>,
-    /// Every planned run: by section, then by setup, then by fold.
+    /// Every planned run: by section, then by setup, then by fold, then by seed.
     pub runs: Vec<StudyRun>,
     /// Every planned probe of the features of a setup's runs, in the order of the file.
     pub probes: Vec<StudyProbe>,
@@ -66,7 +66,7 @@ impl Record for Study {
 }
 
 /// Setups that share a split and are compared in one table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StudySection {
     /// Name in the file, such as `table-4`.
@@ -77,6 +77,18 @@ pub struct StudySection {
     pub split: Option<Id<Split>>,
     /// Published numbers for comparison: a file, `paper` or `paper-table4`.
     pub published: Option<String>,
+    /// The two setups of the comparison that was named in advance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Primary")]
+    pub primary: Option<Primary>,
+    /// The margin of tests of non-inferiority and equivalence, a difference of AUCs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64")]
+    pub margin: Option<f64>,
+    /// How variances are computed; absent for `clustered`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Variance")]
+    pub variance: Option<Variance>,
 }
 
 /// One planned run.

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::of_runs::rounded;
 use super::{
-    Comparison, Content, Dataset, Descriptor, Heatmap, ImageUse, Kind, Pointing, Predictions, ProbeResult,
-    ProbeTable, ProbedFold, Purpose, Recomputed, Record, RecordClass, Role, Subset, Travels, rules,
+    Comparison, Content, Dataset, Descriptor, Heatmap, ImageUse, Kind, LabelThreshold, OperatingPoint,
+    Pointing, Predictions, ProbeResult, ProbeTable, ProbedFold, Purpose, Recomputed, Record, RecordClass,
+    Role, Subset, Travels, rules,
 };
 use crate::digits::counted;
 use crate::hash::{Hash, Id};
@@ -154,13 +155,16 @@ impl Record for Table {
 }
 
 /// The requested fields of a table, as JSON pointers; other fields are computed.
-const CHOSEN: [&str; 18] = [
+const CHOSEN: [&str; 21] = [
     "/kind",
     "/type",
     "/rules",
     "/pooling",
     "/shared_images",
     "/variance",
+    "/operating_point",
+    "/operating_point/sensitivity",
+    "/operating_point/specificity",
     "/primary/a",
     "/primary/b",
     "/margin",
@@ -192,6 +196,10 @@ pub struct AucTable {
     pub of_images: Option<u64>,
     /// Number of patients of the scored images.
     pub patients: u64,
+    /// How a threshold was chosen for each label; absent where none was: on other images than validation images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "OperatingPoint")]
+    pub operating_point: Option<OperatingPoint>,
     /// One per label.
     pub labels: Vec<LabelAuc>,
     /// Mean of the defined AUCs.
@@ -224,6 +232,11 @@ pub struct LabelAuc {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schemars(extend("const" = true))]
     pub constant: bool,
+    /// The threshold chosen on these images; absent where none was asked for, or none exists: where a class is missing,
+    /// or where no score reaches the specificity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "LabelThreshold")]
+    pub threshold: Option<LabelThreshold>,
 }
 
 /// The counts of a data set: tables 2 and 3 and figure 3 of the paper.

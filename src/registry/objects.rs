@@ -1,5 +1,7 @@
 //! Sources of objects: a registry, or an excerpt of one.
 
+use std::collections::{BTreeSet, HashSet};
+
 use super::walk::runs_of;
 use super::{Registry, RegistryError};
 use crate::digits::counted;
@@ -7,7 +9,7 @@ use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::{
     Assignment, Boxes, Dataset, Manifest, Packed, PixelDigests, PixelHashes, Predictions, Record, Run,
-    Scores, Spec, Split, Subset, Weights, codec, rules,
+    ScoreSource, Scores, Spec, Split, Subset, Weights, codec, rules,
 };
 
 /// A source of objects.
@@ -39,6 +41,29 @@ impl dyn Objects + '_ {
         runs.sort_unstable();
         runs.dedup();
         Ok(runs)
+    }
+
+    /// Where scores come from: their own source or, of a mean, those of all its members, each once.
+    pub fn sources(&self, predictions: &Predictions) -> Result<Vec<ScoreSource>, RegistryError> {
+        let (mut sources, mut seen) = (Vec::new(), HashSet::new());
+        let mut open = vec![predictions.source.clone()];
+        while let Some(source) = open.pop() {
+            match source {
+                ScoreSource::Mean { predictions, .. } => {
+                    for id in predictions.into_iter().rev().filter(|id| seen.insert(id.hash)) {
+                        open.push(self.get(id)?.source);
+                    }
+                }
+                source => sources.push(source),
+            }
+        }
+        Ok(sources)
+    }
+
+    /// The runs behind scores, each once.
+    pub fn scorers(&self, predictions: &Predictions) -> Result<BTreeSet<Id<Run>>, RegistryError> {
+        let run = |source: ScoreSource| source.run();
+        Ok(self.sources(predictions)?.into_iter().filter_map(run).collect())
     }
 
     /// The specs of the runs from which a network's weights come: of the run whose checkpoint was its initial

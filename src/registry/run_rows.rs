@@ -103,7 +103,7 @@ impl Registry {
     ) -> Result<Option<TestAuc>, RegistryError> {
         let mut found: Vec<((bool, bool, Hash), AucTable)> = Vec::new();
         for (predictions, record) in self.referring::<Predictions>(lineage, &id.hash)? {
-            if record.subset != Some(Subset::Test) {
+            if !record.is_plain(Subset::Test) {
                 continue;
             }
             let same = match &record.source {
@@ -111,7 +111,7 @@ impl Registry {
                     (*device, *threads, numerics) == (spec.device, spec.threads, &spec.numerics)
                 }),
                 ScoreSource::Program { .. } => true,
-                ScoreSource::Import { .. } => false,
+                ScoreSource::Mean { .. } | ScoreSource::Import { .. } => false,
             };
             for (table, content) in self.referring::<Table>(lineage, &predictions.hash)? {
                 if let Table::Auc(auc) = content {

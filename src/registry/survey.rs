@@ -218,10 +218,9 @@ fn examine(store: &Store, id: &Hash, depth: Depth, buffer: &mut Vec<u8>) -> Look
                 let looked = Looked::at(bytes.len() as u64, understand(&bytes));
                 Looked { problem: looked.problem.or(Some(problem)), ..looked }
             }
-            Err(StoreError::Exposed { .. }) => Looked::at(
-                0,
-                Err(format!("{found}, which is not followed; put what it leads to in its place")),
-            ),
+            Err(StoreError::Exposed { .. }) => {
+                Looked::at(0, Err(format!("{found}, which is not followed; replace the link by its target")))
+            }
             Err(e) => Looked::at(0, Err(format!("{found}; {e}"))),
         },
         Err(StoreError::Missing { .. }) => Looked::at(0, Err("is missing".to_owned())),

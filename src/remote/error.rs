@@ -191,7 +191,7 @@ impl RemoteError {
             RemoteError::Unknown { .. } => {
                 "only names that were pushed are known there; an id can be abbreviated to 6 or more digits"
             }
-            RemoteError::Removed { .. } => "what was removed does not travel; train it again to restore it",
+            RemoteError::Removed { .. } => "removed results are not copied; train it again to restore it",
             RemoteError::Ambiguous { .. } => "give more digits",
             RemoteError::Missing { .. } => "push the object again from a registry that has it",
             RemoteError::Damaged { .. } | RemoteError::Garbled { .. } => {

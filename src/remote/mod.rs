@@ -33,12 +33,12 @@ pub use heads::{Age, age};
 
 use crate::hash::Hash;
 use crate::progress::Progress;
-use crate::records::ObjectKind;
+use crate::records::{ObjectKind, RemovedRecord};
 use crate::registry::{Registry, Stamp};
 use address::Remote;
 use local::Local;
 use pack_store::PackStore;
-use plan::{TransferPlan, removals};
+use plan::{TransferPlan, TransferSource, removals};
 
 /// What to copy, and how.
 #[derive(Debug, Default)]
@@ -48,6 +48,8 @@ pub struct TransferRequest {
     pub ids: Vec<String>,
     /// Whether a name with another target at the receiving side is moved.
     pub move_names: bool,
+    /// Whether a pull removes here what was removed at the source.
+    pub accept_removals: bool,
     /// Whether only to report what would be copied.
     pub dry_run: bool,
 }
@@ -82,6 +84,8 @@ pub struct Exchanged {
     pub skipped: u64,
     /// Records that the target no longer has, because they were removed at the source.
     pub removed: u64,
+    /// Records that were removed at the source and stay at the target.
+    pub not_removed: Vec<RemovedRecord>,
     /// Number of images that were not copied because one side has purged them.
     pub purged: u64,
     /// Number and bytes of the objects that the target lacked, by kind.
@@ -212,7 +216,7 @@ pub fn pull(
             let source = Local::open(&other, job)?;
             let removed = registry.removals(&registry.view()?)?;
             let plan = TransferPlan::make(&source, &request.ids, removed, job)?;
-            receive::receive(registry, &source, &plan, request, TransferDirection::Pull, job)
+            take(registry, &source, plan, request, job)
         }
         Remote::PackStore { exists: false, .. } => Err(RemoteError::Nothing(from.to_string())),
         Remote::PackStore { location, .. } => {
@@ -227,7 +231,25 @@ pub fn pull(
                     plan => break (pack_store, plan?),
                 }
             };
-            receive::receive(registry, &pack_store, &plan, request, TransferDirection::Pull, job)
+            take(registry, &pack_store, plan, request, job)
         }
     }
+}
+
+fn take(
+    registry: &Registry,
+    source: &dyn TransferSource,
+    mut plan: TransferPlan,
+    request: &TransferRequest,
+    job: TransferJob<'_>,
+) -> Result<Exchanged, RemoteError> {
+    let not_removed = match request.accept_removals {
+        true => Vec::new(),
+        false => {
+            let view = registry.view()?;
+            plan.leave_out_removals(|id| Ok(view.kind(id)?.is_some()))?
+        }
+    };
+    let done = receive::receive(registry, source, &plan, request, TransferDirection::Pull, job)?;
+    Ok(Exchanged { not_removed, ..done })
 }

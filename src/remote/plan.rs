@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use super::location::Pieces;
 use super::{RemoteError, TransferJob};
 use crate::hash::{Hash, Id};
-use crate::records::{self, Kind, ObjectKind, PackedKind, Removal, Travels, Withdrawal};
+use crate::records::{self, Kind, ObjectKind, PackedKind, Removal, RemovedRecord, Travels, Withdrawal};
 use crate::registry::{Removed, depends, walk};
 use crate::withdrawal::Withdrawn;
 
@@ -73,6 +73,8 @@ pub(super) struct TransferPlan {
     pub(super) names: BTreeMap<String, Hash>,
     /// Purged images, which are not copied and need not be present.
     pub(super) gone: HashSet<Hash>,
+    /// What was removed on either side.
+    removed: Removed,
 }
 
 impl Item {
@@ -129,7 +131,33 @@ impl TransferPlan {
         let names = source.names().iter().filter(|(_, id)| travels(id));
         let names = names.map(|(name, id)| (name.clone(), *id)).collect();
         let items = walk.seen.into_values().filter(Item::travels).collect();
-        Ok(TransferPlan { items: in_order(items), names, gone: walk.skipped })
+        Ok(TransferPlan { items: in_order(items), names, gone: walk.skipped, removed: walk.removed })
+    }
+
+    /// Leaves out each removal that would remove a record of the target, and its revocations. Gives these records.
+    ///
+    /// A removal is a decision of those who work in a registry: whoever copies from it may think otherwise.
+    pub(super) fn leave_out_removals(
+        &mut self,
+        is_here: impl Fn(&Hash) -> Result<bool, RemoteError>,
+    ) -> Result<Vec<RemovedRecord>, RemoteError> {
+        let (mut kept, mut left_out) = (Vec::new(), HashSet::new());
+        for id in self.removed.ids() {
+            if let Some((removal, _, record)) = self.removed.get(id)
+                && is_here(id)?
+            {
+                kept.push(record.clone());
+                left_out.insert(removal.hash);
+            }
+        }
+        let revocations = self.removed.records().iter();
+        let revocations =
+            revocations.filter(|(_, removal)| removal.revokes.is_some_and(|of| left_out.contains(&of.hash)));
+        let revocations: Vec<Hash> = revocations.map(|(id, _)| id.hash).collect();
+        left_out.extend(revocations);
+        self.items.retain(|item| !left_out.contains(&item.id));
+        kept.sort();
+        Ok(kept)
     }
 }
 

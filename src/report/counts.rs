@@ -115,11 +115,16 @@ pub(super) fn partial(comparison: &Comparison) -> Option<String> {
                     Cell::Integer(number) if comparison.folds.len() > 1 => format!(" in {each} {number}"),
                     _ => String::new(),
                 };
-                parts.push(format!("{} {} of {}{place}", model.name, thousands(*images), thousands(*all)));
+                parts.push(format!(
+                    "{} scored {} of {}{place}",
+                    model.name,
+                    thousands(*images),
+                    thousands(*all)
+                ));
             }
         }
     }
-    (!parts.is_empty()).then(|| format!("PART OF THE IMAGES ONLY: scored are, of {}.", parts.join("; of ")))
+    (!parts.is_empty()).then(|| format!("PART OF THE IMAGES ONLY: {}.", parts.join("; ")))
 }
 
 /// Images and patients of the folds, in words.

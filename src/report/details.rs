@@ -4,7 +4,7 @@ use super::interval::FoldAuc;
 use super::means::{DECIMALS, fewer_folds_of, labels};
 use super::uncertainty::{MissingIntervals, OF_TEST_IMAGES, about_intervals, method};
 use super::{Cell, Column, ReportTable};
-use crate::records::{Comparison, GroupBy, GroupRow, Incomparable, MetricRow};
+use crate::records::{Comparison, GroupBy, GroupRow, Incomparable, MetricRow, OperatingPoint};
 use crate::stats;
 
 /// Average precision, sensitivity and specificity, Brier score and calibration error, as means over the folds.
@@ -12,6 +12,7 @@ pub(super) fn metrics(comparison: &Comparison) -> ReportTable {
     let names = [
         "Prevalence",
         "Average precision",
+        "Threshold",
         "Sensitivity",
         "Specificity",
         "PPV",
@@ -34,9 +35,10 @@ pub(super) fn metrics(comparison: &Comparison) -> ReportTable {
         columns.extend(["PPV", "NPV"].map(|name| Column::right(format!("{name} at {prevalence}"))));
     }
     let mut table = ReportTable::new("Beyond the AUC", columns);
-    let figures: [fn(&MetricRow) -> Option<f64>; 11] = [
+    let figures: [fn(&MetricRow) -> Option<f64>; 12] = [
         |row| row.prevalence,
         |row| row.average_precision,
+        |row| row.threshold_probability,
         |row| row.sensitivity,
         |row| row.specificity,
         |row| row.ppv,
@@ -55,13 +57,13 @@ pub(super) fn metrics(comparison: &Comparison) -> ReportTable {
                 .iter()
                 .filter(|row| row.model == model.name && row.label == label)
                 .collect();
-            for (figure, heading) in figures.iter().zip(names) {
-                let defined = rows.iter().filter(|row| figure(row).is_some()).count();
+            let values = figures.map(|figure| of_folds(&rows, figure));
+            for (values, heading) in values.iter().zip(names) {
                 let what = format!("{heading} of {label}, {}", model.name);
-                covered.push((what, defined, rows.len()));
+                covered.push((what, values.iter().flatten().count(), values.len()));
             }
-            let cells = figures.map(|figure| {
-                let summary = stats::summarize(&rows.iter().map(|row| figure(row)).collect::<Vec<_>>());
+            let cells = values.map(|values| {
+                let summary = stats::summarize(&values);
                 Cell::MeanStd { mean: summary.mean, std: summary.std, decimals: DECIMALS }
             });
             let least = |count: fn(&MetricRow) -> u64| {
@@ -78,10 +80,10 @@ pub(super) fn metrics(comparison: &Comparison) -> ReportTable {
             table.rows.push(heads.into_iter().chain(cells).chain(stated.into_iter().flatten()).collect());
         }
     }
-    table.notes.push(
-        "Sensitivity, specificity and predictive values (PPV, NPV) at the threshold with the largest Youden index on the validation images; PPV and NPV hold for the prevalence of these images unless another is stated. Calibration: a logistic regression of the truth on the logits; calibrated probabilities have slope 1 and intercept 0, and in the large (slope fixed at 1) a value above 0 says that probabilities are too low."
-            .to_owned(),
-    );
+    let at = comparison.operating_point.unwrap_or(OperatingPoint::Youden);
+    table.notes.push(format!(
+        "Sensitivity, specificity and predictive values (PPV, NPV) at the threshold (a probability) with {at} on the validation images; PPV and NPV hold for the prevalence of these images unless another is stated. Calibration: a logistic regression of the truth on the logits; calibrated probabilities have slope 1 and intercept 0, and in the large (slope fixed at 1) a value above 0 says that probabilities are too low."
+    ));
     table.notes.extend(fewer_folds_of(&covered, comparison.division().name()));
     let without: Vec<&str> = comparison
         .models
@@ -103,19 +105,20 @@ pub(super) fn metrics(comparison: &Comparison) -> ReportTable {
     table
 }
 
+/// A quantity of each fold, as the mean over its seeds.
+fn of_folds(rows: &[&MetricRow], of: impl Fn(&MetricRow) -> Option<f64>) -> Vec<Option<f64>> {
+    let seeds = rows.chunk_by(|a, b| a.fold == b.fold);
+    seeds.map(|seeds| stats::summarize(&seeds.iter().map(|row| of(row)).collect::<Vec<_>>()).mean).collect()
+}
+
 /// The predictive values at a stated prevalence, as means over the folds.
 fn stated(rows: &[&MetricRow], prevalence: f64) -> [Cell; 2] {
-    let values: Vec<[Option<f64>; 2]> = rows
-        .iter()
-        .map(|row| match row.sensitivity.zip(row.specificity) {
-            Some((sensitivity, specificity)) => {
-                stats::predictive_values(sensitivity, specificity, prevalence)
-            }
-            None => [None; 2],
-        })
-        .collect();
+    let values = |row: &MetricRow| match row.sensitivity.zip(row.specificity) {
+        Some((sensitivity, specificity)) => stats::predictive_values(sensitivity, specificity, prevalence),
+        None => [None; 2],
+    };
     [0, 1].map(|which: usize| {
-        let summary = stats::summarize(&values.iter().map(|value| value[which]).collect::<Vec<_>>());
+        let summary = stats::summarize(&of_folds(rows, |row| values(row)[which]));
         Cell::MeanStd { mean: summary.mean, std: summary.std, decimals: DECIMALS }
     })
 }
@@ -146,7 +149,7 @@ pub(super) fn metric_intervals(comparison: &Comparison) -> ReportTable {
         }
     }
     table.notes.push(format!(
-        "{} {} resamples of patients with all their images, those with a positive image apart from the others; percentiles, not adjusted for their number. The threshold is taken as it is. No interval with fewer than {} positive or negative patients, or without width.",
+        "{} {} resamples of patients with all their images, those with a positive image separately from the others; percentile intervals, not adjusted for multiplicity. The threshold is kept fixed. No interval with fewer than {} positive or negative patients, or without width.",
         OF_TEST_IMAGES,
         super::thousands(comparison.bootstrap.as_ref().map_or(0, |bootstrap| bootstrap.resamples.into())),
         stats::FEWEST_RESAMPLED
@@ -206,7 +209,7 @@ pub(super) fn group_tests(comparison: &Comparison) -> ReportTable {
         Column::right("p (Holm)"),
         Column::right("p (BH)"),
     ];
-    let title = format!("AUC of groups less that of the largest group ({})", method(comparison.variance));
+    let title = format!("AUC of groups minus that of the largest group ({})", method(comparison.variance));
     let mut table = ReportTable::new(title, columns);
     for row in &comparison.group_tests {
         let estimate = stats::Estimate {

@@ -13,53 +13,66 @@ const NAMED: usize = 5;
 /// Maximum number of listed numbers; the others are counted.
 const NUMBERS: usize = 40;
 
+/// A part of a difference: its title, and a line for each case; none where both are the same.
+pub type DiffSection = (&'static str, Vec<String>);
+
 /// Formats a difference as text.
 pub fn text(found: &Difference) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "a: {}\nb: {}", of_side(&found.a), of_side(&found.b));
-    let verdict = if found.equal { "equal" } else { "different" };
-    let _ = writeln!(out, "{verdict}");
+    let _ = writeln!(out, "{}", verdict(found));
     for why in &found.why {
         let _ = writeln!(out, "  {why}");
     }
-    if let Some(first) = &found.first {
-        let _ = writeln!(out, "first divergence: {}", of_divergence(first));
+    if let Some(first) = first(found) {
+        let _ = writeln!(out, "first divergence: {first}");
     }
-    section(&mut out, "data", found.data.iter().flat_map(of_data));
+    for (title, lines) in sections(found) {
+        match lines.as_slice() {
+            [] => drop(writeln!(out, "{title}: the same")),
+            lines => {
+                let _ = writeln!(out, "{title}:");
+                lines.iter().for_each(|line| drop(writeln!(out, "  {line}")));
+            }
+        }
+    }
+    out
+}
+
+/// `equal` or `different`.
+pub fn verdict(found: &Difference) -> &'static str {
+    if found.equal { "equal" } else { "different" }
+}
+
+/// Where the lineages diverge first.
+pub fn first(found: &Difference) -> Option<String> {
+    found.first.as_ref().map(of_divergence)
+}
+
+/// The differences in the order of their effect.
+pub fn sections(found: &Difference) -> Vec<DiffSection> {
+    let mut sections = vec![("data", found.data.iter().flat_map(of_data).collect::<Vec<String>>())];
     // A data set was neither divided nor computed, and a split was not computed.
     if found.a.record == Some(Kind::Dataset) {
-        return out;
+        return sections;
     }
     let alone = ["a", "b"].into_iter().zip(&found.folds);
     let alone = alone.flat_map(|(side, folds)| {
         folds.iter().map(move |of| format!("{} division {}: only in {side}", of.split.short(), of.fold))
     });
-    section(&mut out, "split", found.split.iter().flat_map(of_split).chain(alone));
-    section(&mut out, "configuration", found.configuration.iter().map(of_change));
+    let of_changes = |changes: &[Change]| changes.iter().map(of_change).collect::<Vec<String>>();
+    sections.push(("split", found.split.iter().flat_map(of_split).chain(alone).collect()));
+    sections.push(("configuration", of_changes(&found.configuration)));
     if found.a.record == Some(Kind::Split) {
-        return out;
+        return sections;
     }
-    section(&mut out, "code", found.code.iter().map(of_change));
-    section(&mut out, "environment", found.environment.iter().map(of_change));
+    sections.push(("code", of_changes(&found.code)));
+    sections.push(("environment", of_changes(&found.environment)));
     let more = found.numbers.len().saturating_sub(NUMBERS);
     let rest = (more > 0).then(|| format!("… {more} more (--json has all)"));
-    section(&mut out, "numbers", found.numbers.iter().take(NUMBERS).map(of_change).chain(rest));
-    out
-}
-
-fn section(out: &mut String, title: &str, lines: impl Iterator<Item = String>) {
-    let lines: Vec<String> = lines.collect();
-    match lines.as_slice() {
-        [] => {
-            let _ = writeln!(out, "{title}: the same");
-        }
-        lines => {
-            let _ = writeln!(out, "{title}:");
-            for line in lines {
-                let _ = writeln!(out, "  {line}");
-            }
-        }
-    }
+    let shown = &found.numbers[..found.numbers.len() - more];
+    sections.push(("numbers", of_changes(shown).into_iter().chain(rest).collect()));
+    sections
 }
 
 fn of_side(side: &ComparedRecord) -> String {

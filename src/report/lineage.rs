@@ -83,7 +83,7 @@ impl<'g> Tree<'g> {
     fn branch(&mut self, parent: Hash, indent: String, depth: usize) -> Option<Branch<'g>> {
         let mut children = self.children.remove(&parent)?;
         if depth == DEEPEST {
-            let _ = writeln!(self.out, "{indent}└─ … goes on: `reg trace {} {}`", self.way, parent.short());
+            let _ = writeln!(self.out, "{indent}└─ … continues: `reg trace {} {}`", self.way, parent.short());
             return None;
         }
         let images = children.iter().filter(|(edge, _)| edge.is_image()).count();
@@ -217,7 +217,7 @@ mod tests {
             let text = tree(&graph, Direction::Up, false);
             assert_eq!(text.lines().count(), DEEPEST + 2);
             let deepest = graph.nodes()[DEEPEST].id.short();
-            assert!(text.ends_with(&format!("└─ … goes on: `reg trace --up {deepest}`\n")), "{text}");
+            assert!(text.ends_with(&format!("└─ … continues: `reg trace --up {deepest}`\n")), "{text}");
             assert_eq!(dot(&graph, false).matches(" -> ").count(), 100_001);
         };
         std::thread::Builder::new().stack_size(256 << 10).spawn(drawn).unwrap().join().unwrap();

@@ -6,6 +6,9 @@ use crate::records::{ComparedModel, Comparison, LabelSpread};
 /// Decimals of an AUC.
 pub(super) const DECIMALS: usize = 4;
 
+/// Heading of the mean that leaves out the label of images without a finding.
+pub(super) const PATHOLOGIES: &str = "Mean over pathologies";
+
 /// Names of the labels that are compared.
 pub(super) fn labels(comparison: &Comparison) -> impl Iterator<Item = &str> {
     // A stranger's record may have fewer labels for one model than for another; those that all have are shown.

@@ -3,6 +3,7 @@
 //! A report is first a [`ReportTable`] of typed cells with all digits, and only then text; so a terminal, a
 //! spreadsheet and a paper show the same numbers.
 
+mod confusion;
 mod counts;
 pub mod dataset;
 mod details;
@@ -20,6 +21,7 @@ pub mod page;
 mod render;
 pub mod results;
 mod runs;
+mod seeds;
 pub mod show;
 mod spearman;
 pub mod svg;
@@ -27,8 +29,9 @@ mod table;
 mod terminal;
 mod uncertainty;
 
+pub use confusion::confusion;
 pub use histogram::{Bar, bars};
-pub use runs::runs;
+pub use runs::{runs, settings};
 pub use table::{Align, Cell, Column, Format, ReportTable};
 pub use terminal::paragraphs;
 

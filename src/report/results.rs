@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::means::{DECIMALS, covered, labels};
+use super::means::{DECIMALS, PATHOLOGIES, covered, labels};
 use super::{
-    Cell, Column, ReportTable, counts, dataset, details, features, spearman, thousands, uncertainty,
+    Cell, Column, ReportTable, counts, dataset, details, features, seeds, spearman, thousands, uncertainty,
 };
 use crate::dataset::statistics::Statistics;
 use crate::digits::counted;
 use crate::records::{
-    self, AucTable, ComparedModel, Comparison, ConstantScores, Incomparable, LabelSpread, LeakCheck,
-    PublishedModel, Spread, Subset,
+    self, AucTable, ComparedModel, Comparison, ConstantScores, Incomparable, LabelAuc, LabelSpread,
+    LabelThreshold, LeakCheck, PublishedModel, Spread, Subset,
 };
 use crate::stats;
 
@@ -40,6 +40,9 @@ pub fn auc(title: &str, auc: &AucTable) -> ReportTable {
     if has_missing {
         table.columns.push(Column::right("Missing"));
     }
+    if auc.operating_point.is_some() {
+        table.columns.extend(["Threshold", "Sensitivity", "Specificity"].map(Column::right));
+    }
     for label in &auc.labels {
         let mut row = vec![
             Cell::Text(label.label.clone()),
@@ -49,6 +52,9 @@ pub fn auc(title: &str, auc: &AucTable) -> ReportTable {
             Cell::Integer(label.positive_patients),
         ];
         row.extend(has_missing.then(|| Cell::Integer(label.missing.unwrap_or(0))));
+        if auc.operating_point.is_some() {
+            row.extend(threshold_cells(label));
+        }
         table.rows.push(row);
     }
     table.rows.push(vec![Cell::Text("Mean".into()), Cell::Number { value: auc.mean, decimals: DECIMALS }]);
@@ -64,12 +70,56 @@ pub fn auc(title: &str, auc: &AucTable) -> ReportTable {
     table.caution = constant_scores(constant.collect(), "");
     table.notes.push(format!("Images: {}. Patients: {}.", thousands(auc.images), thousands(auc.patients)));
     table.notes.extend(auc.of_images.map(|all| {
-        format!("PART OF THE IMAGES ONLY: scored are {} of {}.", thousands(auc.images), thousands(all))
+        format!("PART OF THE IMAGES ONLY: {} of {} are scored.", thousands(auc.images), thousands(all))
     }));
     if has_missing {
         table.notes.push("An image whose label is missing is left out of that label's AUC.".to_owned());
     }
+    table.notes.extend(about_thresholds(auc));
     table
+}
+
+/// The threshold of a label as a probability, and its sensitivity and specificity.
+fn threshold_cells(label: &LabelAuc) -> [Cell; 3] {
+    let of = |of: fn(&LabelThreshold) -> f64| Cell::Number {
+        value: label.threshold.as_ref().map(of),
+        decimals: DECIMALS,
+    };
+    [of(|of| of.probability), of(|of| of.sensitivity), of(|of| of.specificity)]
+}
+
+/// The operating points of a model: for each label the probability from which on an image counts as positive, with the
+/// images on which it was chosen.
+pub fn thresholds(title: &str, auc: &AucTable) -> ReportTable {
+    let columns = vec![
+        Column::left("Label"),
+        Column::right("Threshold"),
+        Column::right("Sensitivity"),
+        Column::right("Specificity"),
+        Column::right("Positives"),
+        Column::right("Negatives"),
+        Column::right("Positive patients"),
+    ];
+    let mut table = ReportTable::new(title, columns);
+    for label in &auc.labels {
+        let counts = [label.positives, label.negatives, label.positive_patients].map(Cell::Integer);
+        let head = std::iter::once(Cell::Text(label.label.clone()));
+        table.rows.push(head.chain(threshold_cells(label)).chain(counts).collect());
+    }
+    table.notes.extend(about_thresholds(auc));
+    table
+}
+
+/// How thresholds were chosen, and on how many images; `None` where none were.
+pub fn about_thresholds(auc: &AucTable) -> Option<String> {
+    let missing = auc.labels.iter().any(|label| label.threshold.is_none());
+    let why = if missing { " n/a: a class is missing, or no score reaches it." } else { "" };
+    Some(format!(
+        "Thresholds are probabilities from which on an image counts as positive: those with {}, chosen on these {} of {}.{why}",
+        auc.operating_point?,
+        counted(auc.images, "image"),
+        counted(auc.patients, "patient")
+    ))
 }
 
 /// What is said of labels for which a model gives all images the same score.
@@ -111,6 +161,10 @@ pub fn tables(comparison: &Comparison) -> Vec<(&'static str, ReportTable)> {
     ];
     if let Some(differences) = uncertainty::differences(comparison) {
         tables.insert(1, ("differences", differences));
+    }
+    let more = [("ranking", seeds::ranking(comparison)), ("seeds", seeds::seeds(comparison))];
+    for (name, table) in more {
+        tables.extend(table.map(|table| (name, table)));
     }
     if !comparison.delong.is_empty() {
         tables.push(("delong", uncertainty::delong(comparison)));
@@ -169,7 +223,7 @@ fn comparison(comparison: &Comparison) -> ReportTable {
         false => Column::named(&model.name),
     }));
     let title = match comparison.subset {
-        Some(subset) if subset != Subset::Test => format!("AUC on {} images", subset_in_words(subset)),
+        Some(subset) if subset != Subset::Test => format!("AUC on {} images", subset.in_words()),
         _ => "AUC".to_owned(),
     };
     let mut table = ReportTable::new(title, columns);
@@ -261,9 +315,6 @@ fn says_nothing(comparison: &Comparison, model: &ComparedModel, cell: &ConstantS
     aucs.peek().is_some() && aucs.all(|auc| auc == 0.5)
 }
 
-/// Heading of the mean that leaves out the label of images without a finding.
-const PATHOLOGIES: &str = "Mean over pathologies";
-
 fn published_cell(value: Option<f64>, std: Option<f64>) -> Cell {
     match value {
         None => Cell::Empty,
@@ -292,6 +343,8 @@ fn mean_over_pathologies(model: &ComparedModel, labels: usize, no_finding: &str)
         min: summary.min,
         max: summary.max,
         folds,
+        seeds: Vec::new(),
+        seed_std: None,
     }
 }
 
@@ -357,14 +410,6 @@ pub(super) fn differently_covered(comparison: &Comparison) -> Option<String> {
     Some(format!("The means cover different labels, so none is marked as the best: {}.", said.join("; ")))
 }
 
-fn subset_in_words(subset: Subset) -> &'static str {
-    match subset {
-        Subset::Train => "training",
-        Subset::Val => "validation",
-        Subset::Test => "test",
-    }
-}
-
 /// The caveat for numbers that were not computed on test images.
 fn evaluated_on(comparison: &Comparison) -> Option<&'static str> {
     match comparison.subset? {
@@ -380,7 +425,7 @@ fn evaluated_on(comparison: &Comparison) -> Option<&'static str> {
 fn undefined(comparison: &Comparison) -> Vec<String> {
     let of_label = |place: usize, name: &str| {
         let counts = comparison.models.iter().map(|model| {
-            let (n, folds) = (model.labels[place].auc.n as usize, model.predictions.len());
+            let (n, folds) = (model.labels[place].auc.n as usize, model.fold_count());
             (model.name.as_str(), n, folds)
         });
         let counts: Vec<_> = counts.collect();
@@ -397,7 +442,7 @@ fn undefined(comparison: &Comparison) -> Vec<String> {
 
 /// What is said of labels whose means cover fewer folds than their model has.
 fn fewer_folds(comparison: &Comparison) -> Option<String> {
-    let several = comparison.models.iter().any(|model| model.predictions.len() > 1);
+    let several = comparison.models.iter().any(|model| model.fold_count() > 1);
     let undefined = if several { undefined(comparison) } else { Vec::new() };
     let each = comparison.division().name();
     (!undefined.is_empty()).then(|| {
@@ -411,8 +456,8 @@ fn fewer_folds(comparison: &Comparison) -> Option<String> {
 fn notes(comparison: &Comparison) -> Vec<String> {
     let (division, each) = (comparison.division(), comparison.division().name());
     let covered = covered(comparison);
-    let most = comparison.models.iter().map(|model| model.predictions.len()).max().unwrap_or(0);
-    let same_folds = comparison.models.iter().all(|model| model.predictions.len() == most);
+    let most = comparison.models.iter().map(ComparedModel::fold_count).max().unwrap_or(0);
+    let same_folds = comparison.models.iter().all(|model| model.fold_count() == most);
     let mut notes = vec![match most {
         0 | 1 if comparison.folds.len() > 1 => {
             format!("A single {each} each: no standard deviation. The mean is over {covered}.")
@@ -441,9 +486,7 @@ fn notes(comparison: &Comparison) -> Vec<String> {
     notes.extend(counts::in_words(comparison));
     let missing = |model: &ComparedModel| model.labels.iter().any(|label| !label.missing.is_empty());
     if comparison.models.iter().any(missing) {
-        notes.push(
-            "An image whose label is missing is left out of all that is said of that label.".to_owned(),
-        );
+        notes.push("An image whose label is missing is left out of all numbers for that label.".to_owned());
     }
     notes.extend(fewer_folds(comparison));
     notes.extend(comparison.leak_check.as_ref().map(leak_check));

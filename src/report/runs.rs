@@ -32,6 +32,32 @@ pub fn runs(runs: &[ListedRun], columns: &[String]) -> ReportTable {
     table
 }
 
+/// What identifies a run besides its settings.
+const IDENTITY: [&str; 6] = ["model", "dataset", "split", "fold", "seed", "weights"];
+
+/// What runs were trained with, a column each: the rows in which they differ, then those in which all are the same.
+pub fn settings(runs: &[ListedRun]) -> [ReportTable; 2] {
+    let mut columns = vec![Column::left("Setting")];
+    columns.extend(runs.iter().map(|run| Column::left(run.called())));
+    let mut tables = ["Settings that differ", "Settings that are the same"]
+        .map(|title| ReportTable::new(title, columns.clone()));
+    let own: BTreeSet<&str> = runs.iter().flat_map(|run| run.settings.iter().map(|(name, _)| name)).collect();
+    for name in IDENTITY.into_iter().chain(own) {
+        let texts: Vec<String> = runs
+            .iter()
+            .map(|run| match run.value(name) {
+                FieldValue::Missing => "none".to_owned(),
+                _ => cell(run, name).shown(),
+            })
+            .collect();
+        let same = texts.windows(2).all(|pair| pair[0] == pair[1]);
+        let head = field(name).map_or(name, |field| field.head);
+        let row = std::iter::once(head.to_owned()).chain(texts).map(Cell::Text).collect();
+        tables[usize::from(same)].rows.push(row);
+    }
+    tables
+}
+
 /// The number of labels that the means of AUCs cover, if it is the same in all runs.
 fn coverage(runs: &[ListedRun]) -> Option<String> {
     let covered: BTreeSet<(u32, u32)> =

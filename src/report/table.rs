@@ -257,7 +257,9 @@ impl ReportTable {
     /// Says what bold type means, if there is any.
     pub(super) fn explain_bold(&mut self) {
         if !self.bold.is_empty() {
-            self.notes.push("Bold: the largest as displayed; whether the difference is more than chance is not tested by it.".to_owned());
+            self.notes.push(
+                "Bold: the largest value as displayed, which is not a test of the difference.".to_owned(),
+            );
         }
     }
 

@@ -1,7 +1,8 @@
 //! The uncertainty of a comparison: intervals and paired tests.
 
 use super::interval::{self, FoldAuc, NoInterval};
-use super::means::{DECIMALS, covered, labels};
+use super::means::{DECIMALS, PATHOLOGIES, covered, labels};
+use super::seeds::has_seeds;
 use super::{Cell, Column, ReportTable};
 use crate::records::{Bootstrap, BootstrapRow, Comparison, DelongRow, ResampledRow, Variance};
 use crate::stats::{Estimate, FEWEST_PATIENTS, FEWEST_RESAMPLED};
@@ -16,16 +17,24 @@ pub(super) fn method(variance: Variance) -> &'static str {
 
 /// The uncertainty of the test images, of which a table says that it shows it.
 pub(super) const OF_TEST_IMAGES: &str =
-    "Uncertainty shown: the choice of test patients; the trained models are taken as they are.";
+    "Uncertainty shown: the choice of test patients; the trained models are taken as fixed.";
 
 /// What the deviations of a table of AUCs show.
 pub(super) fn of_spread(comparison: &Comparison) -> String {
     let each = comparison.division().name();
     match comparison.folds.len() {
         0 | 1 => "Uncertainty shown: none; that of the test patients is in the table `intervals`.".to_owned(),
-        _ => format!(
-            "Uncertainty shown (±): how much the AUC of one {each} varies with its training images, test images and seed together; it is no standard error of the mean."
-        ),
+        _ => {
+            let what = match has_seeds(comparison) {
+                true => {
+                    "training images and test images together, each a mean over its seeds (the table `seeds` has both deviations)"
+                }
+                false => "training images, test images and seed together",
+            };
+            format!(
+                "Uncertainty shown (±): how much the AUC of one {each} varies with its {what}; it is not the standard error of the mean."
+            )
+        }
     }
 }
 
@@ -65,7 +74,7 @@ pub(super) fn about_intervals(comparison: &Comparison) -> String {
     };
     let how = match comparison.variance {
         Variance::Clustered => {
-            "Variance over patients (Obuchowski 1997), Student's t on the logit scale; not adjusted for their number."
+            "Variance over patients (Obuchowski 1997), Student's t on the logit scale; not adjusted for multiplicity."
         }
         Variance::Delong => {
             "Images are taken as independent (DeLong), normal distribution: too narrow if patients have several images."
@@ -179,14 +188,14 @@ fn about_tests(comparison: &Comparison, tests: usize, has_primary: bool) -> Vec<
     notes
 }
 
-fn is_primary(comparison: &Comparison, label: Option<&str>, a: &str, b: &str) -> bool {
-    label.is_none() && comparison.primary.as_ref().is_some_and(|primary| primary.is_of(a, b))
+fn is_primary(comparison: &Comparison, is_of_all: bool, a: &str, b: &str) -> bool {
+    is_of_all && comparison.primary.as_ref().is_some_and(|primary| primary.is_of(a, b))
 }
 
 /// Whether a paired row is the primary comparison: over several folds it is the test over folds.
 fn is_primary_row(comparison: &Comparison, row: &DelongRow) -> bool {
     let folds: std::collections::BTreeSet<_> = comparison.delong.iter().map(|row| row.fold).collect();
-    folds.len() == 1 && is_primary(comparison, row.label.as_deref(), &row.a, &row.b)
+    folds.len() == 1 && is_primary(comparison, row.label.is_none() && !row.pathologies, &row.a, &row.b)
 }
 
 fn of_paired(comparison: &Comparison, row: &DelongRow) -> Vec<Cell> {
@@ -199,12 +208,13 @@ fn of_paired(comparison: &Comparison, row: &DelongRow) -> Vec<Cell> {
 fn of_resampled(comparison: &Comparison, row: &ResampledRow) -> Vec<Cell> {
     let estimate = interval::of_folds(row).ok();
     let p = [row.p, row.p_holm, row.p_bh];
-    let primary = is_primary(comparison, row.label.as_deref(), &row.a, &row.b);
+    let primary = is_primary(comparison, row.label.is_none() && !row.pathologies, &row.a, &row.b);
     tested(comparison.margin, row.difference, Some(row.std_error), estimate, p, primary)
 }
 
-fn mean_of(over: Option<u32>) -> String {
-    over.map_or_else(|| "Mean".to_owned(), |over| format!("Mean over {over} labels"))
+fn mean_of(row: &DelongRow) -> String {
+    let what = if row.pathologies { "pathologies" } else { "labels" };
+    row.over.map_or_else(|| "Mean".to_owned(), |over| format!("Mean over {over} {what}"))
 }
 
 /// The paired tests, one row each.
@@ -221,7 +231,7 @@ pub(super) fn delong(comparison: &Comparison) -> ReportTable {
     let mut table = ReportTable::new(title, columns);
     let mut missing = MissingIntervals::default();
     for row in &comparison.delong {
-        let label = row.label.clone().unwrap_or_else(|| mean_of(row.over));
+        let label = row.label.clone().unwrap_or_else(|| mean_of(row));
         missing.add(|| format!("{label} of {} and {}", row.a, row.b), interval::of_pair(row).err());
         let heads = [
             Cell::Text(label),
@@ -255,7 +265,10 @@ pub(super) fn resampled(comparison: &Comparison) -> ReportTable {
     let mean = format!("Mean over {}", covered(comparison));
     for row in &comparison.resampled {
         let heads = [
-            Cell::Text(row.label.clone().unwrap_or_else(|| mean.clone())),
+            Cell::Text(row.label.clone().unwrap_or_else(|| match row.pathologies {
+                true => PATHOLOGIES.to_owned(),
+                false => mean.clone(),
+            })),
             Cell::Text(row.a.clone()),
             Cell::Text(row.b.clone()),
             Cell::Integer(row.n.into()),
@@ -265,7 +278,8 @@ pub(super) fn resampled(comparison: &Comparison) -> ReportTable {
     if let Some(row) = comparison.resampled.first() {
         table.notes.push(over_folds(each, row.test_to_train));
     }
-    let named = |row: &&ResampledRow| is_primary(comparison, row.label.as_deref(), &row.a, &row.b);
+    let named =
+        |row: &&ResampledRow| is_primary(comparison, row.label.is_none() && !row.pathologies, &row.a, &row.b);
     let primary = comparison.resampled.iter().any(|row| named(&row));
     let family = comparison.resampled.iter().filter(|row| row.p.is_some() && !named(row)).count();
     table.notes.extend(about_tests(comparison, family, primary));
@@ -294,15 +308,25 @@ pub(super) fn differences(comparison: &Comparison) -> Option<ReportTable> {
         })
         .key(),
     ];
+    let two_means = over.iter().any(|row| row.pathologies) || paired.iter().any(|row| row.pathologies);
+    if two_means {
+        columns.insert(2, Column::left("Mean over"));
+    }
     columns.extend(tested_columns(comparison));
     let mut table = ReportTable::new("Difference of the mean AUCs with 95 % confidence interval", columns);
-    let names = |a: &str, b: &str| [Cell::Text(a.to_owned()), Cell::Text(b.to_owned())];
+    let names = |a: &str, b: &str, pathologies: bool| {
+        let mut cells = vec![Cell::Text(a.to_owned()), Cell::Text(b.to_owned())];
+        let what = if pathologies { "pathologies" } else { "all labels" };
+        cells.extend(two_means.then(|| Cell::Text(what.to_owned())));
+        cells
+    };
     let has_primary = if over.is_empty() {
         let mut missing = MissingIntervals::default();
         for row in &paired {
-            missing.add(|| format!("{} and {}", row.a, row.b), interval::of_pair(row).err());
+            let what = if row.pathologies { ", pathologies" } else { "" };
+            missing.add(|| format!("{} and {}{what}", row.a, row.b), interval::of_pair(row).err());
             let fold = row.fold.map_or(Cell::Empty, |fold| Cell::Integer(fold.into()));
-            let heads = names(&row.a, &row.b).into_iter().chain([fold]);
+            let heads = names(&row.a, &row.b, row.pathologies).into_iter().chain([fold]);
             table.rows.push(heads.chain(of_paired(comparison, row)).collect());
         }
         table.notes.push(format!(
@@ -313,13 +337,17 @@ pub(super) fn differences(comparison: &Comparison) -> Option<ReportTable> {
         paired.iter().any(|row| is_primary_row(comparison, row))
     } else {
         for row in &over {
-            let heads = names(&row.a, &row.b).into_iter().chain([Cell::Integer(row.n.into())]);
+            let heads =
+                names(&row.a, &row.b, row.pathologies).into_iter().chain([Cell::Integer(row.n.into())]);
             table.rows.push(heads.chain(of_resampled(comparison, row)).collect());
         }
         table.notes.push(over_folds(each, over[0].test_to_train));
-        over.iter().any(|row| is_primary(comparison, None, &row.a, &row.b))
+        over.iter().any(|row| is_primary(comparison, !row.pathologies, &row.a, &row.b))
     };
     table.notes.insert(0, format!("The mean covers {}.", covered(comparison)));
+    if let Some(left_out) = comparison.no_finding.as_ref().filter(|_| two_means) {
+        table.notes.insert(1, format!("The mean over pathologies leaves out {left_out}."));
+    }
     let (name, tests) = match over.is_empty() {
         true => {
             let family =
@@ -327,7 +355,9 @@ pub(super) fn differences(comparison: &Comparison) -> Option<ReportTable> {
             ("delong", family.count())
         }
         false => {
-            let named = |row: &&ResampledRow| is_primary(comparison, row.label.as_deref(), &row.a, &row.b);
+            let named = |row: &&ResampledRow| {
+                is_primary(comparison, row.label.is_none() && !row.pathologies, &row.a, &row.b)
+            };
             let family = comparison.resampled.iter().filter(|row| row.p.is_some() && !named(row));
             ("resampled", family.count())
         }
@@ -383,7 +413,7 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Repor
         ),
     };
     table.notes.push(format!(
-        "{OF_TEST_IMAGES} {} patients drawn with replacement, with all their images, seed {}: for a label, those with a positive image apart from the others, so that both classes stay; for the mean, all together. Percentile intervals, not adjusted for their number; none with fewer than {FEWEST_RESAMPLED} positive or negative patients.{folds}",
+        "{OF_TEST_IMAGES} {} patients drawn with replacement, with all their images, seed {}: for a label, those with a positive image separately from the others, so that both classes stay; for the mean, all together. Percentile intervals, not adjusted for multiplicity; none with fewer than {FEWEST_RESAMPLED} positive or negative patients.{folds}",
         super::thousands(bootstrap.patients),
         bootstrap.seed
     ));

@@ -2,11 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::ScoreError;
 use crate::hash::Id;
 use crate::records::{
-    AucTable, Dataset, FalseRecord, Kind, LabelAuc, Manifest, PatientId, Predictions, Scores, Spread, Subset,
-    Table, compared, rules,
+    AucTable, Dataset, LabelAuc, LabelThreshold, Manifest, OperatingPoint, PatientId, Predictions, Scale,
+    Scores, Spread, Subset, rules,
 };
 use crate::registry::{Objects, RegistryError};
 use crate::stats;
@@ -15,7 +14,8 @@ use crate::stats;
 /// label's AUC.
 ///
 /// An AUC is undefined if all images have the label or none has; the mean leaves it out and states how many
-/// AUCs it covers. `of_images` is the number of images of the subset, if the scores belong to one.
+/// AUCs it covers. `of_images` is the number of images of the subset, if the scores belong to one. `at` says how a threshold
+/// is chosen for each label.
 pub fn auc_table(
     id: Id<Predictions>,
     predictions: &Predictions,
@@ -23,6 +23,7 @@ pub fn auc_table(
     manifest: &Manifest,
     scores: &Scores,
     of_images: Option<u64>,
+    at: Option<OperatingPoint>,
 ) -> AucTable {
     let patient = |row: &u32| &manifest.rows[*row as usize].patient;
     let patients: HashSet<&PatientId> = scores.rows.iter().map(patient).collect();
@@ -47,6 +48,7 @@ pub fn auc_table(
                 positive_patients: positive.len() as u64,
                 missing: (missing > 0).then_some(missing),
                 constant: scores.len() > 1 && scores.windows(2).all(|pair| pair[0] == pair[1]),
+                threshold: at.and_then(|at| threshold(at, predictions.scale, &scores, &truth)),
             }
         })
         .collect();
@@ -58,11 +60,31 @@ pub fn auc_table(
         images: scores.rows.len() as u64,
         of_images: of_images.filter(|of_images| *of_images > scores.rows.len() as u64),
         patients: patients.len() as u64,
+        operating_point: at,
         labels,
         mean: summary.mean,
         mean_over: summary.n as u32,
         rules: rules::AUC,
     }
+}
+
+/// Chooses a threshold for the scores of a label.
+pub(crate) fn choose(at: OperatingPoint, scores: &[f64], truth: &[bool]) -> Option<stats::ThresholdChoice> {
+    match at {
+        OperatingPoint::Youden => stats::youden(scores, truth),
+        OperatingPoint::Sensitivity(least) => stats::at_sensitivity(scores, truth, least),
+        OperatingPoint::Specificity(least) => stats::at_specificity(scores, truth, least),
+    }
+}
+
+fn threshold(at: OperatingPoint, scale: Scale, scores: &[f64], truth: &[bool]) -> Option<LabelThreshold> {
+    let choice = choose(at, scores, truth)?;
+    Some(LabelThreshold {
+        score: choice.threshold,
+        probability: scale.probability(choice.threshold),
+        sensitivity: choice.sensitivity,
+        specificity: choice.specificity,
+    })
 }
 
 /// Whether each scored image has a label; `None` if that is missing. False for a label that the data set does
@@ -105,35 +127,19 @@ pub(crate) fn spread(values: Vec<Option<f64>>) -> Spread {
         min: summary.min,
         max: summary.max,
         folds: values,
+        seeds: Vec::new(),
+        seed_std: None,
     }
 }
 
-/// The same table again, from the scores that it is about.
-pub fn auc_again(objects: &dyn Objects, recorded: &AucTable) -> Result<AucTable, ScoreError> {
-    let predictions = objects.get(recorded.predictions)?;
-    let dataset = objects.get(predictions.dataset)?;
-    let manifest = objects.manifest(&dataset)?;
-    let scores = objects.scores(&predictions)?;
-    attributed(objects, recorded.predictions, &predictions)?;
-    let of_images = subset_images(objects, &predictions)?;
-    Ok(auc_table(recorded.predictions, &predictions, &dataset, &manifest, &scores, of_images))
-}
-
-/// Asserts that a recorded table follows from the scores that it is about.
-pub fn verify_auc(objects: &dyn Objects, id: Id<Table>, recorded: &AucTable) -> Result<(), ScoreError> {
-    let found = compared(&Table::Auc(recorded.clone()), &Table::Auc(auc_again(objects, recorded)?));
-    Ok(FalseRecord::check(id.hash, Kind::Table, found)?)
-}
-
-/// Asserts that the run to which predictions are attributed can have produced them.
-pub fn attributed(
-    objects: &dyn Objects,
-    id: Id<Predictions>,
-    predictions: &Predictions,
-) -> Result<(), ScoreError> {
-    let Some(run) = predictions.source.run() else { return Ok(()) };
-    let spec = objects.get(objects.get(run)?.spec)?;
-    let assignment = objects.assignment(&objects.get(spec.split())?)?;
-    let fit = predictions.fit(&spec, &assignment, &objects.scores(predictions)?);
-    fit.map_err(|reason| ScoreError::Misattributed { predictions: id.hash, reason })
+/// Summarizes a quantity over the folds whose value is the mean over seeds: `[folds, seeds]`. A fold without a defined
+/// value has no seeds.
+pub(crate) fn spread_of_seeds(seeds: Vec<Vec<f64>>) -> Spread {
+    let of_fold =
+        |values: &Vec<f64>| stats::summarize(&values.iter().copied().map(Some).collect::<Vec<_>>()).mean;
+    let spread = spread(seeds.iter().map(of_fold).collect());
+    match seeds.iter().any(|values| values.len() > 1) {
+        true => Spread { seed_std: stats::pooled_std(&seeds), seeds, ..spread },
+        false => spread,
+    }
 }

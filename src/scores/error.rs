@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::dataset::DatasetError;
 use crate::digits::{counted, thousands};
 use crate::hash::Hash;
+use crate::index::IndexError;
 use crate::records::FalseRecord;
 use crate::registry::RegistryError;
 use crate::split::SplitError;
@@ -59,6 +60,19 @@ pub enum ScoreError {
         /// A name of the file that is not in the data set, and one that is.
         example: Option<Box<(String, String)>>,
     },
+    /// An ensemble of fewer than two predictions.
+    #[error("an ensemble is a mean of two or more different predictions")]
+    TooFewMembers,
+    /// Predictions that cannot be averaged.
+    #[error("{a} and {b} cannot be averaged: {reason}")]
+    DifferentMembers {
+        /// The first.
+        a: String,
+        /// The second.
+        b: String,
+        /// What differs.
+        reason: String,
+    },
     /// Predictions that cannot come from their run.
     #[error("predictions {} do not match their run: {reason}", predictions.short())]
     Misattributed {
@@ -67,6 +81,12 @@ pub enum ScoreError {
         /// What does not match.
         reason: String,
     },
+}
+
+impl From<IndexError> for ScoreError {
+    fn from(e: IndexError) -> Self {
+        ScoreError::Registry(e.into())
+    }
 }
 
 impl ScoreError {
@@ -87,6 +107,10 @@ impl ScoreError {
                 ));
             }
             ScoreError::NothingScored { .. } => "check --dataset, --split and --fold",
+            ScoreError::TooFewMembers => "name two or more runs or predictions: `reg list run`",
+            ScoreError::DifferentMembers { .. } => {
+                "average only scores of the same images: runs of one split and fold"
+            }
             ScoreError::Registry(_) | ScoreError::Misattributed { .. } => return None,
         };
         Some(hint.to_owned())

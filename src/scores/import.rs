@@ -11,7 +11,8 @@ use crate::dataset::{DatasetError, FilePosition, source};
 use crate::hash::Id;
 use crate::limits;
 use crate::records::{
-    AucTable, Dataset, Manifest, Predictions, Scale, ScoreSource, Scores, Split, Subset, Table, rules,
+    AucTable, Dataset, Manifest, OperatingPoint, Predictions, Scale, ScoreSource, Scores, Split, Subset,
+    Table, rules,
 };
 use crate::registry::{Objects, Registry, Stamp};
 use crate::split::SplitError;
@@ -112,8 +113,9 @@ pub fn import_scores(registry: &Registry, foreign: &Foreign, stamp: &Stamp) -> R
         scores: transaction.put_packed(&scores)?,
     };
     let id = transaction.put(&predictions)?;
-    let auc =
-        auc_table(id, &predictions, &dataset, &manifest, &scores, subset_images(registry, &predictions)?);
+    let of_images = subset_images(registry, &predictions)?;
+    let at = OperatingPoint::usual(predictions.subset);
+    let auc = auc_table(id, &predictions, &dataset, &manifest, &scores, of_images, at);
     let table = transaction.put(&Table::Auc(auc.clone()))?;
     transaction.name(&foreign.name, id.hash)?;
     transaction.commit(stamp)?;

@@ -1,11 +1,18 @@
-//! Scores of images: another tool's taken in, and all held to the labels of their images.
+//! Scores of images: another tool's taken in, means of several, and all held to the labels of their images.
 
 mod auc;
+mod check;
+mod ensemble;
 mod error;
 mod import;
+mod thresholds;
 
-pub use auc::{attributed, auc_again, auc_table, verify_auc};
-pub(crate) use auc::{spread, subset_images, truth};
+pub use auc::auc_table;
+pub(crate) use auc::{choose, spread, spread_of_seeds, subset_images, truth};
+pub use check::{attributed, auc_again, verify_auc};
+pub use ensemble::{Averaged, Ensemble, ensemble};
+pub(crate) use ensemble::{mean_of, members_of};
 pub use error::ScoreError;
 pub(crate) use import::select;
 pub use import::{Foreign, Imported, ScoredSubset, import_scores};
+pub use thresholds::run_thresholds;

@@ -1,8 +1,9 @@
 //! What a request asks beside its path, and what it gets.
 
+use maud::{Markup, html};
+
 use crate::dataset::formats::ImageFormat;
-use crate::report::page::{PageError, served};
-use crate::report::svg::escape;
+use crate::report::page::{Page, PageError, served};
 
 /// A response.
 pub(super) struct Answer {
@@ -24,9 +25,9 @@ impl Answer {
         Answer { status, ..Answer::new("text/plain; charset=utf-8", format!("{text}\n")) }
     }
 
-    /// A page with a heading.
-    pub(super) fn page(title: &str, body: &str) -> Self {
-        Answer::new("text/html; charset=utf-8", served(title, body))
+    /// A page; `here` is the address of the part of the registry that it belongs to.
+    pub(super) fn page(page: &Page, here: &str) -> Self {
+        Answer::new("text/html; charset=utf-8", served(page, here))
     }
 
     pub(super) fn image(format: ImageFormat, bytes: Vec<u8>) -> Self {
@@ -60,11 +61,29 @@ impl<E: Into<PageError>> From<E> for Nothing {
 pub(super) struct Query<'q>(pub(super) &'q str);
 
 impl Query<'_> {
-    /// The value of a key; empty if the key is absent.
+    /// The value of a key, of several the last: that of the button that sent a form follows those of its fields. Empty
+    /// if the key is absent.
     pub(super) fn get(&self, key: &str) -> String {
+        self.all(key).pop().unwrap_or_default()
+    }
+
+    /// All values of a key that are not empty.
+    pub(super) fn all(&self, key: &str) -> Vec<String> {
         let pairs = self.0.split('&').filter_map(|pair| pair.split_once('='));
-        let value = pairs.into_iter().find(|(name, _)| *name == key).map_or("", |(_, value)| value);
-        decoded(value)
+        let values = pairs.filter(|(name, value)| *name == key && !value.is_empty());
+        values.map(|(_, value)| decoded(value)).collect()
+    }
+
+    /// The query of a link to the same page with other values of some keys; empty values are left out.
+    pub(super) fn with(&self, changed: &[(&str, &str)]) -> String {
+        let is_kept = |pair: &&str| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            !value.is_empty() && changed.iter().all(|(key, _)| *key != name)
+        };
+        let kept = self.0.split('&').filter(is_kept).map(str::to_owned);
+        let changed = changed.iter().filter(|(_, value)| !value.is_empty());
+        let changed = changed.map(|(key, value)| format!("{key}={}", encoded(value)));
+        format!("?{}", kept.chain(changed).collect::<Vec<_>>().join("&"))
     }
 
     /// A page's number, from 0; far behind the last page, there is nothing on it.
@@ -97,15 +116,20 @@ pub(super) fn encoded(text: &str) -> String {
     text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
-/// Links to the previous and next page, if they exist; `link` gives the address of a page by its number from 1.
-pub(super) fn leaves(page: usize, pages: usize, link: impl Fn(usize) -> String) -> String {
-    if pages < 2 {
-        return String::new();
+/// Links to the previous and next page of a list, if they exist.
+pub(super) fn leaves(page: usize, pages: usize, query: &Query) -> Markup {
+    let to = |n: usize, text: &str| {
+        html! { a #{ "page-" (text) } href=(query.with(&[("page", n.to_string().as_str())])) data-live { (text) } }
+    };
+    html! {
+        @if pages > 1 {
+            nav.bar aria-label="Pages" {
+                @if page > 0 { (to(page, "Previous")) }
+                span { "Page " (page + 1) " of " (pages) }
+                @if page + 1 < pages { (to(page + 2, "Next")) }
+            }
+        }
     }
-    let to = |n: usize, text: &str| format!("<a href=\"{}\">{text}</a>", escape(&link(n)));
-    let before = if page > 0 { to(page, "Previous") } else { String::new() };
-    let after = if page + 1 < pages { to(page + 2, "Next") } else { String::new() };
-    format!("<p class=\"bar\">{before} Page {} of {pages} {after}</p>", page + 1)
 }
 
 #[cfg(test)]
@@ -118,8 +142,10 @@ mod tests {
             assert_eq!(decoded(&encoded(text)), text);
         }
         assert_eq!(decoded("%zz%f"), "??");
-        let query = Query("q=a+b&page=3&q=c&x");
+        let query = Query("q=c&page=3&q=a+b&x&y=");
         assert_eq!((query.get("q"), query.page(), query.get("x")), ("a b".to_owned(), 2, String::new()));
+        assert_eq!((query.all("q"), query.all("y")), (vec!["c".to_owned(), "a b".to_owned()], Vec::new()));
+        assert_eq!(query.with(&[("page", "4"), ("z", "")]), "?q=c&q=a+b&page=4");
         assert_eq!(Query(&format!("page={}", u64::MAX)).page(), 0);
         assert_eq!([Query("page=0").page(), Query("page=-1").page(), Query("").page()], [0; 3]);
     }

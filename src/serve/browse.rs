@@ -1,20 +1,24 @@
 //! The first page: running trainings, a search, and a list of the records.
 
+use maud::html;
+
 use super::answer::{Answer, Nothing, Query, encoded, leaves};
 use super::images;
+use super::site::Site;
+use super::study::trainings;
 use crate::digits::counted;
 use crate::hash::Hash;
 use crate::records::{Header, Kind, summary};
-use crate::registry::{Registry, RegistryError};
-use crate::report::page::HtmlWriter;
-use crate::report::svg::escape;
+use crate::registry::RegistryError;
+use crate::report::page::{HtmlWriter, Page, TableContext};
 use crate::report::{Cell, Column, ReportTable};
 
 /// Records per page.
 const LEAF: usize = 100;
 
 /// Lists records, the newest of a kind first, by kind and by words.
-pub(super) fn home(registry: &Registry, query: &Query) -> Result<Answer, Nothing> {
+pub(super) fn home(site: &Site, query: &Query) -> Result<Answer, Nothing> {
+    let registry = &site.registry;
     let (words, wanted) = (query.get("q"), query.get("kind"));
     let words = words.trim();
     let view = registry.view()?;
@@ -45,50 +49,69 @@ pub(super) fn home(registry: &Registry, query: &Query) -> Result<Answer, Nothing
         Ok(Err(e)) => e.to_string(),
         Err(e) => e.to_string(),
     };
-    let name = |id: &Hash| names.get(id).cloned().unwrap_or_default();
+    let name = |id: &Hash| names.get(id).cloned();
     if !words.is_empty() {
         let words = words.to_lowercase();
         let holds = |text: &str| text.to_lowercase().contains(&words);
-        ids.retain(|(_, id)| id.to_string().starts_with(&words) || holds(&name(id)) || holds(&what(id)));
+        let is_named = |id: &Hash| name(id).is_some_and(|name| holds(&name));
+        ids.retain(|(_, id)| id.to_string().starts_with(&words) || is_named(id) || holds(&what(id)));
     }
     let (page, pages) = (query.page(), ids.len().div_ceil(LEAF));
     let shown: Vec<(Kind, Hash)> = ids.iter().skip(page * LEAF).take(LEAF).copied().collect();
 
-    let mut out = HtmlWriter::served();
-    out.push("<section id=\"live\" aria-live=\"polite\" hidden><h2>In training</h2><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"In training\"><table><thead><tr><th scope=\"col\">Run</th><th scope=\"col\">State</th><th scope=\"col\" class=\"n\">Epoch</th><th scope=\"col\" class=\"n\">Images</th><th scope=\"col\" class=\"n\">Images/s</th><th scope=\"col\" class=\"n\">Loss</th><th scope=\"col\" class=\"n\">Best validation loss</th><th scope=\"col\" class=\"n\">Left</th></tr></thead><tbody></tbody></table></div></section>");
-    let options: Vec<String> = std::iter::once("<option value=\"\">results and inputs</option>".to_owned())
-        .chain(Kind::ALL.iter().map(|kind| {
-            let chosen = if Some(*kind) == wanted_kind { " selected" } else { "" };
-            format!("<option{chosen}>{kind}</option>")
-        }))
-        .collect();
-    out.push(&format!(
-        "<form class=\"bar\" role=\"search\"><label>Name, id, words, image or patient:N <input type=\"search\" name=\"q\" value=\"{}\"></label> <label>Kind <select name=\"kind\">{}</select></label> <button>Search</button></form>",
-        escape(words),
-        options.join("")
-    ));
-    let columns = ["Kind", "Name", "What"].map(Column::left);
     let title = match words {
         "" => counted(ids.len() as u64, "record"),
         words => format!("{} with “{words}”", counted(ids.len() as u64, "record")),
     };
-    let mut table = ReportTable::new(title, columns.into());
+    let mut table = ReportTable::new(title, ["Name", "Kind", "What"].map(Column::left).into());
     for (kind, id) in &shown {
-        let texts = [kind.name().to_owned(), name(id), what(id)];
+        let texts = [name(id).unwrap_or_else(|| id.short()), kind.name().to_owned(), what(id)];
         table.rows.push(texts.map(Cell::Text).into());
     }
-    let images = images::meant(registry, words)?;
+    let links = shown.iter().map(|(_, id)| format!("/record/{}", id.short())).collect();
+    let mut out = HtmlWriter::served();
+    let images = images::meant(site, words)?;
     if !images.is_empty() {
-        let mut sets = ReportTable::new("Images", vec![Column::left("Data set"), Column::right("Images")]);
+        let columns = vec![Column::left("Data set"), Column::right("Images")];
+        let mut sets = ReportTable::new("Images", columns);
         let called = |id: &Hash| names.get(id).cloned().unwrap_or_else(|| id.short());
         sets.rows =
             images.iter().map(|(id, count)| vec![Cell::Text(called(id)), Cell::Integer(*count)]).collect();
         let links: Vec<String> =
             images.iter().map(|(id, _)| format!("/images/{id}?q={}", encoded(words))).collect();
-        out.links(&sets, "Look", &links);
+        out.list(&sets, &TableContext { links: Some((0, links)), ..TableContext::default() });
     }
-    out.list(&table, "Id", shown.iter().map(|(_, id)| vec![*id]).collect());
-    out.push(&leaves(page, pages, |n| format!("/?q={}&kind={}&page={n}", encoded(words), encoded(&wanted))));
-    out.push("<script src=\"/live.js\" defer></script>");
-    Ok(Answer::page("Registry", &out.out))
+    out.list(&table, &TableContext { links: Some((0, links)), ..TableContext::default() });
+    let list = out.into_markup();
+    let main = html! {
+        (trainings(site))
+        form.bar role="search" {
+            label { "Name, id, words, image or patient:N " input type="search" name="q" value=(words); }
+            label {
+                "Kind "
+                select name="kind" {
+                    option value="" { "results and inputs" }
+                    @for kind in Kind::ALL.iter() { option selected[Some(*kind) == wanted_kind] { (kind.name()) } }
+                }
+            }
+            button { "Search" }
+        }
+        (list)
+        (leaves(page, pages, query))
+    };
+    let (title, here) = match wanted_kind {
+        Some(kind) => (capital(kind.descriptor().plural), format!("/?kind={kind}")),
+        None => ("Registry".to_owned(), "/".to_owned()),
+    };
+    Ok(Answer::page(&Page::new(title, main), &here))
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
+}
+
+/// The trainings alone, which the first page fetches again.
+pub(super) fn live(site: &Site) -> Result<Answer, Nothing> {
+    Ok(Answer::page(&Page::new("In training", trainings(site)), ""))
 }

@@ -11,14 +11,23 @@
 
 mod answer;
 mod browse;
+mod compare;
 mod connections;
+mod facts;
+mod graph;
 mod images;
+mod pictures;
 mod record;
 mod route;
+mod run;
+mod runs;
+mod site;
 mod socket;
+mod study;
 #[cfg(test)]
 mod tests;
 mod token;
+mod viewer;
 mod wire;
 
 use std::io;
@@ -27,6 +36,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::registry::Registry;
+use site::Site;
 use socket::Socket;
 pub use token::Token;
 use wire::Access;
@@ -101,7 +111,7 @@ pub fn serve(
         .max_blocking_threads(THREADS)
         .build()
         .map_err(ServeError::System)?;
-    let registry = Arc::new(registry);
+    let site = Arc::new(Site::new(registry));
     let token = Token::new()?;
     runtime.block_on(async {
         match endpoint {
@@ -113,8 +123,7 @@ pub fn serve(
                 let listening = Listening { endpoint: Endpoint::Port(port), token: token.clone() };
                 started(&listening).map_err(ServeError::Output)?;
                 let access = Arc::new(Access { port: Some(port), token });
-                wire::accept(async || listener.accept().await.map(|(stream, _)| stream), access, registry)
-                    .await
+                wire::accept(async || listener.accept().await.map(|(stream, _)| stream), access, site).await
             }
             Endpoint::Socket(path) => {
                 let failed = |source| ServeError::Socket { path: path.clone(), source };
@@ -123,7 +132,7 @@ pub fn serve(
                 started(&listening).map_err(ServeError::Output)?;
                 let access = Arc::new(Access { port: None, token });
                 let accept = async || socket.listener.accept().await.map(|(stream, _)| stream);
-                wire::accept(accept, access, registry).await
+                wire::accept(accept, access, site).await
             }
         }
     })

@@ -1,186 +1,257 @@
-//! One record: its tables and figures, its inputs and results, and its document.
+//! One record: what it is, by kind; what it was made of and what was made of it, by name; its document.
 
-use super::answer::{Answer, Nothing};
+use maud::{Markup, html};
+
+use super::answer::{Answer, Nothing, Query};
+use super::site::Site;
+use super::{facts, run, study};
 use crate::dataset::statistics::Statistics;
 use crate::digits::counted;
 use crate::hash::{Hash, Id};
 use crate::limits;
 use crate::lineage::Direction;
-use crate::records::{Content, Header, Kind, Roles, Run, Table, summary};
-use crate::registry::{Registry, RegistryError};
-use crate::report::page::{self, HtmlWriter, TableContext, notice};
-use crate::report::svg::{self, escape};
-use crate::report::{Cell, Column, dataset, features, results};
+use crate::records::{Content, Header, Kind, Table, summary};
+use crate::registry::RegistryError;
+use crate::report::page::{self, HtmlWriter, Page, TableContext, notice};
+use crate::report::show::{RelatedRecord, of_dataset, of_split, origin};
+use crate::report::{Cell, Column, ReportTable, dataset, features, results, svg};
 
-/// Number of referrers that are shown; a manifest or an image can have many.
+/// Number of referrers that are shown of an object that is no record; an image can have many.
 const SHOWN: usize = 200;
 
 /// Shows an object.
-pub(super) fn record(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
+pub(super) fn record(site: &Site, id: Hash, query: &Query) -> Result<Answer, Nothing> {
+    let registry = &site.registry;
     let size = registry.store().size(&id).map_err(RegistryError::from)?;
     let view = registry.view()?;
     let kind = view.kind(&id)?;
     let mut names: Vec<String> =
         view.names()?.into_iter().filter(|(_, of)| *of == id).map(|(name, _)| name).collect();
-    let used: Vec<(Hash, &str, Roles)> = view
-        .referrers(&id)?
-        .into_iter()
-        .take(SHOWN)
-        .map(|(from, role)| Ok((from, view.kind(&from)?.map_or("", Kind::name), role)))
-        .collect::<Result<_, RegistryError>>()?;
+    names.sort();
     let note = registry.note(&view, &id)?;
     drop(view);
-    let bytes = if size <= limits::RECORD {
-        registry.store().read(&id).map_err(RegistryError::from)?
-    } else {
-        Vec::new()
-    };
-    let header = Header::read(&bytes).ok().filter(|_| kind.is_some());
     let called = kind.map_or("object", Kind::name);
-    names.sort();
-    let title = format!("{called} {}", names.first().cloned().unwrap_or_else(|| id.short()));
-
+    let header = match kind {
+        Some(_) if size <= limits::RECORD => {
+            Header::read(&registry.store().read(&id).map_err(RegistryError::from)?).ok()
+        }
+        _ => None,
+    };
+    let title = format!("{} {}", capital(called), names.first().cloned().unwrap_or_else(|| id.short()));
+    let shown = kind.map_or(Content::Document, |kind| kind.descriptor().content);
+    let links = html! {
+        nav aria-label="Of this record" {
+            ol {
+                @if matches!(shown, Content::Dataset) { li { a href={ "/images/" (id.short()) } { "Images" } } }
+                @if matches!(shown, Content::Dataset | Content::Study) { li { a href={ "/report/" (id.short()) } { "Report" } } }
+                li { a href={ "/lineage/" (id.short()) } { "Lineage" } }
+                @if header.is_some() { li { a href={ "/document/" (id.short()) } { "Record" } } }
+            }
+        }
+    };
     let mut page = HtmlWriter::served();
     notice(&mut page, registry, header.iter().map(|_| (id, called.to_owned())))?;
     let what = header.as_ref().map_or(counted(size, "byte"), summary);
-    page.push(&format!(
-        "<dl class=\"facts\"><dt>Id</dt><dd><span class=\"id whole\">{id}</span></dd><dt>Names</dt><dd>{}</dd><dt>What</dt><dd>{}</dd>{}</dl>",
-        escape(&names.join(", ")),
-        escape(&what),
-        note.map_or_else(String::new, |(_, note)| {
-            format!("<dt>Note</dt><dd>{} ({})</dd>", escape(&note.text), escape(&note.time))
-        })
-    ));
-    let mut links = vec![
-        format!("<a href=\"/lineage/up/{id}\">Inputs</a>"),
-        format!("<a href=\"/lineage/down/{id}\">Results</a>"),
-    ];
-    if header.is_some() {
-        links.push(format!("<a href=\"/json/{id}\">JSON</a>"));
+    page.push(html! {
+        dl.facts {
+            dt { "What" } dd { (what) }
+            @if names.len() > 1 { dt { "Names" } dd { (names.join(", ")) } }
+            @if let Some((_, note)) = &note { dt { "Note" } dd { (note.text) " (" (note.time) ")" } }
+            dt { "Id" } dd { span.id.whole { (id) } }
+        }
+    });
+    match shown {
+        Content::Run => run::content(site, &mut page, id, query)?,
+        Content::Study => study::content(site, &mut page, id)?,
+        _ => content(site, &mut page, shown, id, names.first().map(String::as_str))?,
     }
-    let shown = kind.map_or(Content::Document, |kind| kind.descriptor().content);
-    content(registry, &mut page, shown, id, &mut links)?;
-    let links: Vec<String> = links.iter().map(|link| format!("<li>{link}</li>")).collect();
-    // The navigation links come before the tables.
-    page.out = format!("<nav aria-label=\"Of this record\"><ol>{}</ol></nav>{}", links.join(""), page.out);
-    if !used.is_empty() {
-        let mut table =
-            crate::report::ReportTable::new("Used by", ["Kind", "As its"].map(Column::left).into());
-        table.rows = used
-            .iter()
-            .map(|(_, kind, roles)| [*kind, &roles.text()].map(|t| Cell::Text(t.to_owned())).into())
-            .collect();
-        page.list(&table, "Id", used.iter().map(|(from, ..)| vec![*from]).collect());
+    match header.is_some() {
+        true => related(site, &mut page, id)?,
+        false => used(site, &mut page, id)?,
     }
-    if let Some(header) = header {
-        let text = serde_json::to_string_pretty(&header.document).unwrap_or_default();
-        page.heading(2, "document", "Document");
-        // Readers of a table look at its numbers; its document is long.
-        let open = if kind == Some(Kind::Table) { "" } else { " open" };
-        page.push(&format!(
-            "<details{open}><summary>{} lines of JSON</summary><pre tabindex=\"0\">{}</pre></details>",
-            text.lines().count(),
-            linked(&text)
-        ));
-    }
-    Ok(Answer::page(&title, &page.out))
+    let here = match shown {
+        Content::Run | Content::Predictions => "/runs",
+        Content::Study => "/?kind=study",
+        Content::Table => "/?kind=table",
+        Content::Dataset => "/?kind=dataset",
+        Content::Split => "/?kind=split",
+        Content::Withdrawal | Content::Document => "",
+    };
+    Ok(Answer::page(&Page { intro: links, ..Page::new(title, page.into_markup()) }, here))
 }
 
-/// The content of a kind besides its document.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
+}
+
+/// The content of a kind.
 fn content(
-    registry: &Registry,
+    site: &Site,
     page: &mut HtmlWriter,
     shown: Content,
     id: Hash,
-    links: &mut Vec<String>,
+    name: Option<&str>,
 ) -> Result<(), Nothing> {
-    let whole = |id: &Hash| format!("<a href=\"/report/{id}\">Report</a>");
-    let plain = |page: &mut HtmlWriter, table: &crate::report::ReportTable| {
+    let registry = &site.registry;
+    let plain = |page: &mut HtmlWriter, table: &ReportTable| {
         let last = results::closing_rows(table);
         page.table(table, &TableContext { last, ..TableContext::default() });
     };
+    let counts = |page: &mut HtmlWriter, statistics: &Statistics| {
+        page.figure(&svg::labels(statistics), &[]);
+        page.figure(&svg::ages(&statistics.age), &[]);
+        page.figures("Images by view and by gender.", &svg::groups(statistics), &[]);
+        page.fold("The same in numbers", false, |page| {
+            let tables = [&dataset::prevalence(statistics), &dataset::overview(statistics)];
+            page.side(tables, &TableContext::default());
+        });
+    };
     match shown {
         Content::Dataset => {
-            links.push(format!("<a href=\"/images/{id}\">Images</a>"));
-            links.push(whole(&id));
+            facts::sections(page, &of_dataset(registry, name, Id::new(id))?);
+            let images = site.images(id)?;
+            counts(page, &Statistics::of(&images.dataset, images.manifest.rows.iter()));
         }
-        Content::Run => {
-            let run = registry.get::<Run>(Id::new(id))?;
-            let epochs = registry.epochs(&run)?;
-            if !epochs.is_empty() {
-                page.figure(&svg::learning(&id.short(), &epochs), &[]);
-            }
-        }
+        Content::Split => facts::sections(page, &of_split(registry, name, Id::new(id))?),
         Content::Table => match registry.get::<Table>(Id::new(id))? {
             Table::Auc(auc) => plain(page, &results::auc("AUC", &auc)),
-            Table::Dataset(counted) => {
-                let statistics = Statistics::from(&counted);
-                plain(page, &dataset::prevalence(&statistics));
-                plain(page, &dataset::overview(&statistics));
-                page.figure(&svg::ages(&statistics.age), &[]);
-            }
+            Table::Dataset(counted) => counts(page, &Statistics::from(&counted)),
             Table::Comparison(comparison) => {
-                links.push(whole(&id));
-                results::main_tables(&comparison).iter().for_each(|table| plain(page, table));
+                let title = name.map_or_else(|| id.short(), str::to_owned);
+                page::comparison(page, registry, title, Id::new(id), *comparison, 0)?;
             }
             Table::Probe(probe) => plain(page, &features::probe(&probe, None)),
             Table::Heatmap(heatmap) => {
                 plain(page, &features::heatmap(&heatmap));
-                let alt = escape(&format!("{} in {}", heatmap.label, heatmap.image));
-                page.push(&format!(
-                    "<p><img class=\"large\" src=\"/heat/{id}\" alt=\"Heat map of {alt}\"></p>"
-                ));
+                let alt = format!("Heat map of {} in {}", heatmap.label, heatmap.image);
+                page.push(html! { p { img.large src={ "/heat/" (id) } alt=(alt); } });
             }
             Table::Pointing(pointing) => plain(page, &features::pointing(&pointing)),
         },
-        Content::Split | Content::Predictions | Content::Study | Content::Withdrawal | Content::Document => {}
+        Content::Run | Content::Study | Content::Predictions | Content::Withdrawal | Content::Document => {}
     }
     Ok(())
 }
 
-/// The text of a document, its ids as links.
-fn linked(text: &str) -> String {
-    let parts = text.split('"').enumerate().map(|(place, part)| match part.parse::<Hash>() {
-        // Every second part is between quotation marks.
-        Ok(_) if place % 2 == 1 => format!("<a href=\"/record/{part}\">{part}</a>"),
-        _ => {
-            part.lines().map(escape).collect::<Vec<_>>().join("\n")
-                + if part.ends_with('\n') { "\n" } else { "" }
+/// What a record was made of, what was made of it, and the command that made it.
+fn related(site: &Site, page: &mut HtmlWriter, id: Hash) -> Result<(), Nothing> {
+    let view = site.registry.view()?;
+    let names = view.names_by_id()?;
+    let origin = origin(&site.registry, &view, &names, id)?;
+    drop(view);
+    let list = |title: &str, all: &[RelatedRecord], more: usize| -> Markup {
+        html! {
+            @if !all.is_empty() {
+                h3 { (title) }
+                ul.plain {
+                    @for one in all {
+                        li {
+                            (one.kind.name()) " "
+                            a href={ "/record/" (one.id.short()) } { (one.name.clone().unwrap_or_else(|| one.id.short())) }
+                            ": " (one.summary)
+                        }
+                    }
+                    @if more > 0 { li { a href={ "/lineage/down/" (id.short()) } { (more) " more" } } }
+                }
+            }
+        }
+    };
+    page.heading(2, "origin", "Origin");
+    page.push(html! {
+        (list("Made of", &origin.inputs, 0))
+        (list("Made of it", &origin.results, origin.more_results))
+        @if origin.command.is_some() || origin.machine.is_some() {
+            h3 { "Made by" }
+            dl.facts {
+                @if let Some(command) = &origin.command { dt { "Command" } dd { code { (command) } } }
+                @if let Some(machine) = &origin.machine { dt { "Machine" } dd { (machine) } }
+            }
         }
     });
-    parts.collect::<Vec<_>>().join("&quot;")
+    Ok(())
+}
+
+/// What uses an object that is no record.
+fn used(site: &Site, page: &mut HtmlWriter, id: Hash) -> Result<(), Nothing> {
+    let view = site.registry.view()?;
+    let names = view.names_by_id()?;
+    let columns = ["Name", "Kind", "As its"].map(Column::left);
+    let mut table = ReportTable::new("Used by", columns.into());
+    let mut links = Vec::new();
+    for (from, roles) in view.referrers(&id)?.into_iter().take(SHOWN) {
+        let kind = view.kind(&from)?.map_or("", Kind::name).to_owned();
+        let name = names.get(&from).cloned().unwrap_or_else(|| from.short());
+        table.rows.push([name, kind, roles.text().into_owned()].map(Cell::Text).into());
+        links.push(format!("/record/{}", from.short()));
+    }
+    if !table.rows.is_empty() {
+        page.list(&table, &TableContext { links: Some((0, links)), ..TableContext::default() });
+    }
+    Ok(())
+}
+
+/// The document of a record, its ids as links.
+pub(super) fn document(site: &Site, id: Hash) -> Result<Answer, Nothing> {
+    let view = site.registry.view()?;
+    let Some(kind) = view.kind(&id)? else { return Err(Nothing::Unknown(format!("record {id}"))) };
+    let name = view.names_by_id()?.remove(&id).unwrap_or_else(|| id.short());
+    drop(view);
+    let bytes = site.registry.store().read(&id).map_err(RegistryError::from)?;
+    let header = Header::read(&bytes).map_err(|source| RegistryError::Codec { id, source })?;
+    let text = serde_json::to_string_pretty(&header.document).unwrap_or_default();
+    let main = html! {
+        dl.facts { dt { "Id" } dd { span.id.whole { (id) } } }
+        p { a href={ "/json/" (id) } { "The bytes that are hashed" } }
+        pre tabindex="0" role="group" aria-label="Document" { (linked(&text)) }
+    };
+    let intro = html! { p { a href={ "/record/" (id.short()) } { (capital(kind.name())) " " (name) } } };
+    Ok(Answer::page(&Page { intro, ..Page::new(format!("Record of {} {name}", kind.name()), main) }, ""))
+}
+
+/// The text of a document, its ids as links.
+fn linked(text: &str) -> Markup {
+    html! {
+        @for (place, part) in text.split('"').enumerate() {
+            @if place > 0 { "\"" }
+            // Every second part is between quotation marks.
+            @if place % 2 == 1 && part.parse::<Hash>().is_ok() {
+                a href={ "/record/" (part) } { (part) }
+            } @else { (part) }
+        }
+    }
 }
 
 /// The bytes of a record, as hashed.
-pub(super) fn json(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
-    if registry.view()?.kind(&id)?.is_none() {
+pub(super) fn json(site: &Site, id: Hash) -> Result<Answer, Nothing> {
+    if site.registry.view()?.kind(&id)?.is_none() {
         return Err(Nothing::Unknown(format!("record {id}")));
     }
-    let bytes = registry.store().read(&id).map_err(RegistryError::from)?;
+    let bytes = site.registry.store().read(&id).map_err(RegistryError::from)?;
     Ok(Answer::json(bytes))
 }
 
 /// The report of recorded results; nothing is computed that would have to be recorded first.
-pub(super) fn report(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
-    let (title, body) = page::recorded(registry, &id)?;
-    Ok(Answer::page(&title, &body))
+pub(super) fn report(site: &Site, id: Hash) -> Result<Answer, Nothing> {
+    Ok(Answer::page(&page::recorded(&site.registry, &id)?, ""))
 }
 
 /// The lineage of an object, upwards or downwards, as expandable boxes.
-pub(super) fn lineage(registry: &Registry, id: Hash, down: bool) -> Result<Answer, Nothing> {
+pub(super) fn lineage(site: &Site, id: Hash, down: bool) -> Result<Answer, Nothing> {
     let direction = if down { Direction::Down } else { Direction::Up };
-    let graph = page::near(registry, &registry.view()?, id, direction)?;
-    let mut page = HtmlWriter::served();
+    let graph = page::near(&site.registry, &site.registry.view()?, id, direction)?;
     let below = if down { "its results are below it" } else { "its inputs are below it" };
-    page.paragraph(
-        "",
-        &format!("Each box is a record or a file; {below}. Click a box to expand it, one step at a time."),
-    );
-    page.push(&page::tree(&[graph], direction, true).html);
     let title = if down { "Results" } else { "Inputs" };
     let other = if down { "up" } else { "down" };
-    page.push(&format!("<p class=\"bar\"><a href=\"/lineage/{other}/{id}\">Reverse direction</a></p>"));
-    Ok(Answer::page(title, &page.out))
+    let main = html! {
+        p { "Each box is a record or a file; " (below) ". Click a box to expand it, one step at a time." }
+        (page::tree(&[graph], direction, true).html)
+        p.bar {
+            a href={ "/lineage/" (other) "/" (id) } { "Reverse direction" }
+            a href={ "/lineage/" (id.short()) } { "As a drawing" }
+        }
+    };
+    Ok(Answer::page(&Page::new(title, main), ""))
 }
 
 #[cfg(test)]
@@ -191,7 +262,7 @@ mod tests {
     fn a_document_is_text_whose_ids_are_links() {
         let id = Hash::of(b"").to_string();
         let text = format!("{{\n  \"a<b>\": \"{id}\",\n  \"c\": \"<script>\"\n}}");
-        let html = linked(&text);
+        let html = linked(&text).0;
         assert!(html.contains(&format!("&quot;<a href=\"/record/{id}\">{id}</a>&quot;,\n")), "{html}");
         assert!(html.contains("&quot;&lt;script&gt;&quot;\n}") && html.contains("a&lt;b&gt;"), "{html}");
     }

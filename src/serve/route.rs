@@ -1,36 +1,46 @@
 //! Maps a path to an answer.
 
+use maud::html;
+
 use super::answer::{Answer, Nothing, Query};
-use super::{browse, images, record};
+use super::site::Site;
+use super::{browse, compare, graph, images, pictures, record, runs, viewer};
 use crate::hash::Hash;
 use crate::index::IndexError;
 use crate::registry::{Registry, RegistryError};
-use crate::report::page::{HtmlWriter, PageError, SCRIPT, style};
+use crate::report::page::{Page, PageError, SCRIPT, style};
 use crate::store::StoreError;
 use crate::training::unfinished;
 
 /// Answers a request for a path, which starts with `/`.
-pub(super) fn answer(registry: &Registry, path: &str, query: &str) -> Answer {
+pub(super) fn answer(site: &Site, path: &str, query: &str) -> Answer {
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     let query = Query(query);
+    let id = |text: &str| hash(&site.registry, text);
     let answered = match parts[..] {
-        [""] => browse::home(registry, &query),
+        [""] => browse::home(site, &query),
+        ["live"] => browse::live(site),
         ["live.json"] => {
-            Ok(Answer::json(serde_json::to_vec(&unfinished::all(registry)).expect("texts and numbers")))
+            let all = unfinished::all(&site.registry);
+            Ok(Answer::json(serde_json::to_vec(&all).expect("texts and numbers")))
         }
         ["page.css"] => Ok(Answer::new("text/css; charset=utf-8", style())),
         ["page.js"] => Ok(Answer::new("text/javascript; charset=utf-8", SCRIPT)),
-        ["live.js"] => Ok(Answer::new("text/javascript; charset=utf-8", include_str!("live.js"))),
-        ["record", id] => hash(registry, id).and_then(|id| record::record(registry, id)),
-        ["json", id] => hash(registry, id).and_then(|id| record::json(registry, id)),
-        ["report", id] => hash(registry, id).and_then(|id| record::report(registry, id)),
-        ["lineage", way @ ("up" | "down"), id] => {
-            hash(registry, id).and_then(|id| record::lineage(registry, id, way == "down"))
+        ["runs"] => runs::list(site, &query),
+        ["compare"] => compare::compare(site, &query),
+        ["record", of] => id(of).and_then(|id| record::record(site, id, &query)),
+        ["document", of] => id(of).and_then(|id| record::document(site, id)),
+        ["json", of] => id(of).and_then(|id| record::json(site, id)),
+        ["report", of] => id(of).and_then(|id| record::report(site, id)),
+        ["lineage", of] => id(of).and_then(|id| graph::page(site, id, &query)),
+        ["lineage", way @ ("up" | "down"), of] => {
+            id(of).and_then(|id| record::lineage(site, id, way == "down"))
         }
-        ["images", id] => hash(registry, id).and_then(|id| images::list(registry, id, &query)),
-        ["image", id, row] => hash(registry, id).and_then(|id| images::viewer(registry, id, row, &query)),
-        ["xray", id, row] => hash(registry, id).and_then(|id| images::xray(registry, id, row)),
-        ["heat", id] => hash(registry, id).and_then(|id| images::heatmap(registry, id)),
+        ["images", of] => id(of).and_then(|id| images::list(site, id, &query)),
+        ["image", of, row] => id(of).and_then(|id| viewer::viewer(site, id, row, &query)),
+        ["xray", of, row] => id(of).and_then(|id| pictures::xray(site, id, row)),
+        ["thumb", of, row] => id(of).and_then(|id| pictures::thumbnail(site, id, row)),
+        ["heat", of] => id(of).and_then(|id| pictures::heatmap(&site.registry, id)),
         _ => Err(Nothing::Unknown(path.to_owned())),
     };
     answered.unwrap_or_else(|nothing| match nothing {
@@ -48,9 +58,8 @@ pub(super) fn answer(registry: &Registry, path: &str, query: &str) -> Answer {
 }
 
 fn problem(status: u16, what: &str) -> Answer {
-    let mut page = HtmlWriter::served();
-    page.paragraph("", what);
-    Answer { status, ..Answer::page(if status == 404 { "Not found" } else { "Not available" }, &page.out) }
+    let title = if status == 404 { "Not found" } else { "Not available" };
+    Answer { status, ..Answer::page(&Page::new(title, html! { p { (what) } }), "") }
 }
 
 /// An id, its start as everything printed shows it, or a name.

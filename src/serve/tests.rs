@@ -3,6 +3,7 @@
 use std::thread;
 
 use super::route::answer;
+use super::site::Site;
 use crate::hash::{Hash, Id};
 use crate::records::{Note, Weights, codec};
 use crate::registry::{Registry, Stamp};
@@ -29,21 +30,21 @@ fn chain(registry: &Registry, notes: usize) -> (Id<Weights>, Vec<Id<Note>>) {
 }
 
 /// The body of a page that is there.
-fn page(registry: &Registry, path: &str) -> String {
-    let answer = answer(registry, path, "");
+fn page(site: &Site, path: &str) -> String {
+    let answer = answer(site, path, "");
     assert_eq!(answer.status, 200, "{path}");
     String::from_utf8(answer.body).unwrap()
 }
 
 /// Reads from page to page for as long as one says that the lineage goes on elsewhere, and gives all of them.
-fn pages(registry: &Registry, way: &str, root: Hash) -> Vec<String> {
-    let mut pages = vec![page(registry, &format!("/lineage/{way}/{root}"))];
+fn pages(site: &Site, way: &str, root: Hash) -> Vec<String> {
+    let mut pages = vec![page(site, &format!("/lineage/{way}/{root}"))];
     loop {
         let last = pages.last().unwrap();
         let Some(before) = last.find("\">continues here</a>") else { return pages };
         let link = &last[..before];
         let path = link[link.rfind("href=\"").unwrap()..].trim_start_matches("href=\"");
-        let next = page(registry, path);
+        let next = page(site, path);
         pages.push(next);
     }
 }
@@ -55,9 +56,10 @@ fn a_lineage_of_5_000_notes_is_shown_page_by_page_on_a_small_stack() {
     let dir = tempfile::tempdir().unwrap();
     let registry = Registry::init(dir.path()).unwrap();
     let (about, notes) = chain(&registry, NOTES);
+    let site = Site::new(registry);
     let look = move || {
         for (way, from, to) in [("up", NOTES - 1, 0), ("down", 0, NOTES - 1)] {
-            let pages = pages(&registry, way, notes[from].hash);
+            let pages = pages(&site, way, notes[from].hash);
             assert_eq!(pages.len(), NOTES.div_ceil(150), "{way}");
             let last = pages.last().unwrap();
             assert!(last.contains(&format!("href=\"/record/{}\"", notes[to])), "{way}");
@@ -69,9 +71,9 @@ fn a_lineage_of_5_000_notes_is_shown_page_by_page_on_a_small_stack() {
             }
         }
         // All of them are about it.
-        assert!(page(&registry, &format!("/lineage/down/{about}")).contains(&notes[0].to_string()));
+        assert!(page(&site, &format!("/lineage/down/{about}")).contains(&notes[0].to_string()));
         for id in [about.hash, notes[0].hash, notes[NOTES - 1].hash] {
-            page(&registry, &format!("/record/{id}"));
+            page(&site, &format!("/record/{id}"));
         }
     };
     thread::Builder::new().stack_size(512 << 10).spawn(look).unwrap().join().unwrap();

@@ -18,9 +18,9 @@ use super::ServeError;
 use super::answer::Answer;
 use super::connections::{ConnectionEntry, Connections};
 use super::route;
+use super::site::Site;
 use super::token::Token;
 use crate::limits;
-use crate::registry::Registry;
 
 /// No external content, no inline content, no embedding in frames.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
@@ -37,7 +37,7 @@ pub(super) struct Access {
 pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     next: impl AsyncFn() -> io::Result<S>,
     access: Arc<Access>,
-    registry: Arc<Registry>,
+    site: Arc<Site>,
 ) -> Result<(), ServeError> {
     let connections = Connections::new(limits::CONNECTIONS);
     for id in 0.. {
@@ -50,10 +50,10 @@ pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
             }
         };
         connections.make_room().await;
-        let (registry, access) = (registry.clone(), access.clone());
+        let (site, access) = (site.clone(), access.clone());
         let entry = connections.enter(id);
         let task = tokio::spawn(async move {
-            let service = service_fn(|request| answer(request, &entry, access.clone(), registry.clone()));
+            let service = service_fn(|request| answer(request, &entry, access.clone(), site.clone()));
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(limits::REQUEST_WAIT)
@@ -72,7 +72,7 @@ async fn answer(
     request: Request<Incoming>,
     entry: &ConnectionEntry,
     access: Arc<Access>,
-    registry: Arc<Registry>,
+    site: Arc<Site>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let head = request.method() == Method::HEAD;
     let answer = match access.admit(&request) {
@@ -81,7 +81,7 @@ async fn answer(
             entry.answering();
             let path = request.uri().path().to_owned();
             let query = request.uri().query().unwrap_or_default().to_owned();
-            let answered = tokio::task::spawn_blocking(move || route::answer(&registry, &path, &query));
+            let answered = tokio::task::spawn_blocking(move || route::answer(&site, &path, &query));
             let answer =
                 answered.await.unwrap_or_else(|_| Answer::text(500, "this page could not be rendered"));
             entry.answered();

@@ -32,6 +32,8 @@ pub struct PatientPlacements {
     patients: Vec<PatientSum>,
     /// Over all patients.
     total: PatientSum,
+    /// Number of scores of each image whose placements are added up: those of several seeds.
+    scores: i128,
 }
 
 /// What the images of one patient add.
@@ -127,7 +129,29 @@ impl PatientPlacements {
                 *(if *positive { &mut sum.wins } else { &mut sum.losses }) += i128::from(*placed);
             }
         }
-        (total.positives > 0 && total.negatives > 0).then_some(PatientPlacements { patients: sums, total })
+        let both = total.positives > 0 && total.negatives > 0;
+        both.then_some(PatientPlacements { patients: sums, total, scores: 1 })
+    }
+
+    /// The mean of several models' placements of the same images, such as those of one setup with several seeds: its AUC is
+    /// the mean of their AUCs, and its variance that of the mean. `None` without models.
+    ///
+    /// # Panics
+    /// If the images are not the same.
+    pub fn mean(models: impl IntoIterator<Item = PatientPlacements>) -> Option<Self> {
+        models.into_iter().reduce(|a, b| a.combined(&b, 1, [1, 1], a.scores + b.scores))
+    }
+
+    /// The placements of `self` times the first factor plus `sign` times those of `other` times the second.
+    fn combined(&self, other: &Self, sign: i128, [x, y]: [i128; 2], scores: i128) -> PatientPlacements {
+        let add = |a: &PatientSum, b: &PatientSum| {
+            assert_eq!((a.positives, a.negatives), (b.positives, b.negatives), "scores of the same images");
+            let of = |a: i128, b: i128| x * a + sign * y * b;
+            PatientSum { wins: of(a.wins, b.wins), losses: of(a.losses, b.losses), ..*a }
+        };
+        assert_eq!(self.patients.len(), other.patients.len(), "scores of the same images");
+        let patients = self.patients.iter().zip(&other.patients).map(|(a, b)| add(a, b)).collect();
+        PatientPlacements { patients, total: add(&self.total, &other.total), scores }
     }
 
     /// Number of patients with an image of the label, with a positive one, and with a negative one.
@@ -140,7 +164,7 @@ impl PatientPlacements {
         ]
     }
 
-    /// The AUC, that of [`super::auc()`] to the bit.
+    /// The AUC, that of [`super::auc()`] to the bit; of several scores, the mean of their AUCs.
     pub fn auc(&self) -> f64 {
         self.share(self.total.wins)
     }
@@ -182,13 +206,7 @@ impl PatientPlacements {
 
     /// The placements of a difference are the differences of the placements.
     fn apart(&self, other: &PatientPlacements) -> PatientPlacements {
-        let less = |a: &PatientSum, b: &PatientSum| {
-            assert_eq!((a.positives, a.negatives), (b.positives, b.negatives), "scores of the same images");
-            PatientSum { wins: a.wins - b.wins, losses: a.losses - b.losses, ..*a }
-        };
-        assert_eq!(self.patients.len(), other.patients.len(), "scores of the same images");
-        let patients = self.patients.iter().zip(&other.patients).map(|(a, b)| less(a, b)).collect();
-        PatientPlacements { patients, total: less(&self.total, &other.total) }
+        self.combined(other, -1, [other.scores, self.scores], self.scores * other.scores)
     }
 
     /// Half-won pairs as a share of all pairs.
@@ -197,7 +215,7 @@ impl PatientPlacements {
     }
 
     fn halves(&self) -> i128 {
-        2 * i128::from(self.total.positives) * i128::from(self.total.negatives)
+        2 * i128::from(self.total.positives) * i128::from(self.total.negatives) * self.scores
     }
 
     /// The distances of a patient's placements from those that the mean of each class gives, times the halves.

@@ -5,7 +5,7 @@
 //! half. Twice the number that it beats is an integer, so sums, squares and differences are exact
 //! and a standard error that should be zero is exactly zero.
 
-use super::order::{same, sorted};
+use super::order::Order;
 
 /// An AUC and its variance.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -161,12 +161,12 @@ pub(super) fn placements(scores: &[f64], positive: &[bool]) -> Vec<i64> {
     let total = positive.iter().filter(|positive| **positive).count() as i64;
     let mut placed = vec![0; scores.len()];
     let (mut positives_below, mut negatives_below) = (0, 0);
-    for tied in sorted(scores).chunk_by(same) {
-        let tied_positives = tied.iter().filter(|(_, image)| positive[*image]).count() as i64;
+    for tied in Order::of(scores).ties() {
+        let tied_positives = tied.iter().filter(|image| positive[**image as usize]).count() as i64;
         let tied_negatives = tied.len() as i64 - tied_positives;
         let positives_above = total - positives_below - tied_positives;
-        for (_, image) in tied {
-            placed[*image] = if positive[*image] {
+        for image in tied.iter().map(|image| *image as usize) {
+            placed[image] = if positive[image] {
                 2 * negatives_below + tied_negatives
             } else {
                 2 * positives_above + tied_positives

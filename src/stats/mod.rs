@@ -11,6 +11,7 @@ mod clustered;
 mod delong;
 mod heatmap;
 mod mean_roc;
+mod mean_scores;
 mod multiple;
 mod order;
 mod precision;
@@ -30,11 +31,15 @@ pub use clustered::{
 pub use delong::{Delong, DelongPaired, Placements, delong, delong_paired, interval};
 pub use heatmap::{HeatmapGrid, Rect};
 pub use mean_roc::mean_roc;
+pub use mean_scores::mean_scores;
 pub use multiple::{benjamini_hochberg, holm};
 pub use precision::{PrecisionRecall, average_precision, precision_recall};
 pub use ranks::{average_ranks, spearman, spearman_matrix};
 pub use resampled::{ResampledT, resampled_t};
-pub use roc::{AtThreshold, Roc, Youden, at_threshold, predictive_values, roc, youden};
+pub use roc::{
+    AtThreshold, Roc, ThresholdChoice, at_sensitivity, at_specificity, at_threshold, predictive_values, roc,
+    youden,
+};
 pub use strata::draw_within;
-pub use summary::{Summary, quantile, summarize};
+pub use summary::{Summary, pooled_std, quantile, summarize};
 pub use weighted::InOrder;

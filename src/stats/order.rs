@@ -16,8 +16,8 @@ const FEW: usize = 1 << 10;
 /// # Panics
 /// If there are 2^32 values or more.
 pub(super) fn sorted(values: &[f64]) -> Vec<(f64, usize)> {
-    let with_value = |position: u32| (ordered(values[position as usize]), position as usize);
-    order(values).into_iter().map(with_value).collect()
+    let with_value = |position: &u32| (ordered(values[*position as usize]), *position as usize);
+    Order::of(values).positions.iter().map(with_value).collect()
 }
 
 /// Whether two of [`sorted`] are tied.
@@ -37,43 +37,89 @@ fn key(value: f64) -> u64 {
     if bits & SIGN == 0 { bits | SIGN } else { !bits }
 }
 
-/// The positions of the values in ascending order, the order of [`sorted`].
-pub(super) fn order(values: &[f64]) -> Vec<u32> {
-    assert!(u32::try_from(values.len()).is_ok(), "positions take 32 bits");
-    let keys: Vec<u64> = values.iter().map(|value| key(*value)).collect();
-    let low = keys.iter().copied().min().unwrap_or(0);
-    let range = keys.iter().copied().max().unwrap_or(0) - low;
-    // The leading bits of a key's distance from the lowest, beside its position.
-    let bits = u64::BITS - range.leading_zeros();
-    let shift = bits.saturating_sub(LEADING);
-    let pack = |(key, position): (&u64, u64)| (((key - low) >> shift) << u32::BITS) | position;
-    let mut packed: Vec<u64> = keys.iter().zip(0..).map(pack).collect();
-    match packed.len() < FEW {
-        true => packed.sort_unstable(),
-        false => sort_by_digits(&mut packed, bits - shift),
-    }
-    let position = |packed: u64| packed as u32;
-    if shift > 0 {
-        for run in packed.chunk_by_mut(|a, b| a >> u32::BITS == b >> u32::BITS).filter(|run| run.len() > 1) {
-            run.sort_unstable_by_key(|packed| (keys[position(*packed) as usize], position(*packed)));
-        }
-    }
-    packed.into_iter().map(position).collect()
+/// The order of values, without the values.
+pub(super) struct Order {
+    /// The positions of the values in ascending order, the order of [`sorted`].
+    positions: Vec<u32>,
+    /// For each place in the order: whether the value before it is smaller.
+    larger: Vec<bool>,
 }
 
-/// Sorts by the lowest `bits` of the upper half; the sort is stable.
+impl Order {
+    /// Sorts values.
+    ///
+    /// # Panics
+    /// If there are 2^32 values or more.
+    pub(super) fn of(values: &[f64]) -> Self {
+        assert!(u32::try_from(values.len()).is_ok(), "positions take 32 bits");
+        let keys: Vec<u64> = values.iter().map(|value| key(*value)).collect();
+        let low = keys.iter().copied().min().unwrap_or(0);
+        let range = keys.iter().copied().max().unwrap_or(0) - low;
+        // The leading bits of a key's distance from the lowest, beside its position.
+        let bits = u64::BITS - range.leading_zeros();
+        let shift = bits.saturating_sub(LEADING);
+        let pack = |(key, position): (&u64, u64)| (((key - low) >> shift) << u32::BITS) | position;
+        let mut packed: Vec<u64> = keys.iter().zip(0..).map(pack).collect();
+        match packed.len() < FEW {
+            true => packed.sort_unstable(),
+            false => sort_by_digits(&mut packed, bits - shift),
+        }
+        let mut positions: Vec<u32> = packed.iter().map(|packed| *packed as u32).collect();
+        let mut before = u64::MAX;
+        let is_larger =
+            |packed: &u64| std::mem::replace(&mut before, packed >> u32::BITS) != packed >> u32::BITS;
+        let mut larger: Vec<bool> = packed.iter().map(is_larger).collect();
+        if shift > 0 {
+            // Values that agree in the leading bits are not in order yet.
+            let mut start = 0;
+            while let Some(end) = larger[start..].iter().position(|larger| !larger).map(|place| start + place)
+            {
+                start = end - 1;
+                let many = larger[end..].iter().position(|larger| *larger).unwrap_or(larger.len() - end);
+                let run = &mut positions[start..end + many];
+                run.sort_unstable_by_key(|position| (keys[*position as usize], *position));
+                for (larger, pair) in larger[end..].iter_mut().zip(run.windows(2)) {
+                    *larger = keys[pair[0] as usize] != keys[pair[1] as usize];
+                }
+                start = end + many;
+            }
+        }
+        Order { positions, larger }
+    }
+
+    /// The positions of each value that there is, in ascending order of the values. The positions of equal values are in
+    /// ascending order.
+    pub(super) fn ties(&self) -> impl Iterator<Item = &[u32]> {
+        let mut start = 0;
+        std::iter::from_fn(move || {
+            let mut end = start + 1;
+            while self.larger.get(end) == Some(&false) {
+                end += 1;
+            }
+            let tied = self.positions.get(start..end);
+            start = end;
+            tied
+        })
+    }
+}
+
+/// Sorts by the lowest `bits` of the upper half, [`LEADING`] at most; the sort is stable.
 fn sort_by_digits(packed: &mut Vec<u64>, bits: u32) {
+    const PASSES: usize = (LEADING / DIGIT) as usize;
+    let digit =
+        |packed: u64, pass: usize| (packed >> (u32::BITS + pass as u32 * DIGIT)) as usize % (1 << DIGIT);
+    let mut places = [[0u32; 1 << DIGIT]; PASSES];
+    for packed in packed.iter() {
+        (0..PASSES).for_each(|pass| places[pass][digit(*packed, pass)] += 1);
+    }
     let mut sorted = vec![0; packed.len()];
-    for pass in 0..bits.div_ceil(DIGIT) {
-        let digit = |packed: u64| (packed >> (u32::BITS + pass * DIGIT)) as usize % (1 << DIGIT);
-        let mut places = [0u32; 1 << DIGIT];
-        packed.iter().for_each(|packed| places[digit(*packed)] += 1);
+    for (pass, places) in places.iter_mut().enumerate().take(bits.div_ceil(DIGIT) as usize) {
         let mut next = 0;
-        for place in &mut places {
+        for place in places.iter_mut() {
             (*place, next) = (next, next + *place);
         }
         for packed in packed.iter() {
-            let place = &mut places[digit(*packed)];
+            let place = &mut places[digit(*packed, pass)];
             sorted[*place as usize] = *packed;
             *place += 1;
         }

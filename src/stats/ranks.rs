@@ -2,16 +2,17 @@
 //!
 //! Ranks of tied values are averages, hence whole or half numbers. Twice a rank is an integer, and so
 //! is twice its distance from the mean rank: sums of products are exact, and the correlation is
-//! rounded three times in all, whatever the order of the images.
+//! rounded three times in all, whatever the order of the images. The integers are kept as floats, in which processors
+//! multiply fastest; as long as a sum stays below 2^53 it is exact, and then it goes into an integer of 128 bits.
 
-use super::order::order;
+use super::order::Order;
 
 /// Computes the ranks of `values`, from 1, tied values sharing their average rank, in O(n log n).
 ///
 /// Values must not be NaN, which the caller checks; a NaN would rank beyond the infinities.
 pub fn average_ranks(values: &[f64]) -> Vec<f64> {
-    let offset = values.len() as i64 + 1;
-    centred(values).into_iter().map(|rank| (rank + offset) as f64 / 2.0).collect()
+    let offset = values.len() as f64 + 1.0;
+    Ranks::of(values).centred.into_iter().map(|rank| (rank + offset) / 2.0).collect()
 }
 
 /// Computes Spearman's rank correlation: Pearson's of the average ranks. `None` where a side is constant.
@@ -19,8 +20,7 @@ pub fn average_ranks(values: &[f64]) -> Vec<f64> {
 /// # Panics
 /// If the slices differ in length.
 pub fn spearman(a: &[f64], b: &[f64]) -> Option<f64> {
-    let (a, b) = (centred(a), centred(b));
-    correlation(product(&a, &b), product(&a, &a), product(&b, &b))
+    spearman_matrix(&[a, b])[0][1]
 }
 
 /// Computes Spearman's rank correlation between every pair of `columns`. Each column is ranked once.
@@ -31,46 +31,89 @@ pub fn spearman(a: &[f64], b: &[f64]) -> Option<f64> {
 /// # Panics
 /// If the columns differ in length.
 pub fn spearman_matrix(columns: &[&[f64]]) -> Vec<Vec<Option<f64>>> {
-    let ranks: Vec<Vec<i64>> = columns.iter().map(|column| centred(column)).collect();
-    let squares: Vec<f64> = ranks.iter().map(|ranks| product(ranks, ranks)).collect();
-    let mut matrix = vec![vec![None; ranks.len()]; ranks.len()];
-    for (i, a) in ranks.iter().enumerate() {
-        for (j, b) in ranks.iter().enumerate().skip(i) {
-            matrix[i][j] = correlation(product(a, b), squares[i], squares[j]);
-            matrix[j][i] = matrix[i][j];
-        }
-    }
-    matrix
+    let ranks: Vec<Ranks> = columns.iter().map(|column| Ranks::of(column)).collect();
+    let products = products(&ranks);
+    let of_pair = |i: usize, j: usize| {
+        let product = if i == j { ranks[i].squares } else { products[i.max(j)][i.min(j)] };
+        correlation(product as f64, ranks[i].squares as f64, ranks[j].squares as f64)
+    };
+    (0..ranks.len()).map(|i| (0..ranks.len()).map(|j| of_pair(i, j)).collect()).collect()
 }
 
-/// Twice the average rank of each value, minus twice their mean: 2 r - (n + 1). Their sum is 0.
-fn centred(values: &[f64]) -> Vec<i64> {
-    let mut ranks = vec![0; values.len()];
-    let mean = values.len() as i64 + 1;
-    let mut below = 0;
-    let equal = |a: &u32, b: &u32| values[*a as usize] == values[*b as usize];
-    for tied in order(values).chunk_by(equal) {
-        let first_and_last = 2 * below + 1 + tied.len() as i64;
-        for position in tied {
-            ranks[*position as usize] = first_and_last - mean;
+/// The ranks of a column.
+struct Ranks {
+    /// Twice the average rank of each value, minus twice their mean: 2 r - (n + 1), an integer. Their sum is 0.
+    centred: Vec<f64>,
+    /// The sum of their squares.
+    squares: i128,
+}
+
+impl Ranks {
+    fn of(values: &[f64]) -> Self {
+        let mut centred = vec![0.0; values.len()];
+        let mean = values.len() as i64 + 1;
+        // Of 1 to n without ties: the sum of (2 r - (n + 1))^2 is (n^3 - n) / 3. A tie of t lessens it by (t^3 - t) / 3.
+        let thrice = |n: usize| (n as i128).pow(3) - n as i128;
+        let (mut below, mut squares) = (0, thrice(values.len()));
+        for tied in Order::of(values).ties() {
+            let many = tied.len() as i64;
+            let rank = 2 * below + 1 + many - mean;
+            for position in tied {
+                centred[*position as usize] = rank as f64;
+            }
+            below += many;
+            if tied.len() > 1 {
+                squares -= thrice(tied.len());
+            }
         }
-        below += tied.len() as i64;
+        Ranks { centred, squares: squares / 3 }
     }
-    ranks
 }
 
 fn correlation(ab: f64, aa: f64, bb: f64) -> Option<f64> {
     (aa > 0.0 && bb > 0.0).then(|| (ab / (aa * bb).sqrt()).clamp(-1.0, 1.0))
 }
 
-/// The sum of products of ranks, exact before it is rounded.
-fn product(a: &[i64], b: &[i64]) -> f64 {
-    assert_eq!(a.len(), b.len(), "columns of the same images");
-    // A rank is below n, so the sum of that many products fits into 64 bits if n is at most 2^25.
-    const MANY: usize = 1 << 13;
-    let of_chunk = |(a, b): (&[i64], &[i64])| a.iter().zip(b).map(|(a, b)| a * b).sum::<i64>();
-    let chunk = if a.len() < 1 << 25 { MANY } else { 1 };
-    a.chunks(chunk).zip(b.chunks(chunk)).map(|chunks| i128::from(of_chunk(chunks))).sum::<i128>() as f64
+/// The exact sum of products of each column with each one before it.
+fn products(columns: &[Ranks]) -> Vec<Vec<i128>> {
+    let n = columns.first().map_or(0, |first| first.centred.len());
+    assert!(columns.iter().all(|column| column.centred.len() == n), "columns of the same images");
+    let mut sums: Vec<Vec<i128>> = (0..columns.len()).map(|i| vec![0; i]).collect();
+    // So few rows that the chunks of all columns stay in the processor's cache, and that no sum of products reaches 2^53.
+    let chunk = ((1u128 << 53) / (n as u128 * n as u128).max(1)).min(1 << 11) as usize;
+    if chunk == 0 {
+        for (i, sums) in sums.iter_mut().enumerate() {
+            for (j, sum) in sums.iter_mut().enumerate() {
+                let pairs = columns[i].centred.iter().zip(&columns[j].centred);
+                *sum = pairs.map(|(a, b)| *a as i128 * *b as i128).sum();
+            }
+        }
+        return sums;
+    }
+    for start in (0..n).step_by(chunk) {
+        let rows = start..n.min(start + chunk);
+        for (i, sums) in sums.iter_mut().enumerate() {
+            for (j, sum) in sums.iter_mut().enumerate() {
+                let product = product(&columns[i].centred[rows.clone()], &columns[j].centred[rows.clone()]);
+                *sum += product as i128;
+            }
+        }
+    }
+    sums
+}
+
+/// The sum of products. It does not depend on the order of additions if it stays below 2^53.
+fn product(a: &[f64], b: &[f64]) -> f64 {
+    const LANES: usize = 8;
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let mut sums = [0.0; LANES];
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..LANES {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    sums.iter().sum::<f64>() + rest
 }
 
 #[cfg(test)]
@@ -107,6 +150,20 @@ mod tests {
         let matrix = spearman_matrix(&[&[1.0, 2.0, 3.0], &[5.0; 3], &[3.0, 2.0, 1.0]]);
         let expected = [[Some(1.0), None, Some(-1.0)], [None; 3], [Some(-1.0), None, Some(1.0)]];
         assert_eq!(matrix, expected);
+    }
+
+    #[test]
+    fn sums_of_products_are_exact_however_many_rows_there_are() {
+        let column = |step: usize| -> Vec<f64> { (0..5000).map(|i| ((i * step) % 5003) as f64).collect() };
+        let ranks: Vec<Ranks> = [1, 17, 4999].iter().map(|step| Ranks::of(&column(*step))).collect();
+        let exact = |a: &Ranks, b: &Ranks| -> i128 {
+            a.centred.iter().zip(&b.centred).map(|(a, b)| *a as i128 * *b as i128).sum()
+        };
+        let sums = products(&ranks);
+        for i in 0..3 {
+            assert_eq!(ranks[i].squares, exact(&ranks[i], &ranks[i]));
+            (0..i).for_each(|j| assert_eq!(sums[i][j], exact(&ranks[i], &ranks[j])));
+        }
     }
 
     proptest! {

@@ -1,4 +1,4 @@
-//! The receiver operating characteristic and the threshold with the largest Youden index.
+//! The receiver operating characteristic, and thresholds chosen on it: operating points.
 
 use super::order::{same, sorted};
 
@@ -15,16 +15,16 @@ pub struct Roc {
     pub thresholds: Vec<f64>,
 }
 
-/// The threshold that separates the classes best, and its sensitivity and specificity.
+/// A threshold, and its sensitivity and specificity on the images on which it was chosen.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Youden {
+pub struct ThresholdChoice {
     /// An image with at least this score counts as positive.
     pub threshold: f64,
     /// Share of the positives that count as positive.
     pub sensitivity: f64,
     /// Share of the negatives that count as negative.
     pub specificity: f64,
-    /// Sensitivity + specificity - 1.
+    /// Youden's index: sensitivity + specificity - 1.
     pub index: f64,
 }
 
@@ -53,21 +53,38 @@ pub fn roc(scores: &[f64], positive: &[bool]) -> Option<Roc> {
 ///
 /// # Panics
 /// If the slices differ in length.
-pub fn youden(scores: &[f64], positive: &[bool]) -> Option<Youden> {
-    let ConfusionCounts { points, positives, negatives } = ConfusionCounts::new(scores, positive)?;
-    // The index times positives times negatives, an integer, so that rounding neither makes nor breaks ties.
-    let scaled = |point: &Point| {
-        i128::from(point.true_positives) * i128::from(negatives)
-            - i128::from(point.false_positives) * i128::from(positives)
-    };
+pub fn youden(scores: &[f64], positive: &[bool]) -> Option<ThresholdChoice> {
+    let counts = ConfusionCounts::new(scores, positive)?;
     // Thresholds descend, and `max_by_key` returns the last of equal elements.
-    let best = points.iter().rev().max_by_key(|point| scaled(point))?;
-    Some(Youden {
-        threshold: best.threshold,
-        sensitivity: best.true_positives as f64 / positives as f64,
-        specificity: (negatives - best.false_positives) as f64 / negatives as f64,
-        index: scaled(best) as f64 / (i128::from(positives) * i128::from(negatives)) as f64,
-    })
+    let best = counts.points.iter().rev().max_by_key(|point| counts.scaled_index(point))?;
+    Some(counts.choice(best))
+}
+
+/// Finds the highest threshold whose sensitivity is at least `least`, from 0 to 1: of all that reach the sensitivity,
+/// the one with the best specificity. `None` where a class is missing.
+///
+/// Every score is tried as a threshold. Scores must not be NaN, which the caller checks.
+///
+/// # Panics
+/// If the slices differ in length.
+pub fn at_sensitivity(scores: &[f64], positive: &[bool], least: f64) -> Option<ThresholdChoice> {
+    let counts = ConfusionCounts::new(scores, positive)?;
+    let chosen = counts.points.iter().find(|point| counts.sensitivity(point) >= least)?;
+    Some(counts.choice(chosen))
+}
+
+/// Finds the lowest threshold whose specificity is at least `least`, from 0 to 1: of all that reach the specificity,
+/// the one with the best sensitivity. `None` where a class is missing, or where the highest score is that of so many
+/// negatives that no threshold reaches it.
+///
+/// Every score is tried as a threshold. Scores must not be NaN, which the caller checks.
+///
+/// # Panics
+/// If the slices differ in length.
+pub fn at_specificity(scores: &[f64], positive: &[bool], least: f64) -> Option<ThresholdChoice> {
+    let counts = ConfusionCounts::new(scores, positive)?;
+    let chosen = counts.points.iter().rev().find(|point| counts.specificity(point) >= least)?;
+    Some(counts.choice(chosen))
 }
 
 /// Sensitivity and specificity of a threshold that was chosen elsewhere.
@@ -148,6 +165,30 @@ impl ConfusionCounts {
         let both = true_positives > 0 && false_positives > 0;
         both.then_some(ConfusionCounts { points, positives: true_positives, negatives: false_positives })
     }
+
+    fn sensitivity(&self, point: &Point) -> f64 {
+        point.true_positives as f64 / self.positives as f64
+    }
+
+    fn specificity(&self, point: &Point) -> f64 {
+        (self.negatives - point.false_positives) as f64 / self.negatives as f64
+    }
+
+    /// Youden's index times positives times negatives, an integer, so that rounding neither makes nor breaks ties.
+    fn scaled_index(&self, point: &Point) -> i128 {
+        i128::from(point.true_positives) * i128::from(self.negatives)
+            - i128::from(point.false_positives) * i128::from(self.positives)
+    }
+
+    fn choice(&self, point: &Point) -> ThresholdChoice {
+        ThresholdChoice {
+            threshold: point.threshold,
+            sensitivity: self.sensitivity(point),
+            specificity: self.specificity(point),
+            index: self.scaled_index(point) as f64
+                / (i128::from(self.positives) * i128::from(self.negatives)) as f64,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -169,13 +210,29 @@ mod tests {
     fn of_equal_indices_the_highest_threshold_is_chosen() {
         // 0.9 and 0.5 both have index 1/2.
         let best = youden(&[0.9, 0.7, 0.5, 0.3], &[true, false, true, false]).unwrap();
-        assert_eq!(best, Youden { threshold: 0.9, sensitivity: 0.5, specificity: 1.0, index: 0.5 });
+        assert_eq!(best, ThresholdChoice { threshold: 0.9, sensitivity: 0.5, specificity: 1.0, index: 0.5 });
+    }
+
+    #[test]
+    fn a_stated_sensitivity_or_specificity_is_reached_at_the_least_cost() {
+        let (scores, positive) =
+            ([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3], [true, false, true, true, false, true, false]);
+        let sensitive = at_sensitivity(&scores, &positive, 0.75).unwrap();
+        assert_eq!((sensitive.threshold, sensitive.sensitivity), (0.6, 0.75));
+        assert_eq!(at_sensitivity(&scores, &positive, 0.76).unwrap().threshold, 0.4);
+        assert_eq!(at_sensitivity(&scores, &positive, 0.0).unwrap().threshold, 0.9, "no more than is asked");
+        let specific = at_specificity(&scores, &positive, 2.0 / 3.0).unwrap();
+        assert_eq!((specific.threshold, specific.specificity, specific.sensitivity), (0.6, 2.0 / 3.0, 0.75));
+        assert_eq!(at_specificity(&scores, &positive, 1.0).unwrap().threshold, 0.9);
+        // The highest score is a negative's.
+        assert_eq!(at_specificity(&[0.9, 0.1], &[false, true], 1.0), None);
+        assert_eq!((at_sensitivity(&[0.5], &[true], 0.5), at_specificity(&[], &[], 0.5)), (None, None));
     }
 
     #[test]
     fn a_score_that_is_wrong_throughout_has_index_zero_at_a_finite_threshold() {
         let best = youden(&[0.1, 0.9], &[true, false]).unwrap();
-        assert_eq!(best, Youden { threshold: 0.1, sensitivity: 1.0, specificity: 0.0, index: 0.0 });
+        assert_eq!(best, ThresholdChoice { threshold: 0.1, sensitivity: 1.0, specificity: 0.0, index: 0.0 });
     }
 
     #[test]

@@ -34,6 +34,22 @@ pub fn summarize(values: &[Option<f64>]) -> Summary {
     Summary { n, mean: Some(mean), std, min, max }
 }
 
+/// The standard deviation within groups, pooled over them: the root of the mean square of the residuals of a one-way
+/// analysis of variance. `None` if no group has two values.
+///
+/// A group is a division, its values are those of the seeds. Values must not be NaN, which the caller checks.
+pub fn pooled_std(groups: &[Vec<f64>]) -> Option<f64> {
+    let (mut squares, mut freedom) = (0.0, 0);
+    for group in groups {
+        let values: Vec<Option<f64>> = group.iter().copied().map(Some).collect();
+        if let Some(std) = summarize(&values).std {
+            squares += std * std * (group.len() - 1) as f64;
+            freedom += group.len() - 1;
+        }
+    }
+    (freedom > 0).then(|| (squares / freedom as f64).sqrt())
+}
+
 /// Computes the quantile `p`, from 0 to 1, of values in ascending order, with linear interpolation (definition
 /// 7 of Hyndman and Fan, The American Statistician 50, 1996); `None` without values.
 pub fn quantile(ascending: &[f64], p: f64) -> Option<f64> {
@@ -62,6 +78,15 @@ mod tests {
         let one = Some(0.7);
         assert_eq!(summarize(&[one]), Summary { n: 1, mean: one, std: None, min: one, max: one });
         assert_eq!(summarize(&[None]), Summary { n: 0, mean: None, std: None, min: None, max: None });
+    }
+
+    #[test]
+    fn deviations_within_groups_are_pooled() {
+        // scipy 1.17.1 and statsmodels 0.14: sqrt(ols("y ~ C(g)").fit().mse_resid)
+        let groups = [vec![0.70, 0.72, 0.71], vec![0.80, 0.83], vec![0.75]];
+        assert!((pooled_std(&groups).unwrap() - 0.014_719_601_443_879_6).abs() < 1e-12);
+        assert_eq!(pooled_std(&[vec![0.5], vec![]]), None);
+        assert_eq!(pooled_std(&[vec![0.5, 0.5]]), Some(0.0));
     }
 
     #[test]

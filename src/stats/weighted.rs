@@ -1,97 +1,127 @@
 //! AUCs and average precisions of the same scores with many sets of weights, for a bootstrap.
 //!
-//! A resample of patients with replacement counts each image a whole number of times. The order of the scores
+//! A resample of patients with replacement counts each patient, with all images, a whole number of times. The order of the scores
 //! is the same in every resample, so it is found once; a resample then takes one pass, in integers, and equals
 //! the AUC of the images written out as often as they were drawn.
 
-use super::order::{same, sorted};
+use super::order::Order;
 
-/// Scores and classes in ascending order of the scores.
+/// Scores and classes in ascending order of the scores. Each belongs to a unit that has a weight: an image, or a patient with
+/// several images.
 #[derive(Debug, Clone)]
 pub struct InOrder {
-    /// For each place in the order: the image, whether it is a positive, and whether the next score is
-    /// different.
-    places: Vec<(u32, bool, bool)>,
+    /// The units of the negatives, in ascending order of their scores.
+    negatives: Vec<u32>,
+    /// The units of the positives, likewise.
+    positives: Vec<u32>,
+    /// The different scores of positives, in ascending order.
+    thresholds: Vec<Threshold>,
+    /// Number of units.
+    units: usize,
+}
+
+/// A score of positives, by the places in `negatives` and `positives` before which all scores are smaller, or not larger.
+#[derive(Debug, Clone, Copy)]
+struct Threshold {
+    smaller_negatives: u32,
+    negatives: u32,
+    positives: u32,
 }
 
 impl InOrder {
-    /// Sorts the scores. They must not be NaN, which the caller checks.
+    /// Sorts the scores of images, each a unit of its own. They must not be NaN, which the caller checks.
     ///
     /// # Panics
     /// If the slices differ in length, or hold more than 2^32 images.
     pub fn new(scores: &[f64], positive: &[bool]) -> Self {
-        assert_eq!(scores.len(), positive.len(), "one label a score");
-        let mut places = Vec::with_capacity(scores.len());
-        for tied in sorted(scores).chunk_by(same) {
-            for (place, (_, image)) in (1..).zip(tied) {
-                let number = u32::try_from(*image).expect("images are numbered in 32 bits");
-                places.push((number, positive[*image], place == tied.len()));
-            }
-        }
-        InOrder { places }
+        let images = u32::try_from(scores.len()).expect("images are numbered in 32 bits");
+        InOrder::of_patients(scores, positive, &(0..images).collect::<Vec<_>>(), scores.len())
     }
 
-    /// Computes the AUC with image `i` counted `weights[i]` times; `None` where a class has no weight.
+    /// Sorts the scores of images of `count` patients; `patients` has the number of each image's patient, from 0.
     ///
     /// # Panics
-    /// If there is not one weight per image.
-    pub fn auc(&self, weights: &[u32]) -> Option<f64> {
-        assert_eq!(weights.len(), self.places.len(), "one weight a score");
-        let (mut negatives, mut positives) = (0u64, 0u64);
-        let (mut tied_negatives, mut tied_positives) = (0u64, 0u64);
-        // Pairs that a positive wins count twice, tied ones once.
-        let mut halves = 0u128;
-        for (image, positive, last) in &self.places {
-            let weight = u64::from(weights[*image as usize]);
-            // Without a branch on the class, which processors could not predict.
-            tied_positives += weight * u64::from(*positive);
-            tied_negatives += weight * u64::from(!*positive);
-            if *last {
-                halves += u128::from(tied_positives) * u128::from(2 * negatives + tied_negatives);
-                negatives += tied_negatives;
-                positives += tied_positives;
-                (tied_negatives, tied_positives) = (0, 0);
+    /// If the slices differ in length, or hold more than 2^32 images, or a number is not below `count`.
+    pub fn of_patients(scores: &[f64], positive: &[bool], patients: &[u32], count: usize) -> Self {
+        assert_eq!(scores.len(), positive.len(), "one label a score");
+        assert_eq!(scores.len(), patients.len(), "one patient a score");
+        assert!(patients.iter().all(|patient| (*patient as usize) < count), "patients are numbered from 0");
+        let mut in_order =
+            InOrder { negatives: Vec::new(), positives: Vec::new(), thresholds: Vec::new(), units: count };
+        let place = |units: &Vec<u32>| u32::try_from(units.len()).expect("images are numbered in 32 bits");
+        for tied in Order::of(scores).ties() {
+            let (smaller_negatives, before) = (place(&in_order.negatives), in_order.positives.len());
+            for image in tied.iter().map(|image| *image as usize) {
+                let class = if positive[image] { &mut in_order.positives } else { &mut in_order.negatives };
+                class.push(patients[image]);
+            }
+            if in_order.positives.len() > before {
+                let (negatives, positives) = (place(&in_order.negatives), place(&in_order.positives));
+                in_order.thresholds.push(Threshold { smaller_negatives, negatives, positives });
             }
         }
+        in_order
+    }
+
+    /// Computes the AUC with unit `i` counted `weights[i]` times; `None` where a class has no weight.
+    ///
+    /// # Panics
+    /// If there is not one weight per unit.
+    pub fn auc(&self, weights: &[u32]) -> Option<f64> {
+        assert_eq!(weights.len(), self.units, "one weight a unit");
+        let (mut below, mut positives) = (0u64, 0u64);
+        // Pairs that a positive wins count twice, tied ones once.
+        let mut halves = 0u128;
+        let mut last = Threshold { smaller_negatives: 0, negatives: 0, positives: 0 };
+        for threshold in &self.thresholds {
+            below +=
+                sum(&self.negatives[last.negatives as usize..threshold.smaller_negatives as usize], weights);
+            let tied = sum(
+                &self.negatives[threshold.smaller_negatives as usize..threshold.negatives as usize],
+                weights,
+            );
+            let here = sum(&self.positives[last.positives as usize..threshold.positives as usize], weights);
+            halves += u128::from(here) * u128::from(2 * below + tied);
+            below += tied;
+            positives += here;
+            last = *threshold;
+        }
+        let negatives = below + sum(&self.negatives[last.negatives as usize..], weights);
         let pairs = u128::from(positives) * u128::from(negatives);
         (pairs > 0).then(|| halves as f64 / (2 * pairs) as f64)
     }
-}
 
-impl InOrder {
-    /// Computes the average precision with image `i` counted `weights[i]` times; `None` where a class has no weight.
+    /// Computes the average precision with unit `i` counted `weights[i]` times; `None` where a class has no weight.
     ///
     /// # Panics
-    /// If there is not one weight per image.
+    /// If there is not one weight per unit.
     pub fn average_precision(&self, weights: &[u32]) -> Option<f64> {
-        assert_eq!(weights.len(), self.places.len(), "one weight a score");
-        let total = |class: bool| -> u64 {
-            let of_class = self.places.iter().filter(|(_, positive, _)| *positive == class);
-            of_class.map(|(image, ..)| u64::from(weights[*image as usize])).sum()
-        };
-        let [positives, negatives] = [true, false].map(total);
+        assert_eq!(weights.len(), self.units, "one weight a unit");
+        let (positives, negatives) = (sum(&self.positives, weights), sum(&self.negatives, weights));
         if positives == 0 || negatives == 0 {
             return None;
         }
-        // From the highest score down; a place that ends a run of ties comes first of them.
-        let (mut hits, mut images, mut before, mut sum) = (0u64, 0u64, 0u64, 0.0);
-        let mut step = |hits: u64, images: u64| {
+        // From the highest score down. Scores of negatives alone change nothing.
+        let (mut hits, mut images, mut precisions) = (0u64, 0u64, 0.0);
+        let mut end = self.negatives.len();
+        for (place, threshold) in self.thresholds.iter().enumerate().rev() {
+            let first = place.checked_sub(1).map_or(0, |before| self.thresholds[before].positives);
+            let here = sum(&self.positives[first as usize..threshold.positives as usize], weights);
+            let start = threshold.smaller_negatives as usize;
+            hits += here;
+            images += here + sum(&self.negatives[start..end], weights);
+            end = start;
             if images > 0 {
-                sum += (hits - before) as f64 * (hits as f64 / images as f64);
-                before = hits;
+                precisions += here as f64 * (hits as f64 / images as f64);
             }
-        };
-        for (place, (image, positive, last)) in self.places.iter().rev().enumerate() {
-            if *last && place > 0 {
-                step(hits, images);
-            }
-            let weight = u64::from(weights[*image as usize]);
-            hits += weight * u64::from(*positive);
-            images += weight;
         }
-        step(hits, images);
-        Some(sum / positives as f64)
+        Some(precisions / positives as f64)
     }
+}
+
+/// The weight of units.
+fn sum(units: &[u32], weights: &[u32]) -> u64 {
+    units.iter().map(|unit| u64::from(weights[*unit as usize])).sum()
 }
 
 #[cfg(test)]
@@ -127,6 +157,13 @@ mod tests {
             prop_assert_eq!(ours.is_some(), expected.is_some());
             prop_assert!(ours.zip(expected).is_none_or(|(a, b)| (a - b).abs() < 1e-12), "{:?} {:?}", ours, expected);
             prop_assert_eq!(order.auc(&vec![1; rows.len()]), auc(&scores, &positive));
+            // Two images a patient.
+            let patients: Vec<u32> = (0..rows.len() as u32).map(|i| i / 2).collect();
+            let of_images: Vec<u32> = (0..rows.len()).map(|i| weights[i / 2]).collect();
+            let clustered = InOrder::of_patients(&scores, &positive, &patients, rows.len().div_ceil(2));
+            let weights = &weights[..rows.len().div_ceil(2)];
+            prop_assert_eq!(clustered.auc(weights), order.auc(&of_images));
+            prop_assert_eq!(clustered.average_precision(weights), order.average_precision(&of_images));
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use super::StudyError;
 use super::status::{State, StudyRunStatus};
-use crate::compare::{CompareOptions, Input, compare};
+use crate::compare::{CompareOptions, Input, compare, comparisons_of};
 use crate::hash::Id;
-use crate::records::{Comparison, Study, StudySection, Table};
+use crate::index::View;
+use crate::records::{Comparison, Predictions, Study, StudySection, Table};
 use crate::registry::{Registry, Stamp};
 
 /// A compared section.
@@ -34,21 +35,21 @@ pub fn compare_sections(
 ) -> Result<Vec<ComparedSection>, StudyError> {
     let mut sections = Vec::new();
     for section in &study.sections {
-        let mut inputs = Vec::new();
-        let mut left_out = Vec::new();
-        let own: Vec<&StudyRunStatus> = runs.iter().filter(|run| run.row.section == section.name).collect();
-        for setup in own.chunk_by(|a, b| a.row.setup == b.row.setup) {
-            match setup.iter().map(|run| input(registry, run)).collect::<Result<Option<Vec<_>>, _>>()? {
-                Some(folds) => inputs.extend(folds),
-                None => left_out.push(setup[0].row.setup.clone()),
-            }
-        }
+        let (inputs, left_out) = inputs(registry, section, runs)?;
         if inputs.is_empty() {
             continue;
         }
         let name = format!("{}-{}", study.name, section.name);
-        let options =
-            CompareOptions { published: section.published.as_ref().map(Into::into), ..options.clone() };
+        let is_compared = |name: &str| inputs.iter().any(|input| input.label.as_deref() == Some(name));
+        let named_in_advance = options.primary.clone().or(section.primary.clone());
+        let options = CompareOptions {
+            published: section.published.as_ref().map(Into::into),
+            // A setup whose runs are pending is not compared yet.
+            primary: named_in_advance.filter(|primary| is_compared(&primary.a) && is_compared(&primary.b)),
+            margin: options.margin.or(section.margin),
+            variance: section.variance.unwrap_or(options.variance),
+            ..options.clone()
+        };
         let (table, comparison) = compare(registry, inputs, &options, named.then_some(&name), stamp)?;
         sections.push(ComparedSection { section: section.clone(), name, table, comparison, left_out });
     }
@@ -58,11 +59,49 @@ pub fn compare_sections(
     Ok(sections)
 }
 
+/// The newest recorded comparison of each section, of the setups whose folds are all done. A section without one is left
+/// out; nothing is computed.
+pub fn recorded_sections(
+    registry: &Registry,
+    view: &View,
+    study: &Study,
+    runs: &[StudyRunStatus],
+) -> Result<Vec<ComparedSection>, StudyError> {
+    let mut sections = Vec::new();
+    for section in &study.sections {
+        let (inputs, left_out) = inputs(registry, section, runs)?;
+        let predictions: Vec<Id<Predictions>> = inputs.iter().map(|input| input.id).collect();
+        if let Some((table, comparison)) = comparisons_of(registry, view, &predictions)?.pop() {
+            let name = format!("{}-{}", study.name, section.name);
+            sections.push(ComparedSection { section: section.clone(), name, table, comparison, left_out });
+        }
+    }
+    Ok(sections)
+}
+
+/// What a section compares, and the setups that are left out because some of their folds are not done.
+fn inputs(
+    registry: &Registry,
+    section: &StudySection,
+    runs: &[StudyRunStatus],
+) -> Result<(Vec<Input>, Vec<String>), StudyError> {
+    let mut inputs = Vec::new();
+    let mut left_out = Vec::new();
+    let own: Vec<&StudyRunStatus> = runs.iter().filter(|run| run.row.section == section.name).collect();
+    for setup in own.chunk_by(|a, b| a.row.setup == b.row.setup) {
+        match setup.iter().map(|run| input(registry, run)).collect::<Result<Option<Vec<_>>, _>>()? {
+            Some(folds) => inputs.extend(folds),
+            None => left_out.push(setup[0].row.setup.clone()),
+        }
+    }
+    Ok((inputs, left_out))
+}
+
 /// The predictions of a finished run, for the column of its setup.
 fn input(registry: &Registry, run: &StudyRunStatus) -> Result<Option<Input>, StudyError> {
     let State::Done { predictions: id, .. } = &run.state else { return Ok(None) };
-    let mut predictions = registry.get(*id)?;
+    let predictions = registry.get(*id)?;
     // Two setups may have the same model, for example frozen and fine-tuned.
-    predictions.model = run.row.setup.clone();
-    Ok(Some(Input { name: run.row.name.clone(), id: *id, predictions }))
+    let label = Some(run.row.setup.clone());
+    Ok(Some(Input { name: run.row.name.clone(), label, id: *id, predictions }))
 }

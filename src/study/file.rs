@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::StudyError;
-use crate::records::{Init, SplitMethod, Target};
+use crate::records::{Init, Primary, SplitMethod, Target, Variance};
 use crate::registry::is_name;
 use crate::split::{Scheme, SplitError};
 use crate::training::config::{self, toml_reason};
@@ -20,6 +20,8 @@ pub const SMALL: &str = include_str!("small.toml");
 const THREADS: u32 = 4;
 /// Default seed of a run.
 const SEED: u64 = 1;
+/// Most setups of one grid; more would be a mistake.
+const MAX_SETUPS: usize = 1000;
 
 /// A study file.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -35,9 +37,10 @@ pub struct StudyFile {
     /// Threads of the tensor library in each run.
     #[serde(default = "threads")]
     pub threads: u32,
-    /// Default seed of the runs.
-    #[serde(default = "seed")]
-    pub seed: u64,
+    /// Default seed of the runs; 1 if there are no `seeds` either.
+    pub seed: Option<u64>,
+    /// Default seeds: each run is trained once with each, and the mean over the seeds of a re-sampling is compared.
+    pub seeds: Option<Vec<u64>>,
     /// Setups for whose first run the report shows heat maps.
     #[serde(default)]
     pub gradcam: Vec<String>,
@@ -120,6 +123,12 @@ pub struct SectionTable {
     pub folds: Option<Vec<u32>>,
     /// Published numbers to compare with.
     pub published: Option<String>,
+    /// The two setups of the comparison that is named in advance, with a colon between them.
+    pub primary: Option<String>,
+    /// Margin of non-inferiority and equivalence, a difference of AUCs.
+    pub margin: Option<f64>,
+    /// Variance of AUCs: `clustered` by patient (default), or `delong`.
+    pub variance: Option<Variance>,
 }
 
 /// A `[[setup]]`.
@@ -151,9 +160,15 @@ pub struct SetupTable {
     pub weights: Option<String>,
     /// Seed, if it differs from the default.
     pub seed: Option<u64>,
+    /// Seeds, if they differ from the default.
+    pub seeds: Option<Vec<u64>>,
     /// Settings of this setup, which override those of all runs.
     #[serde(default)]
     pub set: toml::Table,
+    /// Settings with a list of values each: there is one setup for every combination of them, whose name ends in its
+    /// values, such as `NAME-lr0.01`.
+    #[serde(default)]
+    pub grid: toml::Table,
 }
 
 /// A `[[probe]]`.
@@ -169,9 +184,12 @@ pub struct ProbeEntry {
 impl StudyFile {
     /// Reads a study file and checks its consistency.
     pub fn parse(text: &str, path: &Path) -> Result<Self, StudyError> {
-        let file: StudyFile = toml::from_str(text)
+        let mut file: StudyFile = toml::from_str(text)
             .map_err(|e| StudyError::Toml { path: path.to_owned(), reason: toml_reason(&e) })?;
-        file.check().map_err(|reason| StudyError::Senseless { path: path.to_owned(), reason })?;
+        let senseless = |reason| StudyError::Senseless { path: path.to_owned(), reason };
+        let setups = file.setup.iter().map(SetupTable::combinations).collect::<Result<Vec<_>, _>>();
+        file.setup = setups.map_err(senseless)?.concat();
+        file.check().map_err(senseless)?;
         Ok(file)
     }
 
@@ -189,7 +207,32 @@ impl StudyFile {
         if !["auto", "cpu", "cuda"].contains(&self.device.as_str()) {
             return Err(format!("`device` is {:?}; expected auto, cpu or cuda", self.device));
         }
+        seeds_make_sense("the file", self.seed, self.seeds.as_deref())?;
+        for section in &self.section {
+            let own = || self.setup.iter().filter(|setup| setup.section == section.name);
+            if let Some(text) = &section.primary {
+                let primary: Primary =
+                    text.parse().map_err(|e| format!("`primary` of section `{}`: {e}", section.name))?;
+                for name in [&primary.a, &primary.b] {
+                    if !own().any(|setup| setup.name == *name) {
+                        let all: Vec<&str> = own().map(|setup| setup.name.as_str()).collect();
+                        return Err(format!(
+                            "`primary` of section `{}` names setup `{name}`, but its setups are {}",
+                            section.name,
+                            all.join(", ")
+                        ));
+                    }
+                }
+            }
+            if let Some(margin) = section.margin.filter(|margin| !(*margin > 0.0 && *margin < 1.0)) {
+                return Err(format!(
+                    "`margin` of section `{}` is {margin}; expected a difference of AUCs between 0 and 1, such as 0.01",
+                    section.name
+                ));
+            }
+        }
         for setup in &self.setup {
+            seeds_make_sense(&format!("setup `{}`", setup.name), setup.seed, setup.seeds.as_deref())?;
             if !self.section.iter().any(|section| section.name == setup.section) {
                 let (setup, section) = (&setup.name, &setup.section);
                 return Err(format!("setup `{setup}` belongs to section `{section}`, which is not defined"));
@@ -244,6 +287,12 @@ impl StudyFile {
         Ok(())
     }
 
+    /// The seeds of the runs of a setup, one or more.
+    pub fn seeds_of(&self, setup: &SetupTable) -> Vec<u64> {
+        let own = setup.seeds.clone().or(setup.seed.map(|seed| vec![seed]));
+        own.or(self.seeds.clone()).unwrap_or_else(|| vec![self.seed.unwrap_or(SEED)])
+    }
+
     /// The settings of a setup as arguments of `--set` of `reg train`, in order.
     pub fn settings_of(&self, setup: &SetupTable) -> Vec<String> {
         [config::pairs(&self.settings), config::pairs(&setup.set)].concat()
@@ -251,9 +300,60 @@ impl StudyFile {
 }
 
 impl SetupTable {
+    /// The setups of all combinations of the grid's values; the setup itself if it has no grid.
+    fn combinations(&self) -> Result<Vec<SetupTable>, String> {
+        let mut all = vec![SetupTable { grid: toml::Table::new(), ..self.clone() }];
+        for (key, values) in &self.grid {
+            let values = values.as_array().filter(|values| !values.is_empty()).ok_or_else(|| {
+                format!(
+                    "setup `{}`: `{key}` of its grid needs a list of values, such as {key} = [1, 2]",
+                    self.name
+                )
+            })?;
+            if self.set.contains_key(key) {
+                return Err(format!("setup `{}` has `{key}` in its set and in its grid", self.name));
+            }
+            let with = |setup: &SetupTable, value: &toml::Value| {
+                let mut one = setup.clone();
+                one.name += &format!("-{}", in_name(key, value));
+                one.set.insert(key.clone(), value.clone());
+                one
+            };
+            all = all.iter().flat_map(|setup| values.iter().map(move |value| with(setup, value))).collect();
+            if all.len() > MAX_SETUPS {
+                return Err(format!(
+                    "the grid of setup `{}` has more than {MAX_SETUPS} combinations",
+                    self.name
+                ));
+            }
+        }
+        Ok(all)
+    }
+
     /// How weights are initialized.
     pub fn start(&self) -> Init {
         self.init.unwrap_or(if self.weights.is_some() { Init::FineTune } else { Init::Scratch })
+    }
+}
+
+/// A setting with its value as a part of a name: `lr0.01`, `widths8-16`.
+fn in_name(key: &str, value: &toml::Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-+".contains(c);
+    let words = text.split(|c| !allowed(c)).filter(|word| !word.is_empty());
+    format!("{key}{}", words.collect::<Vec<_>>().join("-"))
+}
+
+/// Checks that there is a seed, or different seeds, and not both.
+fn seeds_make_sense(of: &str, seed: Option<u64>, seeds: Option<&[u64]>) -> Result<(), String> {
+    let Some(seeds) = seeds else { return Ok(()) };
+    let different: BTreeSet<&u64> = seeds.iter().collect();
+    if seed.is_some() {
+        return Err(format!("{of} has both `seed` and `seeds`; leave one out"));
+    }
+    match seeds.is_empty() || different.len() < seeds.len() {
+        true => Err(format!("`seeds` of {of} needs different seeds, such as seeds = [1, 2, 3]")),
+        false => Ok(()),
     }
 }
 
@@ -310,7 +410,24 @@ mod tests {
         settings[1..].sort();
         let own = ["augmentation=none", "epochs=3", "image.input=32", "loss=class-balanced", "widths=[4, 8]"];
         assert_eq!(settings, [&["epochs=9"], &own[..]].concat());
-        assert_eq!((file.threads, file.seed, file.setup[0].start()), (4, 1, Init::Scratch));
+        assert_eq!(
+            (file.threads, file.seeds_of(&file.setup[0]), file.setup[0].start()),
+            (4, vec![1], Init::Scratch)
+        );
+    }
+
+    #[test]
+    fn a_grid_is_a_setup_for_every_combination() {
+        let text = "[[setup]]\nname = 't'\nsection = 'a'\nmodel = 'tiny'\nset = { epochs = 3 }\n\
+            grid = { lr = [0.01, 0.003], widths = [[4, 8], [8, 8]] }\n\
+            [[setup]]\nname = 'u'\nsection = 'a'\nmodel = 'mlp'\nseeds = [7]\n";
+        let file = parse(&format!("seeds = [1, 2]\n{LEAST}{text}")).unwrap();
+        let names: Vec<&str> = file.setup.iter().map(|setup| setup.name.as_str()).collect();
+        let of_grid =
+            ["t-lr0.01-widths4-8", "t-lr0.01-widths8-8", "t-lr0.003-widths4-8", "t-lr0.003-widths8-8"];
+        assert_eq!(names, [&of_grid[..], &["u"]].concat());
+        assert_eq!(file.settings_of(&file.setup[1]), ["epochs=3", "lr=0.01", "widths=[8, 8]"]);
+        assert_eq!((file.seeds_of(&file.setup[0]), file.seeds_of(&file.setup[4])), (vec![1, 2], vec![7]));
     }
 
     #[test]
@@ -328,6 +445,15 @@ mod tests {
             (format!("{LEAST}{setup}[[probe]]\nsetup = 'u'\ntargets = ['age']"), "setup `u`"),
             (format!("gradcam = ['u']\n{LEAST}{setup}"), "setup `u`"),
             (LEAST.replace("'s'", "'a b'"), "name `a b`"),
+            (format!("{LEAST}{setup}grid = {{ lr = 0.1 }}"), "`lr` of its grid needs a list"),
+            (
+                format!("{LEAST}{setup}set = {{ lr = 1 }}\ngrid = {{ lr = [0.1] }}"),
+                "in its set and in its grid",
+            ),
+            (format!("{LEAST}{setup}seed = 1\nseeds = [2]"), "setup `t` has both"),
+            (format!("{LEAST}{setup}seeds = [2, 2]"), "different seeds"),
+            (format!("{LEAST}primary = 't:u'\n{setup}"), "names setup `u`, but its setups are t"),
+            (format!("{LEAST}margin = 2\n{setup}"), "`margin` of section `a` is 2"),
         ] {
             let refused = parse(&text).unwrap_err();
             assert!(refused.starts_with("study.toml") && refused.contains(word), "{refused}");

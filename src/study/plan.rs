@@ -11,7 +11,7 @@ use crate::index::View;
 use crate::limits;
 use crate::records::{
     Dataset, FoldSizes, Kind, Model, Numerics, Spec, Split, SplitMethod, Study, StudyProbe, StudyRun,
-    StudySection, SubsetSize, Training, Weights, rules,
+    StudySection, SubsetSize, Training, Variance, Weights, rules,
 };
 use crate::registry::{Registry, RegistryError};
 use crate::split::{self, Lists};
@@ -178,6 +178,10 @@ pub fn plan(
             title: section.title.clone().unwrap_or_else(|| section.name.clone()),
             split: if let Divided::There(id, _) = divided { Some(id) } else { None },
             published: section.published.clone(),
+            // The file was checked.
+            primary: section.primary.as_ref().and_then(|text| text.parse().ok()),
+            margin: section.margin,
+            variance: section.variance.filter(|variance| *variance != Variance::default()),
         });
         let official = match &divided {
             Divided::There(id, _) => matches!(registry.get(*id)?.method, SplitMethod::Official { .. }),
@@ -210,8 +214,16 @@ pub fn plan(
                 return Err(StudyError::Senseless { path: source.path.clone(), reason });
             }
             for fold in folds(section, &divided) {
-                let maker = Maker { registry, view: &view, source, dataset: dataset_id, device };
-                drafts.push(maker.draft((section, &divided), setup, &settled, fold, &numerics)?);
+                for seed in source.file.seeds_of(setup) {
+                    let maker = Maker { registry, view: &view, source, dataset: dataset_id, device };
+                    drafts.push(maker.draft(
+                        (section, &divided),
+                        setup,
+                        &settled,
+                        (fold, seed),
+                        &numerics,
+                    )?);
+                }
             }
         }
     }
@@ -398,7 +410,7 @@ impl Maker<'_> {
         (section, divided): (&SectionTable, &Divided),
         setup: &SetupTable,
         (model, training): &(Model, Training),
-        fold: u32,
+        (fold, seed): (u32, u64),
         numerics: &Numerics,
     ) -> Result<Draft, StudyError> {
         let weights = self.weights(setup)?;
@@ -408,6 +420,10 @@ impl Maker<'_> {
             Divided::Absent { .. } => (None, None),
         };
         let none = SubsetSize { images: 0, patients: 0 };
+        let of_seed = match self.source.file.seeds_of(setup).len() {
+            1 => String::new(),
+            _ => format!("-seed{seed}"),
+        };
         let mut request = TrainRequest {
             dataset: self.dataset,
             split: split.unwrap_or(Id::new(crate::hash::Hash([0; 32]))),
@@ -416,11 +432,11 @@ impl Maker<'_> {
             training: training.clone(),
             init: setup.start(),
             weights: None,
-            seed: setup.seed.unwrap_or(self.source.file.seed),
+            seed,
             threads: self.source.file.threads,
             device: self.device.clone(),
             save_every: 0.0,
-            name: Some(format!("{}-{}-f{fold}", self.source.file.name, setup.name)),
+            name: Some(format!("{}-{}-f{fold}{of_seed}", self.source.file.name, setup.name)),
         };
         training::cap_batch(&mut request.training, sizes.as_ref());
         let mut spec = None;

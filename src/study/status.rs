@@ -87,7 +87,7 @@ pub(super) fn of_spec(registry: &Registry, view: &View, spec: Id<Spec>) -> Resul
 fn done(registry: &Registry, view: &View, spec: Id<Spec>) -> Result<Option<State>, StudyError> {
     for (run, _) in registry.referring::<Run>(view, &spec.hash)? {
         let predictions = registry.referring::<Predictions>(view, &run.hash)?;
-        let tests = predictions.into_iter().rev().filter(|(_, p)| p.subset == Some(Subset::Test));
+        let tests = predictions.into_iter().rev().filter(|(_, p)| p.is_plain(Subset::Test));
         for (predictions, _) in tests {
             for (table, content) in registry.referring::<Table>(view, &predictions.hash)? {
                 if let Table::Auc(auc) = content {

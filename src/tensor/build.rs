@@ -7,8 +7,11 @@ use std::{env, fs};
 
 fn main() {
     let lib = PathBuf::from(env::var("DEP_TCH_LIBTORCH_LIB").expect("torch-sys names its library folder"));
-    // So that the worker starts without LD_LIBRARY_PATH.
-    println!("cargo:rustc-link-arg=-Wl,-rpath,{}", lib.display());
+    // So that the worker starts without LD_LIBRARY_PATH. That of a wheel has no run path: its launcher finds libtorch.
+    println!("cargo:rerun-if-env-changed=REG_TORCH_FOR_WHEEL");
+    if env::var_os("REG_TORCH_FOR_WHEEL").is_none() {
+        println!("cargo:rustc-link-arg=-Wl,-rpath,{}", lib.display());
+    }
     compile_calls(&lib);
 
     let room = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));

@@ -150,7 +150,7 @@ pub(crate) enum TensorError {
     )]
     OneValue,
     /// A parameter, statistic or moment that a training has driven out of the numbers.
-    #[error("{0}: the training has diverged and nothing of this is kept")]
+    #[error("{0}: the training has diverged, and nothing of it is saved")]
     NotFinite(String),
     /// The loss is not finite.
     #[error("the loss is not finite in epoch {epoch}, {place}")]

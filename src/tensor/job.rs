@@ -84,7 +84,15 @@ pub(crate) fn execute<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Result<
         Ok(ImageDataset::new(paths.store.clone(), manifest, images.rows))
     };
     let cache = cache.as_ref();
-    let inputs = |images, model| Inputs { images, model, age, labels, memory, precision: numbers.precision };
+    let inputs = |images, model| Inputs {
+        images,
+        model,
+        age,
+        labels,
+        memory,
+        precision: numbers.precision,
+        flipped: false,
+    };
     match job.work {
         Work::Train { spec, manifest, assignment, weights, save_every } => {
             let dataset = dataset(manifest)?;
@@ -96,7 +104,17 @@ pub(crate) fn execute<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Result<
             let setup = Setup { spec: &spec, rows: &rows, weights, cache, save_every };
             train(&paths, inputs(Images::Dataset(dataset), &spec.model), setup, reporter)
         }
-        Work::Predict { model, checkpoint, numbers: _, batch, manifest, assignment, fold, subset } => {
+        Work::Predict {
+            model,
+            checkpoint,
+            numbers: _,
+            batch,
+            manifest,
+            assignment,
+            fold,
+            subset,
+            flipped,
+        } => {
             let mut dataset = dataset(manifest)?;
             let rows = rows(&paths.unpack("assignment", assignment.hash)?, fold, subset, dataset.len())?;
             if rows.is_empty() {
@@ -105,7 +123,8 @@ pub(crate) fn execute<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Result<
             if let (Some(cache), Some(image)) = (cache, model.architecture.image()) {
                 dataset.keep(cache, ResizedPixels::evaluation(image), &rows, reporter)?;
             }
-            predict(&paths, &inputs(Images::Dataset(dataset), &model), checkpoint.hash, rows, batch, reporter)
+            let inputs = Inputs { flipped, ..inputs(Images::Dataset(dataset), &model) };
+            predict(&paths, &inputs, checkpoint.hash, rows, batch, reporter)
         }
         Work::PredictFiles { model, checkpoint, numbers: _, images } => {
             let rows = (0..images.len() as u32).collect();

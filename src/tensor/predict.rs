@@ -37,6 +37,8 @@ pub(crate) struct Inputs<'a> {
     pub(crate) memory: Memory,
     /// Precision.
     pub(crate) precision: Precision,
+    /// Whether images are mirrored left to right.
+    pub(crate) flipped: bool,
 }
 
 impl Inputs<'_> {
@@ -88,7 +90,11 @@ impl Inputs<'_> {
 
     fn gray(&self, squares: Option<&[u8]>) -> Result<Option<Tensor>> {
         let Some(squares) = squares else { return Ok(None) };
-        let gray = Tensor::f_from_data_size(squares, &[squares.len() as i64], Kind::Uint8)?;
+        let mut gray = Tensor::f_from_data_size(squares, &[squares.len() as i64], Kind::Uint8)?;
+        if let (true, Some(image)) = (self.flipped, self.model.architecture.image()) {
+            // A row of pixels after the other.
+            gray = gray.f_view([-1, i64::from(image.input)])?.f_flip([1])?.f_view([-1])?;
+        }
         Ok(Some(gray.f_to_device(self.memory.device)?))
     }
 

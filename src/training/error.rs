@@ -57,6 +57,9 @@ pub enum RunError {
     /// Transfer learning without weights.
     #[error("--init {0} needs --weights")]
     NeedsWeights(&'static str),
+    /// Mirrored images for a model that sees none.
+    #[error("{0} sees no images, so there is nothing to mirror")]
+    NothingToFlip(String),
     /// Weights that would not be used.
     #[error("--init scratch cannot be combined with --weights")]
     UnusedWeights,
@@ -275,6 +278,7 @@ impl RunError {
             RunError::NeedsWeights(_) => {
                 "import weights with `reg weights import FILE.safetensors --name NAME` and give --weights NAME"
             }
+            RunError::NothingToFlip(_) => "evaluate it without --tta",
             RunError::UnusedWeights => {
                 "leave out --weights, or give --init fine-tune or --init off-the-shelf"
             }

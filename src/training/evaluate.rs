@@ -10,11 +10,11 @@ use crate::hash::Id;
 use crate::index::View;
 use crate::limits;
 use crate::records::{
-    AucTable, DeviceKind, NetworkSpec, Predictions, Run, Scale, ScoreSource, Scores, Spec, Subset, Table,
-    codec, rules,
+    AucTable, DeviceKind, NetworkSpec, OperatingPoint, Predictions, Run, Scale, ScoreSource, Scores, Spec,
+    Subset, Table, codec, rules,
 };
 use crate::registry::Registry;
-use crate::scores::{auc_table, subset_images, verify_auc};
+use crate::scores::{Ensemble, auc_table, ensemble, subset_images, verify_auc};
 use crate::withdrawal::refuse;
 use crate::worker::{Job, Numbers, PROTOCOL, Work, files};
 
@@ -33,6 +33,24 @@ pub struct Evaluated {
     pub other_sources: Option<OtherSources>,
 }
 
+/// What is evaluated of a run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Evaluation {
+    /// The scored subset.
+    pub subset: Subset,
+    /// How a threshold is chosen for each label, if one is.
+    pub operating_point: Option<OperatingPoint>,
+    /// Whether the mean of the images and of the mirrored images is taken.
+    pub flip: bool,
+}
+
+impl Evaluation {
+    /// A subset as it is, with the usual thresholds.
+    pub fn of(subset: Subset) -> Self {
+        Evaluation { subset, operating_point: OperatingPoint::usual(Some(subset)), flip: false }
+    }
+}
+
 /// Predicts a subset with a run's checkpoint and computes the AUC table. Existing results of the same numerics,
 /// device kind and number of threads are returned from the registry.
 ///
@@ -40,17 +58,56 @@ pub struct Evaluated {
 pub fn evaluate(
     run_context: RunContext,
     run: Id<Run>,
-    subset: Subset,
+    evaluation: Evaluation,
     device: Option<Device>,
     threads: Option<u32>,
     listener: &mut dyn Listener,
 ) -> Result<Evaluated, RunError> {
     let network = TrainedNetwork::of(run_context.registry, run)?;
-    let device = device.unwrap_or_else(|| Device::of(network.spec.device));
-    let threads = threads.unwrap_or(network.spec.threads);
-    evaluate_run(run_context, run, &network, subset, &device, threads, listener)
+    let spec = &network.spec;
+    if evaluation.flip && spec.model.architecture.image().is_none() {
+        return Err(RunError::NothingToFlip(spec.model.name.clone()));
+    }
+    let device = device.unwrap_or_else(|| Device::of(spec.device));
+    let threads = threads.unwrap_or(spec.threads);
+    let mut of_view = |flipped| {
+        let view =
+            ImageView { subset: evaluation.subset, flipped, operating_point: evaluation.operating_point };
+        evaluate_view(run_context, (run, &network), view, &device, threads, listener)
+    };
+    let plain = of_view(false)?;
+    if !evaluation.flip {
+        return Ok(plain);
+    }
+    let flipped = of_view(true)?;
+    let mean = Ensemble {
+        members: vec![
+            ("the images".to_owned(), plain.predictions),
+            ("the mirrored images".to_owned(), flipped.predictions),
+        ],
+        model: format!("{}+flip", spec.model.name),
+        operating_point: evaluation.operating_point,
+        name: None,
+    };
+    let averaged = ensemble(run_context.registry, &mean, &run_context.environment.stamp)?;
+    Ok(Evaluated {
+        predictions: averaged.id,
+        table: averaged.table,
+        auc: averaged.auc,
+        cached: plain.cached && flipped.cached,
+        other_sources: plain.other_sources.or(flipped.other_sources),
+    })
 }
 
+/// A view of a subset's images.
+#[derive(Clone, Copy)]
+pub(super) struct ImageView {
+    subset: Subset,
+    flipped: bool,
+    operating_point: Option<OperatingPoint>,
+}
+
+/// Evaluates a subset as it is, with the usual thresholds.
 pub(super) fn evaluate_run(
     run_context: RunContext,
     run: Id<Run>,
@@ -60,11 +117,25 @@ pub(super) fn evaluate_run(
     threads: u32,
     listener: &mut dyn Listener,
 ) -> Result<Evaluated, RunError> {
+    let Evaluation { subset, operating_point, flip: flipped } = Evaluation::of(subset);
+    let view = ImageView { subset, flipped, operating_point };
+    evaluate_view(run_context, (run, network), view, device, threads, listener)
+}
+
+fn evaluate_view(
+    run_context: RunContext,
+    (run, network): (Id<Run>, &TrainedNetwork),
+    view: ImageView,
+    device: &Device,
+    threads: u32,
+    listener: &mut dyn Listener,
+) -> Result<Evaluated, RunError> {
     let RunContext { registry, worker, environment, .. } = run_context;
     let spec = &network.spec;
-    let source =
-        ScoreSource::Run { run, device: device.kind, threads, numerics: worker.identity().numerics() };
-    if let Some(existing) = existing(run_context, run, subset, &source)? {
+    let ImageView { subset, flipped, operating_point } = view;
+    let numerics = worker.identity().numerics();
+    let source = ScoreSource::Run { run, device: device.kind, threads, numerics, flipped };
+    if let Some(existing) = existing(run_context, run, view, &source)? {
         return Ok(existing);
     }
 
@@ -72,7 +143,8 @@ pub(super) fn evaluate_run(
     refuse(run_context.policy(), &Spec::Network(spec.clone()), &context.dataset, Some(subset))?;
     let out = registry.store().scratch()?;
     let start = ExecutionStart::now(environment);
-    let job = predict_job(registry, &context, network, subset, device, threads, out.path().to_owned());
+    let job =
+        predict_job(registry, &context, network, (subset, flipped), device, threads, out.path().to_owned());
     let worked = worker.run(&job, listener)?;
     let manifest = registry.manifest(&context.dataset)?;
     let scores = read_scores(out.dir(), context.dataset.labels.len(), manifest.rows.len())?;
@@ -98,6 +170,7 @@ pub(super) fn evaluate_run(
         &manifest,
         &scores,
         subset_images(registry, &predictions)?,
+        operating_point,
     );
     let table = transaction.put(&Table::Auc(auc.clone()))?;
     transaction.put(&execution(id.hash, (worker, software), &worked, &start, environment))?;
@@ -138,7 +211,7 @@ pub(crate) fn predict_job(
     registry: &Registry,
     context: &TrainInputs,
     TrainedNetwork { spec, checkpoint }: &TrainedNetwork,
-    subset: Subset,
+    (subset, flipped): (Subset, bool),
     device: &Device,
     threads: u32,
     out: std::path::PathBuf,
@@ -161,15 +234,17 @@ pub(crate) fn predict_job(
             assignment: context.split.assignment,
             fold: spec.fold,
             subset,
+            flipped,
         },
     }
 }
 
-/// Existing results. A table made by other rules is not used: another one is computed from the same scores.
+/// Existing results. A table made by other rules, or with other thresholds, is not used: another one is computed from the
+/// same scores.
 fn existing(
     run_context: RunContext,
     run: Id<Run>,
-    subset: Subset,
+    ImageView { subset, operating_point, .. }: ImageView,
     source: &ScoreSource,
 ) -> Result<Option<Evaluated>, RunError> {
     let RunContext { registry, worker, environment, .. } = run_context;
@@ -178,7 +253,7 @@ fn existing(
     let mut known = known.filter(|(_, known)| known.subset == Some(subset) && known.source == *source);
     let Some((id, predictions)) = known.next() else { return Ok(None) };
     let other_sources = OtherSources::of(registry, &view, &id.hash, worker.identity())?;
-    existing_table(registry, environment, view, id, predictions, other_sources).map(Some)
+    existing_table(registry, environment, view, (id, predictions), operating_point, other_sources).map(Some)
 }
 
 /// The AUC table of existing predictions.
@@ -186,13 +261,14 @@ pub(super) fn existing_table(
     registry: &Registry,
     environment: &Environment,
     view: View,
-    id: Id<Predictions>,
-    predictions: Predictions,
+    (id, predictions): (Id<Predictions>, Predictions),
+    operating_point: Option<OperatingPoint>,
     other_sources: Option<OtherSources>,
 ) -> Result<Evaluated, RunError> {
     for (table, content) in registry.referring::<Table>(&view, &id.hash)? {
         if let Table::Auc(auc) = content
             && auc.rules == rules::AUC
+            && auc.operating_point == operating_point
         {
             verify_auc(registry, table, &auc)?;
             return Ok(Evaluated { predictions: id, table, auc, cached: true, other_sources });
@@ -202,8 +278,8 @@ pub(super) fn existing_table(
     let dataset = registry.get(predictions.dataset)?;
     let manifest = registry.manifest(&dataset)?;
     let scores = registry.scores(&predictions)?;
-    let auc =
-        auc_table(id, &predictions, &dataset, &manifest, &scores, subset_images(registry, &predictions)?);
+    let of_images = subset_images(registry, &predictions)?;
+    let auc = auc_table(id, &predictions, &dataset, &manifest, &scores, of_images, operating_point);
     let mut transaction = registry.transaction()?;
     let table = transaction.put(&Table::Auc(auc.clone()))?;
     transaction.commit(&environment.stamp)?;

@@ -19,12 +19,12 @@ pub mod unfinished;
 mod weights;
 
 pub use error::RunError;
-pub use evaluate::{Evaluated, evaluate};
+pub use evaluate::{Evaluated, Evaluation, evaluate};
 pub(crate) use evaluate::{predict_job, read_scores};
 pub use files::GivenMeta;
 pub use gradcam::{gradcam, gradcams, pointing};
 pub(crate) use inputs::{TrainInputs, TrainedNetwork};
-pub use predict::{FileScores, predict};
+pub use predict::{FileScores, Predicted, predict};
 pub use probe::{Probed, probe};
 pub use software::OtherSources;
 pub(crate) use software::{changed_files, files_differ};

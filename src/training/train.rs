@@ -59,13 +59,16 @@ pub struct TrainedRun {
     pub name: String,
     /// Predictions and AUC table of the test subset.
     pub test: Evaluated,
+    /// The same of the validation subset, with the thresholds chosen on it.
+    pub validation: Evaluated,
     /// Whether the run already existed.
     pub cached: bool,
     /// The sources that trained an existing run, if they are other sources of the same numerics.
     pub other_sources: Option<OtherSources>,
 }
 
-/// Trains, selects on validation loss, predicts the test subset and computes its AUC table.
+/// Trains, selects on validation loss, predicts the test and validation subsets and computes their AUC tables; thresholds
+/// are chosen on the validation images.
 pub fn train(
     run_context: RunContext,
     request: &TrainRequest,
@@ -120,9 +123,10 @@ pub fn train(
     };
     let (run, record, name) = trained;
     let network = TrainedNetwork::of(registry, run)?;
-    let test =
-        evaluate_run(run_context, run, &network, Subset::Test, &request.device, request.threads, listener)?;
-    Ok(TrainedRun { run, record, name, test, cached, other_sources })
+    let mut of =
+        |subset| evaluate_run(run_context, run, &network, subset, &request.device, request.threads, listener);
+    let (test, validation) = (of(Subset::Test)?, of(Subset::Val)?);
+    Ok(TrainedRun { run, record, name, test, validation, cached, other_sources })
 }
 
 /// Caps the batch at the training images of a fold, so that two requests which train alike have one spec. Gives the

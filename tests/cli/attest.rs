@@ -311,3 +311,41 @@ fn outputs_replace_neither_keys_nor_what_is_in_a_registry() {
     }
     assert!(!study.path("s.json").exists());
 }
+
+#[test]
+fn files_that_are_handed_out_are_signed_without_a_registry() {
+    let study = Study::bare();
+    study.ok("key new -o k");
+    fs::create_dir(study.path("dist")).unwrap();
+    fs::write(study.path("dist/b.whl"), b"a wheel").unwrap();
+    fs::write(study.path("a.tar.gz"), b"an archive").unwrap();
+    let made = study.json("attest --files dist/b.whl a.tar.gz --key k -o s.json");
+    assert_eq!((&made["id"], made["files"].as_array().unwrap().len()), (&Value::Null, 2));
+    let statement = payload(&study, "s.json");
+    assert_eq!(statement["predicate"]["buildDefinition"]["buildType"], "urn:reg:files:1");
+    let names: Vec<&Value> =
+        statement["subject"].as_array().unwrap().iter().map(|file| &file["name"]).collect();
+    assert_eq!(names, ["a.tar.gz", "b.whl"]);
+    let digest = Digest::of(b"a wheel");
+    assert_eq!(statement["subject"][1]["digest"]["sha256"], digest.sha256.digits());
+    assert_eq!(statement["subject"][1]["digest"]["blake3"], digest.blake3.to_string());
+    let said = study.ok("attest verify s.json --key k.pub a.tar.gz dist/b.whl");
+    assert!(said.contains("verified: 2 files"), "{said}");
+    fs::write(study.path("a.tar.gz"), b"another archive").unwrap();
+    says_no(
+        &study,
+        "attest verify s.json --key k.pub a.tar.gz dist/b.whl",
+        &["a.tar.gz", "not all files match"],
+    );
+    // One name for two files, a folder, a missing file, and a result besides: nothing is written.
+    fs::write(study.path("b.whl"), b"").unwrap();
+    study.refused(
+        1,
+        "attest --files b.whl dist/b.whl --key k -o t.json",
+        &["two of the files are called b.whl"],
+    );
+    study.refused(1, "attest --files dist --key k -o t.json", &["dist"]);
+    study.refused(1, "attest --files nothing --key k -o t.json", &["nothing"]);
+    study.refused(2, "attest table --files b.whl --key k -o t.json", &["cannot be used with"]);
+    assert!(!study.path("t.json").exists());
+}

@@ -168,7 +168,7 @@ fn a_table_that_its_scores_do_not_bear_out_is_caught_though_its_hashes_are_right
     let below = study.json(&format!("trace --down {}", predictions.as_str().unwrap()));
     assert_eq!(study.json("reproduce table")["identical"], true);
     let sound = study.json("verify --recompute");
-    assert_eq!((&sound["wrong"], &sound["recomputed"]), (&[0; 0][..].into(), &5.into()));
+    assert_eq!((&sound["wrong"], &sound["recomputed"]), (&[0; 0][..].into(), &9.into()));
     let tables = below["nodes"].as_array().unwrap().iter().filter(|node| node["kind"] == "table");
     let ids: Vec<Id<Table>> =
         tables.map(|node| Id::new(node["id"].as_str().unwrap().parse().unwrap())).collect();
@@ -272,7 +272,7 @@ fn the_bundled_program_knows_the_keys_of_every_kind_and_the_labels() {
     // If a version of rules were raised in one program only, every honest bundle would be refused, or not checked.
     let rules = serde_json::json!({
         "dataset": rules::INGEST, "split": rules::SPLIT, "import": rules::IMPORT,
-        "pixel-hashes": rules::PIXELS, "dataset table": rules::COUNTS,
+        "mean": rules::MEAN, "pixel-hashes": rules::PIXELS, "dataset table": rules::COUNTS,
         "auc table": rules::AUC, "comparison table": rules::COMPARISON, "probe table": rules::PROBE,
         "heat table": rules::HEAT, "pointing table": rules::POINTING,
     });
@@ -312,12 +312,14 @@ fn scores_of_another_fold_than_that_of_their_run_are_caught() {
     // The scores of fold 0 under the run of fold 1, which has learnt from some of these patients.
     let [own, other] = ["tiny-s-f0", "tiny-s-f1"].map(&id);
     let view = registry.view().unwrap();
-    let (_, honest) = registry.referring::<Predictions>(&view, &own).unwrap().remove(0);
+    let of_run = registry.referring::<Predictions>(&view, &own).unwrap();
+    let is_tested = |predictions: &Predictions| predictions.is_plain(reg::records::Subset::Test);
+    let (_, honest) = of_run.into_iter().find(|(_, predictions)| is_tested(predictions)).unwrap();
     drop(view);
     let ScoreSource::Run { device, threads, numerics, .. } = honest.source.clone() else {
         panic!("{honest:?}")
     };
-    let source = ScoreSource::Run { run: Id::new(other), device, threads, numerics };
+    let source = ScoreSource::Run { run: Id::new(other), device, threads, numerics, flipped: false };
     let forged = Predictions { source, ..honest };
     let dataset = registry.get(forged.dataset).unwrap();
     let manifest = registry.manifest(&dataset).unwrap();
@@ -325,7 +327,7 @@ fn scores_of_another_fold_than_that_of_their_run_are_caught() {
     let stamp = Stamp { time: "2026-01-01T00:00:00Z".into(), command: "forge".into() };
     let mut transaction = registry.transaction().unwrap();
     let predictions = transaction.put(&forged).unwrap();
-    let table = reg::scores::auc_table(predictions, &forged, &dataset, &manifest, &scores, None);
+    let table = reg::scores::auc_table(predictions, &forged, &dataset, &manifest, &scores, None, None);
     let table = transaction.put(&Table::Auc(table)).unwrap();
     transaction.commit(&stamp).unwrap();
     study.refused(3, &format!("reproduce {table}"), &["do not match their run"]);

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
@@ -100,6 +101,36 @@ impl Browser {
     /// The pages that a printer would get, as base64 of a PDF.
     pub(crate) fn print(&self) -> String {
         self.ask("print", json!({})).as_str().unwrap().to_owned()
+    }
+
+    /// Presses a key in whatever has the focus.
+    pub(crate) fn press(&self, key: &str) {
+        let actions = json!([{ "type": "key", "id": "keyboard", "actions": [
+            { "type": "keyDown", "value": key }, { "type": "keyUp", "value": key }
+        ] }]);
+        self.ask("actions", json!({ "actions": actions }));
+    }
+
+    /// What axe-core finds on the page that is serious, critical or moderate; none if axe-core is not installed.
+    pub(crate) fn axe(&self) -> Option<Vec<String>> {
+        let libraries = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/lib");
+        let versions = std::fs::read_dir(libraries).into_iter().flatten().flatten();
+        let files =
+            versions.map(|version| version.path().join("site-packages/axe_playwright_python/axe.min.js"));
+        let Some(source) = files.into_iter().find_map(|file| std::fs::read_to_string(file).ok()) else {
+            support::absent("axe-core", "`make peers` installs it");
+            return None;
+        };
+        self.script(&source);
+        let found = self.ask(
+            "execute/async",
+            json!({ "args": [], "script": "const done = arguments[0];
+                axe.run(document, { resultTypes: ['violations'] }).then((found) => done(found.violations
+                  .filter((one) => one.impact !== 'minor')
+                  .flatMap((one) => one.nodes.map((node) => `${one.impact} ${one.id}: ${node.target} ${node.failureSummary}`))),
+                  (e) => done([String(e)]))" }),
+        );
+        Some(found.as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect())
     }
 
     fn ask(&self, what: &str, body: Value) -> Value {

@@ -75,7 +75,7 @@ fn models_can_be_compared_on_the_images_that_all_scored() {
     let images = json!([rows - 1]);
     assert_eq!((&record["models"][0]["images"], &record["models"][1]["images"]), (&images, &images));
     assert!(study.ok(command).contains("every model scored"), "the table says so");
-    let part = format!("PART OF THE IMAGES ONLY: scored are, of theirs {} of {rows}", rows - 1);
+    let part = format!("PART OF THE IMAGES ONLY: theirs scored {} of {rows}", rows - 1);
     assert!(study.ok("compare theirs").contains(&part), "{part}");
     assert!(study.ok("show theirs").contains("theirs") && !study.ok("compare mlp-s-f0").contains("PART OF"));
     let all = study.json("compare mlp-s-f0");
@@ -288,17 +288,18 @@ fn groups_of_patients_add_up_to_all() {
 #[test]
 fn thresholds_are_chosen_on_validation_images_or_not_at_all() {
     let study = Study::trained();
-    let without = study.json("compare tiny-s-f0 mlp-s-f0 --metrics");
-    assert!(without["metrics"].as_array().unwrap().iter().all(|row| row["threshold"].is_null()));
-    let told = study.ok("compare tiny-s-f0 mlp-s-f0 --metrics");
+    // Scores of another tool, whose validation images are not scored.
+    fs::write(study.path("theirs.csv"), theirs(&study, &reg::dataset::labels::LABELS, Subset::Test)).unwrap();
+    study.ok("predictions import theirs.csv --dataset tiny --split s --fold 0 --name theirs");
+    let told = study.ok("compare theirs --metrics");
     assert!(told.contains("Validation predictions are missing") && told.contains("reg eval"), "{told}");
     let validated = study.json("eval mlp-s-f0 --subset val")["predictions"].clone();
-    let with = study.json("compare tiny-s-f0 mlp-s-f0 --metrics --name judged");
+    let with = study.json("compare theirs mlp-s-f0 --metrics --name judged");
     let chosen = |model: &str| {
         let rows = with["metrics"].as_array().unwrap().iter().filter(|row| row["model"] == model);
         rows.filter(|row| !row["threshold"].is_null()).count()
     };
-    assert!(chosen("mlp") > 0 && chosen("tiny") == 0);
+    assert!(chosen("mlp") > 0 && chosen("theirs") == 0);
     // The table names the subset that its thresholds were chosen on.
     let trace = study.json("trace judged");
     assert!(trace["nodes"].as_array().unwrap().iter().any(|node| node["id"] == validated), "{trace}");

@@ -97,6 +97,9 @@ fn every_command_writes_the_document_that_its_schema_describes() {
     let job = ran["files"].as_array().unwrap().iter().find(|file| file["name"] == "job.json").unwrap();
     let job = format!("cat {}", job["object"].as_str().unwrap());
     run("eval", "eval mlp-s-f0 --subset val");
+    run("eval", "eval mlp-s-f0 --subset val --operating-point sensitivity=0.9");
+    run("eval", "eval tiny-s-f0 --tta flip");
+    run("ensemble", "ensemble mlp-s-f0 tiny-s-f0 --name both");
     run("predict", "predict tiny-s-f0 images/00000001_000.png");
     run("predict", "predict mlp-s-f0 images/00000001_000.png");
     run(
@@ -155,6 +158,8 @@ fn every_command_writes_the_document_that_its_schema_describes() {
     run("key-public", "key public k");
     run("attest", "attest table --key k -o table.att");
     run("attest-verify", "attest verify table.att --key k.pub");
+    run("attest", "attest --files table.att --key k -o files.att");
+    run("attest-verify", "attest verify files.att --key k.pub table.att");
     run("push", "push remote");
     run("pull", "pull remote");
     run("study-init", "study init small.toml --small --dataset tiny");

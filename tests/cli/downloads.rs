@@ -149,7 +149,7 @@ fn a_name_that_differs_in_case_form_or_ending_is_matched_where_nothing_else_is_m
     // The contents of a file decide its format, not its name.
     fs::copy(at("00000002_000.jpg"), at("00000002_000.png")).unwrap();
     let answer = study.json(&format!("{INGEST} --allow-missing"));
-    assert!(findings(&answer).contains("1 image is of another format than its name says"), "{answer}");
+    assert!(findings(&answer).contains("1 image has another format than its name says"), "{answer}");
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn a_hard_link_that_cannot_be_made_says_why() {
         &format!("ingest {from} --metadata data.csv --link hardlink"),
         &[
             "cannot hard-link",
-            ".png: it lies on another file system than the registry",
+            ".png: it is on another file system than the registry",
             "hint: give `--link copy`",
         ],
     );

@@ -27,6 +27,7 @@ const PRINTING: &[&str] = &[
     "weights import w.safetensors",
     MLP,
     "eval mlp-s-f0",
+    "ensemble mlp-s-f0 tiny-s-f0 --name both",
     "predict mlp-s-f0 images/00000001_000.png",
     "predictions import scores.csv --logits --dataset tiny --name theirs",
     "compare mlp-s-f0",

@@ -84,7 +84,7 @@ fn other_sources_of_the_same_numerics_answer_and_say_so_and_other_numerics_train
     answer.says(0, &[&format!("scored {DIFFER}")]);
     assert_eq!(answer.json()["table"], first["table"]);
     // New results are recorded as made by these sources.
-    with(&study, &other, "eval mlp-s-f0 --subset val");
+    with(&study, &other, "eval mlp-s-f0 --subset train");
     assert_eq!((count(&study, "run"), count(&study, "spec"), count(&study, "software")), (1, 1, 2));
 
     // The bits are the same, and the differing sources are named anyway.

@@ -317,7 +317,7 @@ fn a_manifest_of_other_labels_than_its_data_set_is_caught() {
     study.refused(
         3,
         &format!("audit {forged} -o f.zip"),
-        &[lie, "hint: its hash is right, so it was made so"],
+        &[lie, "hint: its hash is correct, so it was written like this"],
     );
     study.refused(3, &format!("dataset stats {forged}"), &[lie]);
     let verified = study.reg("verify --recompute");

@@ -83,7 +83,7 @@ fn a_run_goes_with_what_was_made_of_it_alone_and_its_space_comes_free() {
 fn what_another_result_depends_on_is_not_removed_and_that_result_is_named() {
     let study = Study::trained();
     let before = study.json("list");
-    study.refused(1, "rm mlp-s-f0", &["1 result was made of", "table table", "hint: --with-tables"]);
+    study.refused(1, "rm mlp-s-f0", &["1 result depends on", "table table", "hint: --with-tables"]);
     assert_eq!(study.json("list"), before);
     // All that it was made of goes, and then it goes, too.
     let all = study.json("rm mlp-s-f0 mlp-s-f1 tiny-s-f0 tiny-s-f1 --dry-run");
@@ -107,7 +107,16 @@ fn weights_and_what_was_fine_tuned_from_them_keep_a_run() {
     study.ok("rm --with-tables mlp-s-f0 mlp-s-f1 tiny-s-f1");
     study.ok("export tiny-s-f0 -o out --format checkpoint");
     study.ok("weights import out/checkpoint.safetensors --name w");
-    study.refused(1, "rm tiny-s-f0", &["made of", "weights w", "hint: remove them in the same command", "w"]);
+    study.refused(
+        1,
+        "rm tiny-s-f0",
+        &[
+            "depends on what would be removed",
+            "weights w",
+            "hint: to remove them, too, name them in the same command",
+            "w",
+        ],
+    );
     study.ok(
         "train --dataset tiny --split s --model tiny --weights w --set epochs=1 --threads 1 --name tuned",
     );
@@ -144,8 +153,20 @@ fn a_removal_survives_a_rebuilt_index_and_nothing_comes_back_from_a_remote() {
     third.ok(&format!("pull {}", study.path("remote").display()));
     assert_eq!((ids(&third, "run"), ids(&third, "removal").len()), (BTreeSet::new(), 1));
     assert_eq!(third.json("verify")["damaged"], json!([]));
-    let heard = other.json(&format!("pull {}", study.path("remote").display()));
+    // But what somebody else removed is not removed here without a word: it is asked.
+    let pull = format!("pull {}", study.path("remote").display());
+    for _ in 0..2 {
+        let asked = other.reg(&pull);
+        assert_eq!(asked.code, 3, "{asked:?}");
+        let shown = String::from_utf8_lossy(&asked.stdout);
+        assert!(shown.contains("removed on the sending side, not here: run mlp-s-f0"), "{asked:?}");
+        assert!(asked.stderr.contains("hint: --accept-removals"), "{asked:?}");
+        assert_eq!((ids(&other, "run").len(), ids(&other, "removal").len()), (1, 0));
+    }
+    other.ok("verify --recompute");
+    let heard = other.json(&format!("{pull} --accept-removals"));
     assert!(heard["removed"].as_u64().unwrap() > 0, "{heard}");
+    assert_eq!(heard["not_removed"], json!([]));
     assert_eq!(ids(&other, "run"), BTreeSet::new());
     other.ok("gc");
     other.ok("verify");

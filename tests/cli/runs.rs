@@ -73,7 +73,7 @@ fn a_wrong_expression_key_or_column_is_shown_and_says_what_there_is() {
     );
     refused(
         &["--where", "model=tiny and lr<high"],
-        &["`lr` is a number, but `high` is none", "                    ^^^^"],
+        &["`lr` is a number, but `high` is not", "                    ^^^^"],
     );
     refused(&["--where", "model=tiny and"], &["is expected at the end"]);
     refused(&["--sort", "test_acu"], &["no value named `test_acu`", "hint: there is test_auc"]);

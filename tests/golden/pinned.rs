@@ -172,7 +172,7 @@ fn found() -> All {
         let scores = registry.scores(&predictions).unwrap();
         pin("IMPORT", rules::IMPORT, &format!("{name}, scores"), content(&scores));
         let of = Id::new(Hash::of(b"predictions"));
-        let auc = reg::scores::auc_table(of, &predictions, &dataset, &manifest, &scores, None);
+        let auc = reg::scores::auc_table(of, &predictions, &dataset, &manifest, &scores, None, None);
         pin("AUC", rules::AUC, &name, content(auc));
     }
 

@@ -10,14 +10,15 @@ use reg::records::{
     Boxes, CalibrationBin, ComparedDivision, ComparedModel, Comparison, Computed, Dataset, DatasetTable,
     DelongRow, DeviceKind, EarlyStop, Event, Execution, File, FoldSizes, Gender, Git, GroupBy, GroupRow,
     GroupTest, Heatmap, HeatmapInBox, ImageInput, ImageRow, Incomparable, IncomparableKind, Init, Isolation,
-    LabelAuc, LabelPrevalence, LabelSpread, LabelValues, Layout, LeakCheck, LineOfCalibration, Loss,
-    Manifest, MetricIntervals, MetricRow, Model, NameChange, NetworkIsolation, NetworkSpec, Note, Numerics,
-    OutputFile, Packed, PixelDigests, PixelHashes, Pixels, PointedBox, PointedLabel, Pointing, Pooling,
-    Precision, Predictions, Primary, ProbeResult, ProbeTable, ProbedFold, Program, ProgramEnvironment,
-    ProgramFile, ProgramInput, ProgramSpec, PublishedAuc, PublishedModel, PublishedTable, Record, Removal,
-    RemovedRecord, ResampledRow, Run, Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread,
-    StdError, Study, StudyProbe, StudyRun, StudySection, Subject, Subset, SubsetSize, Table, Target,
-    Training, Variance, ViewPosition, Weights, Withdrawal, WithdrawnImage,
+    LabelAuc, LabelPrevalence, LabelSpread, LabelThreshold, LabelValues, Layout, LeakCheck,
+    LineOfCalibration, Loss, Manifest, MetricIntervals, MetricRow, Model, NameChange, NetworkIsolation,
+    NetworkSpec, Note, Numerics, OperatingPoint, OutputFile, Packed, PixelDigests, PixelHashes, Pixels,
+    PointedBox, PointedLabel, Pointing, Pooling, Precision, Predictions, Primary, ProbeResult, ProbeTable,
+    ProbedFold, Program, ProgramEnvironment, ProgramFile, ProgramInput, ProgramSpec, PublishedAuc,
+    PublishedModel, PublishedTable, RankedModel, Record, Removal, RemovedRecord, ResampledRow, Run, Scale,
+    ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, StdError, Study, StudyProbe, StudyRun,
+    StudySection, Subject, Subset, SubsetSize, Table, Target, Training, Variance, ViewPosition, Weights,
+    Withdrawal, WithdrawnImage,
 };
 
 type Means = dyn Fn(&[u8]) -> Result<bool, CodecError>;
@@ -75,9 +76,12 @@ pub(crate) fn all() -> Vec<Golden> {
         record("predictions-run.json", predicted()),
         record("predictions-program.json", predicted_by_program()),
         record("predictions-import.json", imported()),
+        record("predictions-flipped.json", flipped()),
+        record("predictions-mean.json", averaged()),
         record("table-auc.json", auc()),
         record("table-dataset.json", counted()),
         record("table-auc-missing.json", auc_missing()),
+        record("table-auc-thresholds.json", auc_thresholds()),
         record("table-dataset-missing.json", counted_missing()),
         record("table-comparison.json", Table::Comparison(comparison().into())),
         record("table-comparison-full.json", Table::Comparison(full_comparison().into())),
@@ -474,6 +478,7 @@ fn predicted() -> Predictions {
             device: DeviceKind::Cpu,
             threads: 2,
             numerics: numerics(),
+            flipped: false,
         },
         model: "mlp".to_owned(),
         labels: dataset().labels,
@@ -504,6 +509,32 @@ fn imported() -> Predictions {
     }
 }
 
+fn flipped() -> Predictions {
+    let mut flipped = predicted();
+    let ScoreSource::Run { flipped: is_flipped, .. } = &mut flipped.source else { unreachable!("of a run") };
+    *is_flipped = true;
+    flipped
+}
+
+fn averaged() -> Predictions {
+    let mut predictions = vec![id(&predicted()), id(&flipped())];
+    predictions.sort_unstable();
+    Predictions {
+        source: ScoreSource::Mean { predictions, rules: 1 },
+        model: "mlp+flip".to_owned(),
+        ..predicted()
+    }
+}
+
+/// Thresholds of validation images, of which a label has none.
+fn auc_thresholds() -> Table {
+    let mut table = auc_table();
+    table.operating_point = Some(OperatingPoint::Sensitivity(0.9));
+    let threshold = LabelThreshold { score: 0.0, probability: 0.5, sensitivity: 1.0, specificity: 0.5 };
+    table.labels[0].threshold = Some(threshold);
+    Table::Auc(table)
+}
+
 pub(crate) fn auc_table() -> AucTable {
     let label = |label: &str, auc, positives| LabelAuc {
         label: label.to_owned(),
@@ -513,6 +544,7 @@ pub(crate) fn auc_table() -> AucTable {
         positive_patients: positives,
         missing: None,
         constant: false,
+        threshold: None,
     };
     AucTable {
         predictions: id(&predicted()),
@@ -520,6 +552,7 @@ pub(crate) fn auc_table() -> AucTable {
         images: 2,
         of_images: None,
         patients: 2,
+        operating_point: None,
         labels: vec![
             label("Atelectasis", Some(1.0), 1),
             label("Cardiomegaly", Some(0.5), 1),
@@ -588,6 +621,8 @@ fn probe(target: Target) -> ProbeTable {
         std: None,
         min: Some(value),
         max: Some(value),
+        seeds: Vec::new(),
+        seed_std: None,
     };
     let result = match target {
         Target::Age => {
@@ -682,8 +717,19 @@ pub(crate) fn comparison() -> Comparison {
         std: Some(0.1767766952966369),
         min: Some(0.5),
         max: Some(0.75),
+        seeds: Vec::new(),
+        seed_std: None,
     };
-    let undefined = Spread { folds: vec![None, None], n: 0, mean: None, std: None, min: None, max: None };
+    let undefined = Spread {
+        folds: vec![None, None],
+        n: 0,
+        mean: None,
+        std: None,
+        min: None,
+        max: None,
+        seeds: Vec::new(),
+        seed_std: None,
+    };
     let label = |label: &str, auc| LabelSpread {
         label: label.to_owned(),
         positives: vec![1, 0],
@@ -697,7 +743,9 @@ pub(crate) fn comparison() -> Comparison {
     let model = |name: &str, predictions: &Predictions| ComparedModel {
         name: name.to_owned(),
         imported: false,
+        program: false,
         predictions: vec![id(predictions), id(predictions)],
+        seeds: Vec::new(),
         validation: Vec::new(),
         images: Vec::new(),
         of_images: Vec::new(),
@@ -711,6 +759,7 @@ pub(crate) fn comparison() -> Comparison {
         b: "theirs".to_owned(),
         label: Some("Atelectasis".to_owned()),
         over: None,
+        pathologies: false,
         fold,
         positive_patients: 5,
         negative_patients: 6,
@@ -737,10 +786,12 @@ pub(crate) fn comparison() -> Comparison {
         delong: vec![delong(Some(0), Some(0.03125)), delong(None, None)],
         resampled: Vec::new(),
         bootstrap: None,
+        operating_point: None,
         prevalence: None,
         metrics: Vec::new(),
         groups: Vec::new(),
         group_tests: Vec::new(),
+        ranking: Vec::new(),
         published: None,
         incomparable: Vec::new(),
         leak_check: None,
@@ -762,16 +813,26 @@ fn full_comparison() -> Comparison {
     full.primary = Some(Primary { a: "mlp".to_owned(), b: "theirs".to_owned() });
     full.margin = Some(0.01);
     full.prevalence = Some(0.05);
+    full.operating_point = Some(OperatingPoint::Specificity(0.95));
+    full.models[0].seeds = vec![vec![1, 2], vec![3]];
+    let spread = Spread {
+        seeds: vec![vec![0.25, 0.75], vec![0.75]],
+        seed_std: Some(0.25),
+        ..full.models[0].mean.clone()
+    };
+    full.models[0].mean = spread.clone();
+    full.ranking = vec![RankedModel { model: "mlp".to_owned(), validation: spread, labels: vec![1, 0] }];
     full.models[0].of_images = vec![2, 4];
     full.models[0].labels[0].std_errors =
         vec![StdError { value: Some(0.125), df: None }, StdError::default()];
-    (full.delong[1].label, full.delong[1].over) = (None, Some(1));
+    (full.delong[1].label, full.delong[1].over, full.delong[1].pathologies) = (None, Some(1), true);
     full.models[0].labels[0].missing = vec![0, 1];
     (full.delong[0].p_holm, full.delong[0].p_bh) = (Some(0.0625), Some(0.03125));
     let resampled = |label: Option<&str>, adjusted| ResampledRow {
         a: "mlp".to_owned(),
         b: "theirs".to_owned(),
         label: label.map(str::to_owned),
+        pathologies: label.is_none(),
         n: 2,
         test_to_train: 0.25,
         difference: -0.0625,
@@ -801,12 +862,14 @@ fn full_comparison() -> Comparison {
         model: "mlp".to_owned(),
         label: "Atelectasis".to_owned(),
         fold: Some(0),
+        seed: Some(2),
         positives: 1,
         negatives: 1,
         positive_patients: 1,
         prevalence: Some(0.5),
         average_precision: Some(1.0),
-        threshold: None,
+        threshold: Some(0.0),
+        threshold_probability: Some(0.5),
         sensitivity: None,
         specificity: None,
         ppv: Some(1.0),
@@ -897,6 +960,9 @@ fn study() -> Study {
         title: "Eight setups, five re-samplings".to_owned(),
         split,
         published: published.map(str::to_owned),
+        primary: None,
+        margin: None,
+        variance: None,
     };
     let run = |section: &str, fold, spec| StudyRun {
         section: section.to_owned(),

@@ -7,6 +7,7 @@
 #[allow(dead_code)]
 #[path = "../cli/harness.rs"]
 mod harness;
+mod python;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -438,7 +439,8 @@ fn model_py_gives_the_scores_of_reg_predict() {
         let folder = format!("{run}-torch");
         study.ok(&format!("export {run} --format checkpoint -o {folder}"));
         for (image, row) in [(format!("images/{}", known.name), Some(known)), (new.to_owned(), None)] {
-            let expected = study.json(&format!("predict {run} {image}"))["images"][0]["scores"].clone();
+            let answer = study.json(&format!("predict {run} {image}"));
+            let expected = answer["images"][0]["scores"].clone();
             let (program, weights) =
                 (format!("{folder}/model.py"), format!("{folder}/checkpoint.safetensors"));
             let mut arguments = vec![program, weights];
@@ -457,7 +459,14 @@ fn model_py_gives_the_scores_of_reg_predict() {
             let saturated = |score: &Value| !(1e-3..0.999).contains(&score.as_f64().unwrap());
             assert!(!expected.as_object().unwrap().values().all(saturated), "{run} says nothing: {expected}");
             for (label, score) in expected.as_object().unwrap() {
-                worst = worst.max((score.as_f64().unwrap() - found[label].as_f64().unwrap()).abs());
+                let theirs = &found[label];
+                worst = worst.max((score.as_f64().unwrap() - theirs["score"].as_f64().unwrap()).abs());
+                assert_eq!(theirs["positive"], answer["images"][0]["positive"][label], "{run} {label}");
+                let threshold = &answer["thresholds"]["labels"][label]["probability"];
+                assert_eq!(theirs["threshold"].is_null(), threshold.is_null(), "{run} {label}");
+                if let (Some(a), Some(b)) = (theirs["threshold"].as_f64(), threshold.as_f64()) {
+                    assert!((a - b).abs() < 1e-12, "{run} {label}: {a} and {b}");
+                }
             }
             println!("{run}, {image}: within {worst:.1e}");
             assert!(worst < 1e-5, "{run} on {image}: {found} and {expected}");

@@ -14,6 +14,7 @@ pub(crate) const EXCUSED: &[(&str, &str)] = &[
     (GPU, "the machines of CI have none; benches/gpu.sh is run on one by hand"),
     (CONTAINER_BUILDER, "building an image takes rights that CI may not have"),
     (NIH, "NIH hands the published files out, 42 GB with the images; no clean checkout has them"),
+    (WHEELS, "a release takes 20 minutes to compile, and PyTorch with CUDA is 3 GB: `make test-wheels`"),
     (TORCH, "PyTorch for Python is packaged with CUDA, several gigabytes; the golden numbers stand for it"),
 ];
 
@@ -23,6 +24,8 @@ pub(crate) const GPU: &str = "a GPU";
 pub(crate) const CONTAINER_BUILDER: &str = "a container builder";
 /// The published files of ChestX-ray14.
 pub(crate) const NIH: &str = "shared/nih";
+/// The folder of the wheels that `make wheels` builds.
+pub(crate) const WHEELS: &str = "REG_WHEELS";
 /// A Python with torch and torchvision.
 pub(crate) const TORCH: &str = "REG_PYTHON";
 
@@ -91,4 +94,13 @@ pub(crate) fn torch() -> Option<PathBuf> {
         absent(TORCH, "it names a Python with torch and torchvision");
     }
     python
+}
+
+/// The folder of the wheels that `REG_WHEELS` names.
+pub(crate) fn wheels() -> Option<PathBuf> {
+    let folder = std::env::var_os("REG_WHEELS").map(PathBuf::from);
+    if folder.is_none() {
+        absent(WHEELS, "`make test-wheels` builds and tests them");
+    }
+    folder
 }

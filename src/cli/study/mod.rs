@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::error::Failure;
+use super::inference::InferenceArgs;
 use super::output::{Reply, TableFormat, in_json};
 
 /// Plan, train, watch and compare many runs from one TOML file
@@ -38,7 +39,7 @@ pub(crate) enum StudyCommand {
         /// Name of the data set to put in the file
         #[arg(long)]
         dataset: Option<String>,
-        /// Write the template of the Slurm script instead, for a site to adapt; default: slurm.sh
+        /// Write the template of the Slurm script instead, for a site to adapt; the default file is slurm.sh
         #[arg(long, conflicts_with_all = ["small", "dataset"])]
         slurm: bool,
     },
@@ -61,6 +62,8 @@ pub(crate) enum StudyCommand {
         /// Number of bootstrap resamples (by patient), such as 2000; adds intervals
         #[arg(long, value_name = "DRAWS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
         bootstrap: Option<u32>,
+        #[command(flatten)]
+        inference: InferenceArgs,
         /// Allow non-comparable inputs; the table is flagged in every format
         #[arg(long)]
         allow_different_images: bool,
@@ -85,12 +88,13 @@ pub(crate) fn run(context: &Context, command: StudyCommand) -> Result<Reply, Fai
         StudyCommand::Init { file, small, dataset, .. } => init(file, small, dataset),
         StudyCommand::Run(args) => run::run(context, &args),
         StudyCommand::Status { study, format } => status::status(context, &study, format),
-        StudyCommand::Compare { study, bootstrap, allow_different_images, full, format } => {
-            let options = CompareOptions {
+        StudyCommand::Compare { study, bootstrap, inference, allow_different_images, full, format } => {
+            let options = inference.in_options(CompareOptions {
                 bootstrap: bootstrap.map(|resamples| (resamples, 1)),
+                ranking: true,
                 allow_incomparable: allow_different_images,
                 ..CompareOptions::default()
-            };
+            });
             compare::compare(context, &study, &options, full, format)
         }
     }

@@ -10,6 +10,7 @@ mod numbers;
 mod published;
 mod recorded;
 mod refusals;
+mod seeds;
 mod shared;
 mod thresholds;
 
@@ -17,8 +18,8 @@ use super::*;
 use crate::hash::Sha256;
 use crate::records::{
     Architecture, Assignment, Dataset, DeviceKind, File, FoldSizes, Gender, ImageRow, Init, LabelSpread,
-    LabelValues, Layer, Loss, Manifest, Model, NetworkSpec, Numerics, Record, Run, Scale, ScoreSource, Scores, Spec, Split,
-    SplitMethod, SubsetSize, Training, ViewPosition, Weights,
+    LabelValues, Layer, Loss, Manifest, Model, NetworkSpec, Numerics, Record, Run, Scale, ScoreSource,
+    Scores, Spec, Split, SplitMethod, SubsetSize, Training, ViewPosition, Weights,
 };
 use crate::registry::MemoryStore;
 
@@ -193,7 +194,7 @@ impl World {
     fn input(&mut self, predictions: Predictions) -> Input {
         let fold = predictions.fold.map_or("none".to_owned(), |fold| fold.to_string());
         let name = format!("{}-f{fold}", predictions.model);
-        Input { name, id: self.store.put(&predictions), predictions }
+        Input { name, label: None, id: self.store.put(&predictions), predictions }
     }
 
     /// Turns scores by label into scores by image; returns them with the number of images.
@@ -296,7 +297,7 @@ fn spec(dataset: Id<Dataset>, split: Id<Split>, model: &str, fold: u32) -> Netwo
 }
 
 fn by_run(run: Id<Run>) -> ScoreSource {
-    ScoreSource::Run { run, device: DeviceKind::Cpu, threads: 1, numerics: numerics() }
+    ScoreSource::Run { run, device: DeviceKind::Cpu, threads: 1, numerics: numerics(), flipped: false }
 }
 
 fn numerics() -> Numerics {

@@ -49,6 +49,8 @@ fn an_auc_stands_with_its_folds_their_mean_sample_deviation_and_extremes() {
         std: Some(0.25),
         min: Some(0.5),
         max: Some(1.0),
+        seeds: Vec::new(),
+        seed_std: None,
     };
     assert_eq!(mass.auc, expected);
     // Of the second fold, the positives beat 4, 4, 4 and 0 of 4 negatives: a variance of 1/4 over 4 positives, and

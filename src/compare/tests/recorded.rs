@@ -76,7 +76,7 @@ fn scores_that_their_run_cannot_have_made_are_refused() {
     let (mut world, mut recorded) = compared();
     let id = recorded.models[0].predictions[0];
     let predictions = world.get(id);
-    let said = Input { name: "one".to_owned(), id, predictions };
+    let said = Input { name: "one".to_owned(), label: None, id, predictions };
     let moved = world.altered(&said, |predictions| predictions.fold = Some(1));
     recorded.models[0].predictions[0] = moved.id;
     let refused = comparison(&world.store, &recorded);

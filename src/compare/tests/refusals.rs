@@ -285,7 +285,7 @@ fn mixed_folds_have_no_test_over_folds() {
 fn two_scores_of_one_model_on_one_fold_are_refused_and_the_same_named_twice_are_one() {
     let mut world = world();
     let own = tested(&mut world, "one", 0);
-    let run = world.run_with("one", 0, |spec| spec.seed = 2);
+    let run = world.run_with("one", 0, |spec| spec.training.lr = 0.5);
     let second = world.tested(run, &[&SCORES, &SCORES]);
     let refused = world.compare(&[&own, &second], &CompareOptions::default());
     assert!(

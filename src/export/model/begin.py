@@ -1,4 +1,4 @@
-"""The network MODEL, and its scores of an image: the probability of each label.
+"""The network MODEL: the probability of each label for an image, and whether it reaches the threshold.
 
     python model.py checkpoint.safetensors USAGE
 
@@ -9,5 +9,6 @@ for other uses; its outputs are logits.
 
 import argparse
 import json
+import math
 
 IMPORTS

@@ -9,8 +9,14 @@ ARGUMENTS    arguments = parser.parse_args()
         logits = network(
             INPUTS
         )
-    scores = torch.sigmoid(logits.double())[0]
-    print(json.dumps(dict(zip(LABELS, scores.tolist())), indent=2))
+    found = {}
+    for label, logit, threshold in zip(LABELS, logits[0].double(), THRESHOLDS):
+        found[label] = {"score": torch.sigmoid(logit).item(), "threshold": None, "positive": None}
+        if threshold is not None:
+            # Logits are compared: unlike probabilities, they do not become equal near 0 and 1.
+            found[label]["threshold"] = 1 / (1 + math.exp(-threshold))
+            found[label]["positive"] = logit.item() >= threshold
+    print(json.dumps(found, indent=2))
 
 
 if __name__ == "__main__":

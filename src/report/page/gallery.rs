@@ -1,6 +1,6 @@
 //! Recorded heat maps of `reg gradcam`, drawn small from image and map.
 
-use std::fmt::Write as _;
+use maud::{Markup, html};
 
 use super::gather::Material;
 use super::html::{HtmlWriter, data};
@@ -9,7 +9,6 @@ use crate::dataset::{overlay, pixels};
 use crate::hash::Hash;
 use crate::records::{Heatmap, Scale};
 use crate::registry::Registry;
-use crate::report::svg::escape;
 use crate::stats::{HeatmapGrid, Rect};
 
 /// Length of the shorter side of a picture in pixels.
@@ -31,18 +30,19 @@ pub(super) fn gallery(page: &mut HtmlWriter, material: &Material, registry: &Reg
         "",
         "Grad-CAM of the last convolutional layer. Left: the image with its annotated boxes. Right: the heat map on top. Each map has its own scale.",
     );
-    let mut html = String::from("<div class=\"gallery\">");
-    for (id, heatmap) in material.heatmaps.iter().take(SHOWN) {
-        html += &pair(page, material, registry, id, heatmap);
-    }
-    page.push(&(html + "</div>"));
+    let each = html! {
+        div.gallery {
+            @for (id, heatmap) in material.heatmaps.iter().take(SHOWN) { (pair(page, material, registry, id, heatmap)) }
+        }
+    };
+    page.push(each);
     if material.heatmaps.len() > SHOWN {
         let more = material.heatmaps.len() - SHOWN;
         page.paragraph("notes", &format!("{more} more heat maps are recorded; `reg list table` lists them."));
     }
 }
 
-fn pair(page: &HtmlWriter, material: &Material, registry: &Registry, id: &Hash, heatmap: &Heatmap) -> String {
+fn pair(page: &HtmlWriter, material: &Material, registry: &Registry, id: &Hash, heatmap: &Heatmap) -> Markup {
     let run = material.runs.iter().find(|run| run.id == heatmap.run).map_or("?", |run| run.name.as_str());
     let probability = Scale::Logit.probability(heatmap.logit);
     let about = format!("{} in {}, {run}: probability {probability:.3}", heatmap.label, heatmap.image);
@@ -59,28 +59,27 @@ fn pair(page: &HtmlWriter, material: &Material, registry: &Registry, id: &Hash, 
     };
     // If the withdrawals cannot be read, the image is not shown.
     let withheld = withheld(registry, &heatmap.object.hash).unwrap_or_else(|e| Some(e.to_string()));
-    let pictures = match pictures(registry, heatmap).filter(|_| withheld.is_none()) {
-        Some(pictures) => {
-            let mut html = String::from("<div class=\"pair\">");
-            for (picture, what) in pictures.iter().zip(["X-ray", "Heat map on the X-ray"]) {
-                let alt = escape(&format!("{what}: {about}. {boxes}"));
-                let _ = write!(html, "<img alt=\"{alt}\" src=\"{}\">", data("image/png", picture));
+    html! {
+        figure {
+            @match pictures(registry, heatmap).filter(|_| withheld.is_none()) {
+                Some(pictures) => {
+                    div.pair {
+                        @for (picture, what) in pictures.iter().zip(["X-ray", "Heat map on the X-ray"]) {
+                            img alt={ (what) ": " (about) ". " (boxes) } src=(data("image/png", picture));
+                        }
+                    }
+                }
+                None => {
+                    p.warning { (withheld.as_deref().unwrap_or("The image cannot be read.")) }
+                }
             }
-            html + "</div>"
+            figcaption {
+                b { (heatmap.label) } " in " (heatmap.image) ". " (run) ", probability " (format!("{probability:.3}")) ". "
+                (boxes) " "
+                span.from { "From " (page.id(id)) " " (page.id(&heatmap.run.hash)) }
+            }
         }
-        None => {
-            let why = withheld.unwrap_or_else(|| "The image cannot be read.".to_owned());
-            format!("<p class=\"warning\">{}</p>", escape(&why))
-        }
-    };
-    format!(
-        "<figure>{pictures}<figcaption><b>{}</b> in {}. {}, probability {probability:.3}. {boxes} <span class=\"from\">From {} {}</span></figcaption></figure>",
-        escape(&heatmap.label),
-        escape(&heatmap.image),
-        escape(run),
-        page.id(id),
-        page.id(&heatmap.run.hash)
-    )
+    }
 }
 
 /// Image and heat map as PNG; `None` if the image is missing or damaged.

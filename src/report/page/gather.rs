@@ -5,7 +5,9 @@ use std::path::Path;
 
 use super::PageError;
 use super::lineage::near;
-use crate::compare::{CompareOptions, Input, RocCurve, compare, roc_curves};
+use crate::compare::{
+    CompareOptions, Input, PrecisionRecallCurve, RocCurve, compare, precision_recall_curves, roc_curves,
+};
 use crate::dataset::statistics::Statistics;
 use crate::hash::{Hash, Id};
 use crate::index::View;
@@ -16,7 +18,7 @@ use crate::records::{
     Run, Spec, Split, Study, Table,
 };
 use crate::registry::{Registry, RegistryError, Stamp};
-use crate::study::{self, StudyRunStatus, compare_sections, status};
+use crate::study::{self, StudyRunStatus, compare_sections, recorded_sections, status};
 
 /// The request for a report.
 #[derive(Debug, Clone)]
@@ -35,6 +37,7 @@ pub(super) struct ReportSection {
     pub(super) id: Id<Table>,
     pub(super) comparison: Comparison,
     pub(super) curves: Vec<RocCurve>,
+    pub(super) precision: Vec<PrecisionRecallCurve>,
     /// Setups that should be in it but are missing.
     pub(super) left_out: Vec<String>,
 }
@@ -140,7 +143,7 @@ pub(super) fn gather(
     // A comparison writes, and no view may be open during that.
     drop(view);
     if let (None, Some(text)) = (stamp, request.ids.first())
-        && (!inputs.is_empty() || !studies.is_empty())
+        && !inputs.is_empty()
     {
         return Err(PageError::NotCompared(text.clone()));
     }
@@ -148,10 +151,14 @@ pub(super) fn gather(
         let (id, comparison) = compare(registry, inputs, &request.options, None, stamp)?;
         material.add_section(registry, None, id, comparison, Vec::new())?;
     }
-    for (id, stamp) in studies.into_iter().zip(stamp.into_iter().cycle()) {
+    for id in studies {
         let study = registry.get::<Study>(Id::new(id))?;
         let status = status(registry, &study)?;
-        for done in compare_sections(registry, &study, &status, &request.options, false, stamp)? {
+        let sections = match stamp {
+            Some(stamp) => compare_sections(registry, &study, &status, &request.options, false, stamp)?,
+            None => recorded_sections(registry, &registry.view()?, &study, &status)?,
+        };
+        for done in sections {
             let study::ComparedSection { section, table, comparison, left_out, .. } = done;
             material.add_section(registry, Some(section.title), table, comparison, left_out)?;
         }
@@ -177,9 +184,13 @@ impl Material {
             return Ok(());
         }
         let curves = roc_curves(registry, &comparison)?;
+        let precision = match comparison.metrics.is_empty() {
+            true => Vec::new(),
+            false => precision_recall_curves(registry, &comparison)?,
+        };
         let models: Vec<&str> = comparison.models.iter().map(|model| model.name.as_str()).collect();
         let title = title.unwrap_or_else(|| models.join(", "));
-        self.sections.push(ReportSection { title, id, comparison, curves, left_out });
+        self.sections.push(ReportSection { title, id, comparison, curves, precision, left_out });
         Ok(())
     }
 

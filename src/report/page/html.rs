@@ -1,14 +1,18 @@
 //! Formats tables, figures and ids as HTML, and the page around them.
+//!
+//! Every page is written with maud, which escapes each value that is put into a template. What escaping leaves, control
+//! characters and those that turn the text around them, [`document`] takes out of the whole page.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
 
+use crate::escape::visible;
 use crate::hash::{Hash, Hasher};
 use crate::report::layout::{Placed, Ruler, TableLayout, fit};
-use crate::report::svg::{self, Figure, escape};
+use crate::report::svg::{self, Figure};
 use crate::report::table::sort_value;
 use crate::report::{Align, Cell, ReportTable};
 
@@ -16,12 +20,12 @@ use crate::report::{Align, Cell, ReportTable};
 const MANY_COLUMNS: usize = 7;
 /// The style sheet of pages, without that of figures.
 pub(super) const STYLE: &str = include_str!("page.css");
-/// Sorts tables and expands lineages; a page is complete without it.
+/// Sorts tables, expands lineages and keeps a served page up to date; a page is complete without it.
 pub(crate) const SCRIPT: &str = include_str!("page.js");
 
-/// A page in progress.
+/// The content of a page in progress.
 pub(crate) struct HtmlWriter<'a> {
-    pub(crate) out: String,
+    out: String,
     tables: u32,
     figures: u32,
     /// Objects that have a place in the page's lineage; `None` for a page of a live registry, where every
@@ -40,8 +44,29 @@ pub(crate) struct TableContext<'t> {
     pub(crate) source: &'t [Hash],
     /// Ids of each row, shown in an additional column with this heading.
     pub(crate) ids: Option<(&'t str, Vec<Vec<Hash>>)>,
+    /// A column whose cells are links, and the address of each row; none if it is empty.
+    pub(crate) links: Option<(usize, Vec<String>)>,
     /// Number of rows at the end that are not sorted, such as a mean.
     pub(crate) last: usize,
+}
+
+/// A page: what stands above, in and below its main part.
+pub(crate) struct Page {
+    /// The title of the window and the heading.
+    pub(crate) title: String,
+    /// Below the heading.
+    pub(crate) intro: Markup,
+    /// The main part.
+    pub(crate) main: Markup,
+    /// Below the main part.
+    pub(crate) footer: Option<Markup>,
+}
+
+impl Page {
+    /// A page without an introduction.
+    pub(crate) fn new(title: impl Into<String>, main: Markup) -> Self {
+        Page { title: title.into(), intro: html! {}, main, footer: None }
+    }
 }
 
 impl<'a> HtmlWriter<'a> {
@@ -54,207 +79,227 @@ impl<'a> HtmlWriter<'a> {
         HtmlWriter { out: String::new(), tables: 0, figures: 0, known: None }
     }
 
-    pub(crate) fn push(&mut self, html: &str) {
-        self.out += html;
+    pub(crate) fn push(&mut self, html: Markup) {
+        self.out += &html.0;
         self.out.push('\n');
     }
 
+    /// What was written.
+    pub(crate) fn into_markup(self) -> Markup {
+        PreEscaped(self.out)
+    }
+
     pub(crate) fn heading(&mut self, level: u8, id: &str, text: &str) {
-        self.push(&format!("<h{level} id=\"{id}\">{}</h{level}>", escape(text)));
+        self.push(match level {
+            2 => html! { h2 id=(id) { (text) } },
+            _ => html! { h3 id=(id) { (text) } },
+        });
     }
 
     /// A paragraph of plain text.
     pub(crate) fn paragraph(&mut self, class: &str, text: &str) {
-        self.push(&format!("<p class=\"{class}\">{}</p>", escape(text)));
+        let class = Some(class).filter(|class| !class.is_empty());
+        self.push(html! { p class=[class] { (text) } });
     }
 
     /// A short id that links to its place in the lineage.
-    pub(super) fn id(&self, id: &Hash) -> String {
+    pub(crate) fn id(&self, id: &Hash) -> Markup {
         let short = id.short();
         match self.known.map(|known| known.contains(id)) {
-            None => format!("<a class=\"id\" href=\"/record/{id}\">{short}</a>"),
-            Some(true) => format!("<a class=\"id\" href=\"#o-{short}\">{short}</a>"),
-            Some(false) => format!("<span class=\"id\">{short}</span>"),
+            None => html! { a.id href={ "/record/" (id) } { (short) } },
+            Some(true) => html! { a.id href={ "#o-" (short) } { (short) } },
+            Some(false) => html! { span.id { (short) } },
         }
     }
 
-    fn ids(&self, ids: &[Hash]) -> String {
-        ids.iter().map(|id| self.id(id)).collect::<Vec<_>>().join(" ")
+    fn ids(&self, ids: &[Hash]) -> Markup {
+        html! { @for (place, id) in ids.iter().enumerate() { @if place > 0 { " " } (self.id(id)) } }
     }
 
     /// A figure with its number and its source.
     pub(crate) fn figure(&mut self, figure: &Figure, source: &[Hash]) {
         self.figures += 1;
-        let (number, title) = (self.figures, escape(&figure.title));
-        let from = self.from(source);
-        let svg = figure.inline();
-        self.push(&format!(
-            "<figure>{svg}<figcaption><b>Figure {number}.</b> {title}. {from}</figcaption></figure>"
-        ));
+        self.push(html! {
+            figure {
+                (drawn(figure))
+                figcaption { b { "Figure " (self.figures) "." } " " (figure.title) ". " (self.from(source)) }
+            }
+        });
     }
 
     /// Several figures side by side with one number.
-    pub(super) fn figures(&mut self, title: &str, figures: &[Figure], source: &[Hash]) {
+    pub(crate) fn figures(&mut self, title: &str, figures: &[Figure], source: &[Hash]) {
         self.figures += 1;
-        let each: Vec<String> = figures.iter().map(Figure::inline).collect();
-        let (number, from) = (self.figures, self.from(source));
-        self.push(&format!(
-            "<figure><div class=\"many\">{}</div><figcaption><b>Figure {number}.</b> {} {from}</figcaption></figure>",
-            each.join("\n"),
-            escape(title)
-        ));
+        self.push(html! {
+            figure {
+                div.many { @for figure in figures { (drawn(figure)) } }
+                figcaption { b { "Figure " (self.figures) "." } " " (title) " " (self.from(source)) }
+            }
+        });
     }
 
-    fn from(&self, source: &[Hash]) -> String {
-        match source {
-            [] => String::new(),
-            ids => format!("<span class=\"from\">From {}</span>", self.ids(ids)),
-        }
+    fn from(&self, source: &[Hash]) -> Markup {
+        html! { @if !source.is_empty() { span.from { "From " (self.ids(source)) } } }
     }
 
     /// A table with its number.
     pub(crate) fn table(&mut self, table: &ReportTable, beside: &TableContext) {
         self.tables += 1;
-        let number = format!("<b>Table {}.</b> ", self.tables);
-        self.any_table(table, beside, &number, |page, place| {
-            let ids = &beside.ids.as_ref()?.1;
-            Some(page.ids(ids.get(place).map_or(&[][..], Vec::as_slice)))
+        let number = self.tables;
+        self.any_table(table, beside, Some(number));
+    }
+
+    /// Two tables side by side, each with its number.
+    pub(crate) fn side(&mut self, tables: [&ReportTable; 2], beside: &TableContext) {
+        let before = std::mem::take(&mut self.out);
+        let tables = tables.map(|table| {
+            self.table(table, beside);
+            PreEscaped(std::mem::take(&mut self.out))
         });
+        self.out = before;
+        self.push(html! { div.side { @for table in &tables { div { (table) } } } });
     }
 
-    /// A list of records without a number, with ids after each row.
-    pub(crate) fn list(&mut self, table: &ReportTable, heading: &'static str, ids: Vec<Vec<Hash>>) {
-        let beside = TableContext { ids: Some((heading, ids)), ..TableContext::default() };
-        self.any_table(table, &beside, "", |page, place| Some(page.ids(beside.ids.as_ref()?.1.get(place)?)));
+    /// A list of records without a number.
+    pub(crate) fn list(&mut self, table: &ReportTable, beside: &TableContext) {
+        self.any_table(table, beside, None);
     }
 
-    /// A list whose first column has links, one per row.
-    pub(crate) fn links(&mut self, table: &ReportTable, heading: &'static str, places: &[String]) {
-        let beside = TableContext { ids: Some((heading, Vec::new())), ..TableContext::default() };
-        self.any_table(table, &beside, "", |_, place| {
-            Some(format!("<a href=\"{}\">{}</a>", escape(places.get(place)?), escape(heading)))
-        });
-    }
-
-    fn any_table(
-        &mut self,
-        table: &ReportTable,
-        beside: &TableContext,
-        number: &str,
-        behind: impl Fn(&Self, usize) -> Option<String>,
-    ) {
-        let title = escape(&table.title);
-        // The table has more columns than fit the text width.
-        let wide = if table.columns.len() > MANY_COLUMNS { " wide" } else { "" };
-        let mut html = format!(
-            "<div class=\"scroll{wide}\" role=\"region\" tabindex=\"0\" aria-label=\"{title}\"><table class=\"sortable\"><caption>{number}{title}."
-        );
-        for said in table.lines_above() {
-            let _ = write!(html, " <strong class=\"warning\">{}</strong>", escape(&said));
-        }
-        html += "</caption>";
-        html += &head(table, beside.ids.as_ref().map(|(heading, _)| *heading));
-        html += "<tbody>";
+    fn any_table(&mut self, table: &ReportTable, beside: &TableContext, number: Option<u32>) {
         let rows: Vec<Vec<&Cell>> = table.filled_rows().collect();
-        let kept = rows.len().saturating_sub(beside.last);
-        for (place, row) in rows.iter().enumerate() {
-            if place == kept && place > 0 {
-                html += "</tbody><tbody class=\"last\">";
+        let kept = match rows.len().saturating_sub(beside.last) {
+            // All rows are alike.
+            0 => rows.len(),
+            kept => kept,
+        };
+        let row = |place: usize| self.row(table, &rows[place], place, beside);
+        let ids = beside.ids.as_ref().map(|(heading, _)| *heading);
+        let notes = table.notes.join(" ");
+        let has_notes = !notes.is_empty() || !beside.source.is_empty();
+        // The table may have more columns than fit the text width.
+        let drawn = html! {
+            div.scroll.wide[table.columns.len() > MANY_COLUMNS] role="group" tabindex="0" aria-label=(named(table)) {
+                table.sortable {
+                    caption {
+                        @if let Some(number) = number { b { "Table " (number) "." } " " }
+                        (named(table)) "."
+                        @for said in table.lines_above() { " " strong.warning { (said) } }
+                    }
+                    (head(table, ids))
+                    tbody { @for place in 0..kept { (row(place)) } }
+                    @if kept < rows.len() { tbody.last { @for place in kept..rows.len() { (row(place)) } } }
+                    @if !beside.made_of.is_empty() {
+                        tfoot {
+                            tr {
+                                th scope="row" { "Made of" }
+                                @for column in 1..table.columns.len() {
+                                    td.n.made { (self.ids(beside.made_of.get(column - 1).map_or(&[][..], Vec::as_slice))) }
+                                }
+                            }
+                        }
+                    }
+                }
             }
-            html += "<tr>";
-            for (column, cell) in row.iter().enumerate() {
-                let heading = column == 0 && table.columns[0].align == Align::Left;
-                let tag = if heading { "th scope=\"row\"" } else { "td" };
-                let value =
-                    sort_value(cell).map(|value| format!(" data-v=\"{value:?}\"")).unwrap_or_default();
-                // The interval is on a second line.
-                let shown = escape(&cell.value().shown());
-                let shown = match table.bold.contains(&(place, column)) {
-                    true => format!("<b>{shown}</b>"),
-                    false => shown,
-                };
-                let ends = beside.intervals.and_then(|other| other.rows.get(place)?.get(column));
-                let ends = ends.unwrap_or(cell).ends().map(|ends| format!("<small>{ends}</small>"));
-                let _ = write!(
-                    html,
-                    "<{tag}{}{value}>{shown}{}</{}>",
-                    right(table.columns[column].align),
-                    ends.unwrap_or_default(),
-                    &tag[..2]
-                );
+            @if has_notes { p.notes { (notes) " " (self.from(beside.source)) } }
+        };
+        self.push(drawn);
+    }
+
+    fn row(&self, table: &ReportTable, row: &[&Cell], place: usize, beside: &TableContext) -> Markup {
+        let link = |column: usize| {
+            let (linked, links) = beside.links.as_ref()?;
+            links.get(place).filter(|link| *linked == column && !link.is_empty())
+        };
+        html! {
+            tr {
+                @for (column, cell) in row.iter().enumerate() {
+                    @let align = table.columns[column].align;
+                    @let other = beside.intervals.and_then(|other| other.rows.get(place)?.get(column));
+                    @let inner = html! {
+                        (shown(cell, table.bold.contains(&(place, column)), link(column)))
+                        // The interval is on a second line.
+                        @if let Some(ends) = other.unwrap_or(cell).ends() { small { (ends) } }
+                    };
+                    @let value = sort_value(cell).map(|value| format!("{value:?}"));
+                    @if column == 0 && align == Align::Left {
+                        th scope="row" data-v=[value] { (inner) }
+                    } @else {
+                        td.n[align == Align::Right] data-v=[value] { (inner) }
+                    }
+                }
+                @if let Some((_, ids)) = &beside.ids {
+                    td.made { (self.ids(ids.get(place).map_or(&[][..], Vec::as_slice))) }
+                }
             }
-            if beside.ids.is_some() {
-                let _ = write!(html, "<td class=\"made\">{}</td>", behind(self, place).unwrap_or_default());
-            }
-            html += "</tr>";
         }
-        html += "</tbody>";
-        if !beside.made_of.is_empty() {
-            html += "<tfoot><tr><th scope=\"row\">Made of</th>";
-            for column in 1..table.columns.len() {
-                let ids = beside.made_of.get(column - 1).map_or(&[][..], Vec::as_slice);
-                let _ = write!(html, "<td class=\"n made\">{}</td>", self.ids(ids));
-            }
-            html += "</tr></tfoot>";
-        }
-        html += "</table></div>";
-        let notes: Vec<String> = table.notes.iter().map(|note| escape(note)).collect();
-        let from = self.from(beside.source);
-        if !notes.is_empty() || !from.is_empty() {
-            let _ = write!(html, "<p class=\"notes\">{} {from}</p>", notes.join(" "));
-        }
-        self.push(&html);
     }
 
     /// A collapsed section. When printed, it is shown if `prints` is set, otherwise only if it was expanded.
-    pub(super) fn fold(&mut self, summary: &str, prints: bool, inside: impl FnOnce(&mut Self)) {
-        let class = if prints { " class=\"prints\"" } else { "" };
-        self.push(&format!("<details{class}><summary>{}</summary>", escape(summary)));
+    pub(crate) fn fold(&mut self, summary: &str, prints: bool, inside: impl FnOnce(&mut Self)) {
+        let before = std::mem::take(&mut self.out);
         inside(self);
-        self.push("</details>");
+        let inside = PreEscaped(std::mem::replace(&mut self.out, before));
+        self.push(html! { details.prints[prints] { summary { (summary) } (inside) } });
     }
+}
+
+/// The name of a table; one without a title has one in the browser nevertheless, where readers leap from table to table.
+fn named(table: &ReportTable) -> &str {
+    if table.title.is_empty() { "Table" } else { &table.title }
+}
+
+fn shown(cell: &Cell, bold: bool, link: Option<&String>) -> Markup {
+    let text = cell.value().shown();
+    match link {
+        Some(link) => html! { a href=(link) { (text) } },
+        None if bold => html! { b { (text) } },
+        None => text.render(),
+    }
+}
+
+/// A figure as part of a page, escaped where it is drawn.
+fn drawn(figure: &Figure) -> Markup {
+    PreEscaped(figure.inline())
 }
 
 /// The headings of a table, of a second line where columns have the beginning of theirs in common. Each is of the column
 /// that it says, by which the script sorts.
-fn head(table: &ReportTable, ids: Option<&str>) -> String {
+fn head(table: &ReportTable, ids: Option<&str>) -> Markup {
     let texts: Vec<Vec<String>> =
         table.filled_rows().map(|row| row.iter().map(|cell| cell.shown()).collect()).collect();
     // A page can be as wide as the table is.
     let measure = |text: &str, _| text.chars().count();
     let ruler = Ruler { available: usize::MAX / 4, gap: 1, spans: true, measure: &measure };
-    let placed = match fit(table, &texts, &ruler) {
+    let placed: Vec<Placed> = match fit(table, &texts, &ruler) {
         TableLayout::Blocks(blocks) => blocks.into_iter().flatten().collect(),
         TableLayout::Rows => Vec::new(),
     };
-    let grouped = placed.iter().any(|placed: &Placed| placed.group.is_some());
-    let rows = if grouped { " rowspan=\"2\"" } else { "" };
-    let heading = |placed: &Placed| escape(&placed.heading.join(" "));
-    let (mut first, mut second) = (String::new(), String::new());
-    for run in placed.chunk_by(|a, b| a.group.is_some() && a.group == b.group) {
-        if let Some(group) = &run[0].group {
-            let (columns, group) = (run.len(), escape(group));
-            let _ =
-                write!(first, "<th class=\"group\" scope=\"colgroup\" colspan=\"{columns}\">{group}</th>");
+    let grouped = placed.iter().any(|placed| placed.group.is_some());
+    let rows = grouped.then_some("2");
+    let is_right = |placed: &Placed| table.columns[placed.column].align == Align::Right;
+    let heading = |placed: &Placed, rows: Option<&str>| {
+        html! {
+            th.n[is_right(placed)] scope="col" data-c=(placed.column) rowspan=[rows] { (placed.heading.join(" ")) }
         }
-        for placed in run {
-            let (column, align) = (placed.column, right(table.columns[placed.column].align));
-            let (to, rows) = if placed.group.is_some() { (&mut second, "") } else { (&mut first, rows) };
-            let _ = write!(to, "<th scope=\"col\" data-c=\"{column}\"{rows}{align}>{}</th>", heading(placed));
+    };
+    html! {
+        thead {
+            tr {
+                @for run in placed.chunk_by(|a, b| a.group.is_some() && a.group == b.group) {
+                    @if let Some(group) = &run[0].group {
+                        th.group scope="colgroup" colspan=(run.len()) { (group) }
+                    } @else {
+                        @for placed in run { (heading(placed, rows)) }
+                    }
+                }
+                @if let Some(ids) = ids {
+                    th scope="col" data-c=(table.columns.len()) rowspan=[rows] { (ids) }
+                }
+            }
+            @if grouped {
+                tr { @for placed in placed.iter().filter(|placed| placed.group.is_some()) { (heading(placed, None)) } }
+            }
         }
-    }
-    if let Some(heading) = ids {
-        let column = table.columns.len();
-        let _ = write!(first, "<th scope=\"col\" data-c=\"{column}\"{rows}>{}</th>", escape(heading));
-    }
-    let second = if grouped { format!("<tr>{second}</tr>") } else { second };
-    format!("<thead><tr>{first}</tr>{second}</thead>")
-}
-
-fn right(align: Align) -> &'static str {
-    match align {
-        Align::Left => "",
-        Align::Right => " class=\"n\"",
     }
 }
 
@@ -270,38 +315,77 @@ pub(crate) fn style() -> String {
 
 /// A self-contained page that may not load anything: its policy lists its one style sheet and its one script by
 /// hash.
-pub(super) fn alone(title: &str, body: &str) -> String {
+pub(super) fn alone(page: &Page) -> String {
     let style = style();
     let hash = |text: &str| {
         let mut hasher = Hasher::both();
         hasher.update(text.as_bytes());
         BASE64.encode(hasher.digest().sha256.0)
     };
-    let (of_style, of_script) = (hash(&style), hash(SCRIPT));
     let policy = format!(
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{of_style}'; script-src 'sha256-{of_script}'; img-src data:; base-uri 'none'; form-action 'none'\">\n<meta name=\"referrer\" content=\"no-referrer\">\n"
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; img-src data:; base-uri 'none'; form-action 'none'",
+        hash(&style),
+        hash(SCRIPT)
     );
-    let style = format!("<style>{style}</style>");
-    document(title, &format!("{policy}{style}"), &format!("{body}<script>{SCRIPT}</script>"))
-}
-
-/// A page of a live registry, whose policy is sent as a header.
-pub(crate) fn served(title: &str, body: &str) -> String {
-    let head = "<link rel=\"stylesheet\" href=\"/page.css\"><link rel=\"icon\" href=\"data:,\"><script src=\"/page.js\" defer></script>";
-    // A report has its own heading.
-    let body = match body.contains("<main id=\"main\">") {
-        true => body.to_owned(),
-        false => format!("<header><h1>{}</h1></header>\n<main id=\"main\">\n{body}</main>", escape(title)),
+    let head = html! {
+        meta http-equiv="Content-Security-Policy" content=(policy);
+        meta name="referrer" content="no-referrer";
+        style { (PreEscaped(style)) }
     };
-    let home = "<p class=\"bar\"><a href=\"/\">Registry</a></p>\n";
-    document(title, head, &format!("{home}{body}"))
+    document(page, &head, &html! {}, &html! { script { (PreEscaped(SCRIPT)) } })
 }
 
-fn document(title: &str, head: &str, body: &str) -> String {
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n{head}\n<title>{}</title>\n</head>\n<body>\n{body}\n</body>\n</html>\n",
-        escape(title)
-    )
+/// The parts of a registry that every served page leads to, and their addresses.
+const PARTS: [(&str, &str); 6] = [
+    ("/", "Overview"),
+    ("/runs", "Runs"),
+    ("/?kind=study", "Studies"),
+    ("/?kind=table", "Tables"),
+    ("/?kind=dataset", "Data sets"),
+    ("/?kind=split", "Splits"),
+];
+
+/// A page of a live registry, whose policy is sent as a header. `here` is the address of its part.
+pub(crate) fn served(page: &Page, here: &str) -> String {
+    let head = html! {
+        link rel="stylesheet" href="/page.css";
+        link rel="icon" href="data:,";
+        script src="/page.js" defer {}
+    };
+    let parts = html! {
+        nav.site aria-label="Registry" {
+            ul {
+                @for (address, name) in PARTS {
+                    li { a href=(address) aria-current=[(address == here).then_some("page")] { (name) } }
+                }
+            }
+        }
+    };
+    document(page, &head, &parts, &html! {})
+}
+
+fn document(page: &Page, head: &Markup, parts: &Markup, end: &Markup) -> String {
+    let document = html! {
+        (DOCTYPE) "\n"
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                (head)
+                title { (page.title) }
+            }
+            body {
+                a.skip href="#main" { "Skip to the content" }
+                header { (parts) h1 { (page.title) } (page.intro) }
+                "\n"
+                main #main tabindex="-1" { "\n" (page.main) }
+                @if let Some(footer) = &page.footer { footer { (footer) } }
+                (end)
+            }
+        }
+    };
+    visible(document.0) + "\n"
 }
 
 #[cfg(test)]
@@ -349,16 +433,16 @@ mod tests {
         }
         table.rows = vec![(0..5).map(Cell::Integer).collect()];
         assert_eq!(
-            head(&table, Some("Id")),
+            head(&table, Some("Id")).0,
             "<thead><tr><th scope=\"col\" data-c=\"0\" rowspan=\"2\">Label</th>\
              <th class=\"group\" scope=\"colgroup\" colspan=\"2\">one &amp; all</th>\
              <th class=\"group\" scope=\"colgroup\" colspan=\"2\">two</th>\
              <th scope=\"col\" data-c=\"5\" rowspan=\"2\">Id</th></tr>\
-             <tr><th scope=\"col\" data-c=\"1\" class=\"n\">mean</th><th scope=\"col\" data-c=\"2\" class=\"n\">max</th>\
-             <th scope=\"col\" data-c=\"3\" class=\"n\">mean</th><th scope=\"col\" data-c=\"4\" class=\"n\">max</th></tr></thead>"
+             <tr><th class=\"n\" scope=\"col\" data-c=\"1\">mean</th><th class=\"n\" scope=\"col\" data-c=\"2\">max</th>\
+             <th class=\"n\" scope=\"col\" data-c=\"3\">mean</th><th class=\"n\" scope=\"col\" data-c=\"4\">max</th></tr></thead>"
         );
         table.columns.truncate(2);
-        assert_eq!(head(&table, None).matches("<tr>").count(), 1, "a single column needs no group");
+        assert_eq!(head(&table, None).0.matches("<tr>").count(), 1, "a single column needs no group");
     }
 
     #[test]
@@ -377,7 +461,7 @@ mod tests {
         );
         page.fold(hostile, true, |page| page.paragraph("", hostile));
         page.heading(2, "x", hostile);
-        let html = alone(hostile, &page.out);
+        let html = alone(&Page::new(hostile, page.into_markup()));
         assert_eq!(html.matches("<script").count(), 1, "its own: {html}");
         assert!(!html.contains("</td><script>") && !html.contains('\u{1b}'));
         assert_eq!(html.matches("</td>").count(), 1, "of the id alone");

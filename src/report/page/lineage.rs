@@ -3,13 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
+use maud::{Markup, PreEscaped, html};
+
 use crate::digits::counted;
 use crate::hash::Hash;
 use crate::index::View;
 use crate::lineage::{Direction, Edge, Graph, Node, trace_near};
 use crate::records::Role;
 use crate::registry::{Registry, RegistryError};
-use crate::report::svg::escape;
 
 /// Maximum number of listed images of a manifest; the others are counted.
 const SHOWN: usize = 3;
@@ -34,7 +35,7 @@ pub(crate) fn near(
 /// A lineage as HTML.
 pub(crate) struct LineageTree {
     /// The list.
-    pub(crate) html: String,
+    pub(crate) html: Markup,
     /// The objects that have a place in it.
     pub(crate) places: HashSet<Hash>,
 }
@@ -59,7 +60,7 @@ pub(crate) fn tree(graphs: &[Graph], direction: Direction, served: bool) -> Line
         tree.draw(graph.root);
     }
     tree.out += "</ul></div>";
-    LineageTree { html: tree.out, places: tree.shown }
+    LineageTree { html: PreEscaped(tree.out), places: tree.shown }
 }
 
 struct Tree<'g> {
@@ -104,26 +105,41 @@ impl<'g> Tree<'g> {
         let role = edge.filter(|_| self.direction == Direction::Up).map(|edge| edge.role.text());
         let (role, short) = (role.as_deref(), id.short());
         if !self.shown.insert(id) {
-            let (kind, role) = (escape(node.kind.name()), part(node, role));
-            let _ = write!(
-                self.out,
-                "<li><span class=\"node again\">{role}{kind} <a class=\"id\" href=\"#o-{short}\">{short}</a> (above)</span></li>"
-            );
+            let again = html! {
+                li {
+                    span.node.again {
+                        (part(node, role)) (node.kind.name()) " " a.id href={ "#o-" (short) } { (short) } " (above)"
+                    }
+                }
+            };
+            self.out += &again.0;
             return None;
         }
         let mut children = self.children.remove(&id).unwrap_or_default();
-        let text = self.words(node, role);
+        let place = format!("o-{short}");
         if children.is_empty() || depth == DEEPEST {
-            let goes_on = if children.is_empty() { String::new() } else { self.goes_on(&id) };
-            let _ = write!(
-                self.out,
-                "<li id=\"o-{short}\" tabindex=\"-1\"><span class=\"node\">{text}{goes_on}</span></li>"
-            );
+            let leaf = html! {
+                li id=(place) tabindex="-1" {
+                    span.node {
+                        (words(node, role, &self.named(&id)))
+                        @if !children.is_empty() { (self.goes_on(&id)) }
+                    }
+                }
+            };
+            self.out += &leaf.0;
             return None;
         }
+        // A link inside of a summary would be a button in a button: it stands before it.
+        let (before, inside) = match self.served {
+            true => (self.named(&id), html! {}),
+            false => (html! {}, self.named(&id)),
+        };
         let _ = write!(
             self.out,
-            "<li><details id=\"o-{short}\"><summary><span class=\"node\">{text}</span></summary><ul>"
+            "<li{}>{}<details id=\"{place}\"><summary><span class=\"node\">{}</span></summary><ul>",
+            if self.served { " class=\"entry\"" } else { "" },
+            before.0,
+            words(node, role, &inside).0
         );
         let images = children.iter().filter(|(edge, _)| edge.is_image()).count();
         let left_out = if self.direction == Direction::Up { images.saturating_sub(SHOWN) } else { 0 };
@@ -134,47 +150,48 @@ impl<'g> Tree<'g> {
     /// Ends what is below an object.
     fn close(&mut self, left_out: usize) {
         if left_out > 0 {
-            let _ = write!(
-                self.out,
-                "<li><span class=\"node again\">and {}</span></li>",
-                counted(left_out as u64, "more image")
-            );
+            let more = counted(left_out as u64, "more image");
+            self.out += &html! { li { span.node.again { "and " (more) } } }.0;
         }
         self.out += "</ul></details></li>\n";
     }
 
     /// Says where to see what is deeper than what is drawn.
-    fn goes_on(&self, id: &Hash) -> String {
+    fn goes_on(&self, id: &Hash) -> Markup {
         let (way, flag) = match self.direction {
             Direction::Up => ("up", "--up"),
             Direction::Down => ("down", "--down"),
         };
-        match self.served {
-            true => format!(" <a href=\"/lineage/{way}/{id}\">continues here</a>"),
-            false => format!(" <i>continues: <code>reg trace {flag} {}</code></i>", id.short()),
+        html! {
+            " "
+            @if self.served {
+                a href={ "/lineage/" (way) "/" (id) } { "continues here" }
+            } @else {
+                i { "continues: " code { "reg trace " (flag) " " (id.short()) } }
+            }
         }
     }
 
-    fn words(&self, node: &Node, role: Option<&str>) -> String {
-        let mut text = part(node, role);
-        let (id, short) = (node.id, node.id.short());
-        let id = match self.served {
-            true => format!("<a class=\"id\" href=\"/record/{id}\">{short}</a>"),
-            false => format!("<span class=\"id\">{short}</span>"),
-        };
-        let _ = write!(text, "<b>{}</b> {id}", escape(node.kind.name()));
-        if let Some(name) = node.name.as_ref().filter(|name| Some(name.as_str()) != role) {
-            let _ = write!(text, " {}", escape(name));
+    /// The id of an object, a link where it has a page.
+    fn named(&self, id: &Hash) -> Markup {
+        html! {
+            @if self.served { a.id href={ "/record/" (id) } { (id.short()) } } @else { span.id { (id.short()) } }
         }
-        let row = node.row.map(|row| format!(", metadata row {row}")).unwrap_or_default();
-        let _ = write!(text, " <i>{}{row}</i>", escape(&node.summary));
-        text
+    }
+}
+
+fn words(node: &Node, role: Option<&str>, id: &Markup) -> Markup {
+    let name = node.name.as_ref().filter(|name| Some(name.as_str()) != role);
+    html! {
+        (part(node, role)) b { (node.kind.name()) } " " (id)
+        @if let Some(name) = name { " " (name) }
+        " " i { (node.summary) @if let Some(row) = node.row { ", metadata row " (row) } }
     }
 }
 
 /// The role of an object, if it is not clear from its kind.
-fn part(node: &Node, role: Option<&str>) -> String {
+fn part(node: &Node, role: Option<&str>) -> Markup {
     let role =
         role.filter(|role| !role.is_empty() && *role != node.kind.name() && Role::named(role) != Role::Made);
-    role.map(|role| format!("<i>{}:</i> ", escape(role))).unwrap_or_default()
+    html! { @if let Some(role) = role { i { (role) ":" } " " } }
 }

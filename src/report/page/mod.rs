@@ -9,17 +9,19 @@ mod lineage;
 mod sections;
 mod withdrawn;
 
-use crate::compare::{CompareError, CompareOptions};
-use crate::hash::Hash;
+use maud::html;
+
+use crate::compare::{CompareError, CompareOptions, roc_curves};
+use crate::hash::{Hash, Id};
 use crate::index::IndexError;
 use crate::lineage::Direction;
 use crate::recompute::RecomputeError;
+use crate::records::{Comparison, Table};
 use crate::registry::{Registry, RegistryError, Stamp};
-use crate::report::svg::escape;
 use crate::study::StudyError;
-use gather::Material;
 pub use gather::ReportRequest;
-pub(crate) use html::{HtmlWriter, SCRIPT, TableContext, served, style};
+use gather::{Material, ReportSection};
+pub(crate) use html::{HtmlWriter, Page, SCRIPT, TableContext, served, style};
 pub(crate) use lineage::{near, tree};
 pub(crate) use withdrawn::{notice, withheld};
 
@@ -62,16 +64,35 @@ impl From<IndexError> for PageError {
 /// Requested runs and predictions are compared, and the comparison is recorded as by `reg compare`.
 pub fn report(registry: &Registry, request: &ReportRequest, stamp: &Stamp) -> Result<String, PageError> {
     let material = gather::gather(registry, request, Some(stamp))?;
-    let (title, body) = composed(registry, request, &material, false)?;
-    Ok(html::alone(&title, &body))
+    Ok(html::alone(&composed(registry, request, &material, false)?))
 }
 
-/// The title and the body of a page about one table or data set that is recorded already: nothing is written.
-pub(crate) fn recorded(registry: &Registry, id: &Hash) -> Result<(String, String), PageError> {
+/// A page about one study, table or data set that is recorded already: nothing is written.
+pub(crate) fn recorded(registry: &Registry, id: &Hash) -> Result<Page, PageError> {
     let request =
         ReportRequest { ids: vec![id.to_string()], options: CompareOptions::default(), title: None };
     let material = gather::gather(registry, &request, None)?;
     composed(registry, &request, &material, true)
+}
+
+/// Shows a recorded comparison as a report does, as part of a page; `place` is its number on the page, from 0.
+pub(crate) fn comparison(
+    page: &mut HtmlWriter,
+    registry: &Registry,
+    title: String,
+    id: Id<Table>,
+    comparison: Comparison,
+    place: usize,
+) -> Result<(), PageError> {
+    let curves = roc_curves(registry, &comparison)?;
+    let section = ReportSection { title, id, comparison, curves, left_out: Vec::new() };
+    sections::results(page, &section, &key(place));
+    Ok(())
+}
+
+/// The place of a comparison on a page.
+fn key(place: usize) -> String {
+    if place == 0 { "results".to_owned() } else { format!("results-{}", place + 1) }
 }
 
 fn composed(
@@ -79,7 +100,7 @@ fn composed(
     request: &ReportRequest,
     material: &Material,
     served: bool,
-) -> Result<(String, String), PageError> {
+) -> Result<Page, PageError> {
     let lineage = tree(&material.graphs, Direction::Up, served);
     let mut page = if served { HtmlWriter::served() } else { HtmlWriter::new(&lineage.places) };
     let titles: Vec<&str> = material.sections.iter().map(|section| section.title.as_str()).collect();
@@ -91,7 +112,6 @@ fn composed(
         titles => format!("{} on {}", titles.join("; "), names.join(", ")),
     });
 
-    let key = |place: usize| if place == 0 { "results".to_owned() } else { format!("results-{}", place + 1) };
     let mut contents =
         vec![("asked".to_owned(), "Request".to_owned()), ("data".to_owned(), "Data".to_owned())];
     for (place, section) in material.sections.iter().enumerate() {
@@ -106,17 +126,12 @@ fn composed(
     contents.extend(has(true, "cautions", "Limitations"));
     contents.extend(has(true, "lineage", "Lineage"));
 
-    page.push("<a class=\"skip\" href=\"#main\">Skip to the report</a>");
-    page.push(&format!("<header><h1>{}</h1>", escape(&title)));
-    page.paragraph("", "Every table and figure shows the short id of its record. The id links to the lineage at the end of this page, which expands step by step to images, labels, split, code and weights.");
-    let links: Vec<String> = contents
-        .iter()
-        .map(|(id, name)| format!("<li><a href=\"#{id}\">{}</a></li>", escape(name)))
-        .collect();
-    page.push(&format!(
-        "<nav aria-label=\"Contents\"><ol>{}</ol></nav></header>\n<main id=\"main\">",
-        links.join("")
-    ));
+    let intro = html! {
+        p {
+            "Every table and figure shows the short id of its record. The id links to the lineage at the end of this page, which expands step by step to images, labels, split, code and weights."
+        }
+        nav aria-label="Contents" { ol { @for (id, name) in &contents { li { a href={ "#" (id) } { (name) } } } } }
+    };
     let named = |id: Hash, name: &str| (id, name.to_owned());
     let tables = material.sections.iter().map(|section| named(section.id.hash, &section.title));
     let ids = tables
@@ -137,11 +152,11 @@ fn composed(
     sections::cautions(&mut page, material, registry)?;
     page.heading(2, "lineage", "Lineage");
     page.paragraph("", "Each box is a record or a file, identified by the hash of its bytes; its inputs are below it. Click a box to expand it, one step at a time.");
-    page.push(&lineage.html);
-    page.push("</main>");
-    page.push(&format!(
-        "<footer><p>Made by reg {} from the records named above. Records, scores, labels and splits were hashed when this page was made; checkpoints and images were not: `reg verify ID` hashes everything. `reg trace ID` prints the lineage, `reg reproduce ID` recomputes a table or trains a run again.</p></footer>",
-        env!("CARGO_PKG_VERSION")
-    ));
-    Ok((title, page.out))
+    page.push(lineage.html);
+    let footer = html! {
+        p {
+            "Made by reg " (env!("CARGO_PKG_VERSION")) " from the records named above. Records, scores, labels and splits were hashed when this page was made; checkpoints and images were not: `reg verify ID` hashes everything. `reg trace ID` prints the lineage, `reg reproduce ID` recomputes a table or trains a run again."
+        }
+    };
+    Ok(Page { title, intro, main: page.into_markup(), footer: Some(footer) })
 }

@@ -1,5 +1,7 @@
 //! The sections of a report, from the data to the limitations.
 
+use maud::{Markup, html};
+
 use super::PageError;
 use super::gather::{Counted, Material, ReportSection, ReportedRun, StudyProgress};
 use super::html::{HtmlWriter, TableContext};
@@ -7,7 +9,7 @@ use crate::digits::{self, counted};
 use crate::hash::Hash;
 use crate::records::{Architecture, ComparedModel, Division, Incomparable, Spec, SplitMethod};
 use crate::registry::Registry;
-use crate::report::svg::{self, escape};
+use crate::report::svg;
 use crate::report::{
     Cell, Column, ReportTable, counts, dataset, details, features, results, thousands, uncertainty,
 };
@@ -20,14 +22,11 @@ pub(super) fn asked(
     registry: &Registry,
 ) -> Result<(), PageError> {
     page.heading(2, "asked", "Request");
-    let mut facts = String::from("<dl class=\"facts\">");
-    let mut fact = |what: &str, html: String| facts += &format!("<dt>{what}</dt><dd>{html}</dd>");
+    let mut facts: Vec<(&str, Markup)> = Vec::new();
+    let mut fact = |what: &'static str, html: Markup| facts.push((what, html));
     for StudyProgress { id, study, runs: status } in &material.studies {
-        let (name, planned, done) = (escape(&study.name), status.len(), done(status));
-        fact(
-            "Study",
-            format!("{name}, {done} of {} done {}", digits::counted(planned as u64, "run"), page.id(id)),
-        );
+        let planned = digits::counted(status.len() as u64, "run");
+        fact("Study", html! { (study.name) ", " (done(status)) " of " (planned) " done " (page.id(id)) });
     }
     for Counted { id, name, dataset, .. } in &material.datasets {
         let images = match dataset.metadata_only {
@@ -35,7 +34,7 @@ pub(super) fn asked(
             false => counted(dataset.images, "image"),
         };
         let patients = counted(dataset.patients, "patient");
-        fact("Data", format!("{}, {images}, {patients} {}", escape(name), page.id(&id.hash)));
+        fact("Data", html! { (name) ", " (images) ", " (patients) " " (page.id(&id.hash)) });
     }
     for (id, name, split) in &material.splits {
         let folds = split.method.division().counted(split.folds.len());
@@ -53,21 +52,21 @@ pub(super) fn asked(
                 100.0 * val_fraction
             ),
         };
-        fact("Split", format!("{}, {how} {}", escape(name), page.id(&id.hash)));
+        fact("Split", html! { (name) ", " (how) " " (page.id(&id.hash)) });
     }
     for section in &material.sections {
-        let models: Vec<String> = section.comparison.models.iter().map(|model| escape(&model.name)).collect();
+        let models: Vec<&str> = section.comparison.models.iter().map(|model| model.name.as_str()).collect();
         let subset = section.comparison.subset.map_or("", |subset| subset.name());
         let evaluated = match subset {
             "" => String::new(),
             subset => format!(", evaluated on the {subset} images"),
         };
-        fact("Models", format!("{}{evaluated} {}", models.join(", "), page.id(&section.id.hash)));
+        fact("Models", html! { (models.join(", ")) (evaluated) " " (page.id(&section.id.hash)) });
     }
     for [name, time, text] in &material.notes {
-        fact("Note", format!("{}: {} ({})", escape(name), escape(text), escape(time)));
+        fact("Note", html! { (name) ": " (text) " (" (time) ")" });
     }
-    page.push(&(facts + "</dl>"));
+    page.push(html! { dl.facts { @for (what, html) in &facts { dt { (what) } dd { (html) } } } });
     for section in &material.sections {
         let (table, runs) = models(material, section, registry)?;
         if !table.rows.is_empty() {
@@ -131,7 +130,7 @@ fn models(
             Cell::Integer(spec.training.epochs.into()),
             // Without separators, because a seed is not a count.
             Cell::Text(spec.seed.to_string()),
-            Cell::Integer(model.predictions.len() as u64),
+            Cell::Integer(model.fold_count() as u64),
             run.run.parameters.map_or(Cell::Empty, Cell::Integer),
         ]);
         all.push(runs.iter().map(|run| run.id.hash).collect());
@@ -156,15 +155,14 @@ pub(super) fn data(page: &mut HtmlWriter, material: &Material) {
     page.heading(2, "data", "Data");
     for counted in &material.datasets {
         let source = &[counted.id.hash];
-        let beside = || TableContext { source, ..TableContext::default() };
+        let beside = TableContext { source, ..TableContext::default() };
         if material.datasets.len() > 1 {
             page.heading(3, &format!("data-{}", counted.id.hash.short()), &counted.name);
         }
-        page.push("<div class=\"side\"><div>");
-        page.table(&dataset::prevalence(&counted.statistics), &beside());
-        page.push("</div><div>");
-        page.table(&dataset::overview(&counted.statistics), &beside());
-        page.push("</div></div>");
+        page.side(
+            [&dataset::prevalence(&counted.statistics), &dataset::overview(&counted.statistics)],
+            &beside,
+        );
         let mut ages = svg::ages(&counted.statistics.age);
         ages.key += &format!("-{}", counted.id.hash.short());
         page.figure(&ages, source);
@@ -181,13 +179,12 @@ pub(super) fn results(page: &mut HtmlWriter, section: &ReportSection, key: &str)
     let comparison = &section.comparison;
     page.heading(2, key, &format!("Results: {}", section.title));
     if !comparison.incomparable.is_empty() {
-        page.push("<div class=\"box\" role=\"note\">");
-        page.paragraph("warning", "These models are not comparable.");
-        comparison
-            .incomparable
-            .iter()
-            .for_each(|incomparable| page.paragraph("", &capital(&incomparable.why)));
-        page.push("</div>");
+        page.push(html! {
+            div.box role="note" {
+                p.warning { "These models are not comparable." }
+                @for incomparable in &comparison.incomparable { p { (capital(&incomparable.why)) } }
+            }
+        });
     }
     let source = &[section.id.hash];
     let mut tables = results::tables(comparison);
@@ -213,12 +210,14 @@ pub(super) fn results(page: &mut HtmlWriter, section: &ReportSection, key: &str)
                 made_of,
                 source,
                 last: results::closing_rows(&table),
-                ids: None,
+                ..TableContext::default()
             },
         );
     }
-    if let Some(differences) = take("differences") {
-        page.table(&differences, &TableContext { source, ..TableContext::default() });
+    for name in ["differences", "ranking", "seeds"] {
+        if let Some(table) = take(name) {
+            page.table(&table, &TableContext { source, ..TableContext::default() });
+        }
     }
     let figures = keyed(svg::comparison(comparison, &section.curves), key);
     let mut figures = figures.into_iter();
@@ -259,6 +258,15 @@ pub(super) fn results(page: &mut HtmlWriter, section: &ReportSection, key: &str)
     if let Some(table) = take("metrics") {
         page.fold("Beyond the AUC: precision, thresholds, calibration", true, |page| {
             page.table(&table, &TableContext { source, ..TableContext::default() });
+        });
+    }
+    let beyond = keyed(svg::beyond(comparison, &section.precision), &format!("{key}-beyond"));
+    if !beyond.is_empty() {
+        let title = format!(
+            "Precision-recall and calibration curves by label. Precision-recall: one curve of steps for each {each}; the level line is the prevalence, which is the precision of random scores; the average precision is given beside the name. Calibration: the images of all {each}s together; calibrated probabilities lie on the diagonal."
+        );
+        page.fold("Precision-recall and calibration curves", false, |page| {
+            page.figures(&title, &beyond, source);
         });
     }
     for (name, summary) in [
@@ -511,8 +519,7 @@ pub(super) fn cautions(
     if items.is_empty() {
         page.paragraph("", "None: every number is defined, all models scored the same images, and no model has seen its test patients.");
     } else {
-        let items: Vec<String> = items.iter().map(|item| format!("<li>{}</li>", escape(item))).collect();
-        page.push(&format!("<ul>{}</ul>", items.join("\n")));
+        page.push(html! { ul { @for item in &items { li { (item) } } } });
     }
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! Withdrawn data on a page: notices, and images that are not shown.
 
+use maud::{Markup, html};
+
 use super::html::HtmlWriter;
 use crate::hash::Hash;
 use crate::registry::{Registry, RegistryError};
-use crate::report::svg::escape;
 use crate::withdrawal::{Marks, Withdrawn};
 
 /// Lists the records that contain withdrawn data; nothing if there are none.
@@ -14,15 +15,18 @@ pub(crate) fn notice(
 ) -> Result<(), RegistryError> {
     let view = registry.view()?;
     let mut marks = Marks::open(registry, &view)?;
-    let marked: Vec<String> = ids
+    let marked: Vec<Markup> = ids
         .filter_map(|(id, name)| Some((id, name, marks.of(&id)?)))
-        .map(|(id, name, mark)| format!("<li>{} {}: {mark}</li>", escape(&name), page.id(&id)))
+        .map(|(id, name, mark)| html! { li { (name) " " (page.id(&id)) ": " (mark.to_string()) } })
         .collect();
     if !marked.is_empty() {
-        page.push("<div class=\"box\" role=\"note\">");
-        page.paragraph("warning", "Contains withdrawn data");
-        page.paragraph("", "Some images used by these results were withdrawn and must not be used any more.");
-        page.push(&format!("<ul>{}</ul></div>", marked.join("\n")));
+        page.push(html! {
+            div.box role="note" {
+                p.warning { "Contains withdrawn data" }
+                p { "Some images used by these results were withdrawn and must not be used any more." }
+                ul { @for marked in &marked { (marked) } }
+            }
+        });
     }
     Ok(())
 }

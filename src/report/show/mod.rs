@@ -22,14 +22,28 @@ pub struct RecordPage {
 
 /// A part of a page.
 #[derive(Debug)]
-enum PageSection {
+pub(crate) enum PageSection {
     /// Names and values, under a heading if that is not empty.
     Pairs(String, Vec<(String, String)>),
+    /// The same with curves in letters, which the browser draws.
+    Sparklines(String, Vec<(String, String)>),
     /// A table.
     Table(ReportTable),
 }
 
 impl RecordPage {
+    /// The parts of the page from top to bottom; the first says what the record is.
+    pub(crate) fn sections(&self) -> &[PageSection] {
+        &self.sections
+    }
+
+    /// Adds curves in letters.
+    fn sparklines(&mut self, title: &str, rows: Vec<(String, String)>) {
+        if !rows.is_empty() {
+            self.sections.push(PageSection::Sparklines(title.to_owned(), rows));
+        }
+    }
+
     /// Adds names and values, if there are any.
     fn pairs(&mut self, title: &str, rows: Vec<(String, String)>) {
         if !rows.is_empty() {
@@ -40,7 +54,7 @@ impl RecordPage {
     /// Adds what a record was made of, what was made of it, and the command that made it.
     pub fn with_origin(mut self, origin: &Origin) -> Self {
         for (title, all, more) in
-            [("Made of", &origin.inputs, 0), ("Made of it", &origin.results, origin.more_results)]
+            [("Inputs", &origin.inputs, 0), ("Dependent results", &origin.results, origin.more_results)]
         {
             let mut rows: Vec<(String, String)> =
                 all.iter().map(|one| (one.kind.name().to_owned(), one.told())).collect();
@@ -51,14 +65,16 @@ impl RecordPage {
         }
         let command = origin.command.as_ref().map(|command| ("Command".to_owned(), format!("`{command}`")));
         let on = origin.machine.as_ref().map(|machine| ("Machine".to_owned(), machine.clone()));
-        self.pairs("Made by", command.into_iter().chain(on).collect());
+        self.pairs("Command and machine", command.into_iter().chain(on).collect());
         self
     }
 
     /// The page as text that fits a width.
     pub fn render(&self, width: Option<u16>, bold: bool) -> String {
         let parts = self.sections.iter().map(|section| match section {
-            PageSection::Pairs(title, rows) => pairs(title, rows, width.map_or(usize::MAX / 4, usize::from)),
+            PageSection::Pairs(title, rows) | PageSection::Sparklines(title, rows) => {
+                pairs(title, rows, width.map_or(usize::MAX / 4, usize::from))
+            }
             PageSection::Table(table) => table.render(Format::Text { width, bold }),
         });
         parts.collect::<Vec<_>>().join("\n")

@@ -4,16 +4,18 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
-use super::super::runs::minute;
-use super::{RecordPage, heading};
+use super::super::{results, runs::minute};
+use super::{PageSection, RecordPage, heading};
 use crate::digits::{counted, span, thousands};
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::network::{network_settings, spec_settings};
 use crate::records::{
-    Execution, Init, Kind, NetworkSpec, ProgramEnvironment, ProgramFile, RecordedEpoch, Run, Spec, Split,
+    Execution, Init, Kind, NetworkSpec, OperatingPoint, ProgramEnvironment, ProgramFile, RecordedEpoch, Run,
+    Spec, Split,
 };
 use crate::registry::{Registry, RegistryError};
+use crate::scores::run_thresholds;
 use crate::training::config::{Overrides, resolve};
 
 /// Settings that say how and where, not what: they have no default of a network.
@@ -74,7 +76,7 @@ pub(super) fn page(
     }
     match &row.test {
         Some(test) => add("Test AUC", format!("{}, {}", decimals(test.mean), over(test.mean_over))),
-        None => add("Test AUC", "not evaluated; `reg eval RUN` does".to_owned()),
+        None => add("Test AUC", "not evaluated; `reg eval RUN` evaluates it".to_owned()),
     }
     if let (Some(started), Some(seconds)) = (&row.started, row.seconds) {
         add("Date", format!("{} UTC, {}", minute(started), span(seconds)));
@@ -97,8 +99,12 @@ pub(super) fn page(
             }
         }
     }
+    // Scores that cannot be read are for `reg verify` to report.
+    if let Ok(Some(auc)) = run_thresholds(registry, view, id, OperatingPoint::Youden) {
+        page.sections.push(PageSection::Table(results::thresholds("Thresholds", &auc)));
+    }
     if let Ok(epochs) = registry.epochs(&run) {
-        page.pairs(&format!("Curves over {}", counted(epochs.len() as u64, "epoch")), curves(&epochs));
+        page.sparklines(&format!("Curves over {}", counted(epochs.len() as u64, "epoch")), curves(&epochs));
     }
     Ok(page)
 }

@@ -8,27 +8,33 @@
 //! Series are never distinguished by colour alone: each has its own marker, and the matrix has numbers.
 
 mod ages;
+mod beyond;
+mod counts;
+mod curves;
 mod learning;
 mod matrix;
 mod palette;
 mod range;
 mod roc;
 mod scale;
+mod square;
 
 use std::fmt::Write as _;
 
 pub use ages::ages;
+pub use counts::{groups, labels};
+pub use curves::curves;
 pub use learning::learning;
 pub use matrix::spearman;
 #[cfg(test)]
 pub(super) use palette::contrast;
 pub use palette::style;
-pub use range::range;
+pub use range::{intervals, range};
 pub use roc::{Curve, roc};
 
 use super::means;
 use super::table::NOT_COMPARABLE;
-use crate::compare::RocCurve;
+use crate::compare::{PrecisionRecallCurve, RocCurve};
 use crate::records::{Comparison, Incomparable};
 
 /// A figure.
@@ -87,6 +93,19 @@ pub fn comparison(comparison: &Comparison, curves: &[RocCurve]) -> Vec<Figure> {
     let rocs = labels.map(|label| roc(label, &roc::curves(comparison, label, curves)));
     let mut figures: Vec<Figure> =
         [range(comparison), spearman(comparison)].into_iter().chain(rocs).collect();
+    if !comparison.incomparable.is_empty() {
+        figures.iter_mut().for_each(|figure| figure.warn(&Incomparable::reasons(&comparison.incomparable)));
+    }
+    figures
+}
+
+/// The figures beyond the AUC, for each label: precision-recall curves, if there are any, and calibration curves, if the
+/// comparison has metrics. If the models are not comparable, each figure has a warning.
+pub fn beyond(comparison: &Comparison, curves: &[PrecisionRecallCurve]) -> Vec<Figure> {
+    let of_label = |label: &str| {
+        [beyond::precision_recall(comparison, label, curves), beyond::calibration(comparison, label)]
+    };
+    let mut figures: Vec<Figure> = means::labels(comparison).flat_map(of_label).flatten().collect();
     if !comparison.incomparable.is_empty() {
         figures.iter_mut().for_each(|figure| figure.warn(&Incomparable::reasons(&comparison.incomparable)));
     }

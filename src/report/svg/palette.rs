@@ -39,7 +39,7 @@ pub(super) const DARK: ColorScheme = ColorScheme {
 ///
 /// It uses no custom properties, which SVG programs other than browsers do not support.
 pub fn style() -> String {
-    let shape = ".chart text{font:12px \"Helvetica Neue\",Helvetica,Arial,\"Liberation Sans\",sans-serif;font-variant-numeric:tabular-nums}.chart .head{font-size:13px;font-weight:600}.chart .axis,.chart .grid,.chart .chance,.chart .run,.chart .bar{fill:none;stroke-width:1}.chart .chance{stroke-dasharray:3 3}.chart .run{stroke-width:1.6;stroke-linejoin:round}.chart .bar{stroke-width:1.4}.chart .mark{stroke-width:.8}.chart .area{stroke:none}.chart .on-light{fill:#000}.chart .on-dark{fill:#fff}";
+    let shape = ".chart text{font:12px \"Helvetica Neue\",Helvetica,Arial,\"Liberation Sans\",sans-serif;font-variant-numeric:tabular-nums}.chart .head{font-size:13px;font-weight:600}.chart .axis,.chart .grid,.chart .chance,.chart .run,.chart .bar{fill:none;stroke-width:1}.chart .chance{stroke-dasharray:3 3}.chart .run{stroke-width:1.6;stroke-linejoin:round}.chart .dashed{stroke-dasharray:4 3;stroke-width:1.2}.chart .bar{stroke-width:1.4}.chart .mark{stroke-width:.8}.chart .area{stroke:none}.chart .on-light{fill:#000}.chart .on-dark{fill:#fff}";
     format!("{shape}{}@media screen and (prefers-color-scheme:dark){{{}}}", colours(&LIGHT), colours(&DARK))
 }
 

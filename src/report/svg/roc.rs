@@ -1,7 +1,8 @@
 //! ROC curves of one label.
 
-use super::scale::{AxisScale, thinned};
-use super::{Anchor, Canvas, Figure, fitted, key, series_class, shown};
+use super::scale::thinned;
+use super::square::Square;
+use super::{Figure, key, series_class, shown};
 use crate::compare::RocCurve;
 use crate::records::Comparison;
 use crate::stats;
@@ -33,10 +34,6 @@ pub(super) fn curves(comparison: &Comparison, label: &str, of_folds: &[RocCurve]
     comparison.models.iter().map(of_model).collect()
 }
 
-/// Length of a side in pixels.
-const SIDE: f64 = 228.0;
-const LEFT: f64 = 44.0;
-const TOP: f64 = 28.0;
 /// Maximum distance in pixels between a thinned curve and the complete one: less than is visible.
 const TOLERANCE: f64 = 0.15;
 
@@ -44,47 +41,27 @@ const TOLERANCE: f64 = 0.15;
 ///
 /// Points within a sixth of a pixel of the line between others are left out.
 pub fn roc(label: &str, curves: &[Curve]) -> Figure {
-    let mut canvas = Canvas::default();
-    let x = AxisScale::round(0.0, 1.0, 5, [LEFT, LEFT + SIDE]);
-    let y = AxisScale::round(0.0, 1.0, 5, [TOP + SIDE, TOP]);
-    canvas.text("head", Anchor::Start, [LEFT, 17.0], &fitted(label, SIDE));
-    for ((x, text), (y, _)) in x.ticks().iter().zip(&y.ticks()) {
-        canvas.line("grid", [*x, TOP], [*x, TOP + SIDE]);
-        canvas.line("grid", [LEFT, *y], [LEFT + SIDE, *y]);
-        canvas.text("quiet", Anchor::Middle, [*x, TOP + SIDE + 16.0], text);
-        canvas.text("quiet", Anchor::End, [LEFT - 6.0, *y + 4.0], text);
-    }
-    canvas.line("chance", [x.at(0.0), y.at(0.0)], [x.at(1.0), y.at(1.0)]);
-    canvas.rect("axis", [LEFT, TOP], [SIDE, SIDE]);
-    canvas.text("quiet", Anchor::Middle, [LEFT + SIDE / 2.0, TOP + SIDE + 33.0], "1 − specificity");
-    canvas.turned("quiet", Anchor::Middle, [11.0, TOP + SIDE / 2.0], -90.0, "Sensitivity");
+    let mut square = Square::begin(label, "1 − specificity", "Sensitivity");
+    square.diagonal();
     for (series, curve) in curves.iter().enumerate() {
-        let points: Vec<[f64; 2]> = curve.points.iter().map(|[fpr, tpr]| [x.at(*fpr), y.at(*tpr)]).collect();
+        let points = square.at(&curve.points);
         if !points.is_empty() {
-            canvas.path(&format!("run {}", series_class(series)), &thinned(&points, TOLERANCE));
+            square.canvas.path(&format!("run {}", series_class(series)), &thinned(&points, TOLERANCE));
         }
     }
     // Two per curve, each at another position, so that they do not cover each other; above all lines.
     for (series, curve) in curves.iter().enumerate() {
         let share = (series as f64 + 1.0) / (curves.len() as f64 + 1.0);
-        for [fpr, tpr] in
-            [share / 2.0, 0.5 + share / 2.0].iter().filter_map(|at| crossing(&curve.points, *at))
-        {
-            canvas.mark(series, [x.at(fpr), y.at(tpr)]);
+        let both = [share / 2.0, 0.5 + share / 2.0];
+        for point in both.iter().filter_map(|at| crossing(&curve.points, *at)) {
+            square.mark(series, point);
         }
     }
-    let mut below = TOP + SIDE + 54.0;
-    for (series, curve) in curves.iter().enumerate() {
-        canvas.mark(series, [LEFT + 5.0, below - 4.0]);
-        let room = SIDE - 24.0 - super::text_width(&curve.auc);
-        canvas.text("", Anchor::Start, [LEFT + 16.0, below], &fitted(&curve.name, room));
-        canvas.text("", Anchor::End, [LEFT + SIDE, below], &curve.auc);
-        below += 18.0;
-    }
+    let names: Vec<(String, String)> =
+        curves.iter().map(|curve| (curve.name.clone(), curve.auc.clone())).collect();
     let each: Vec<String> = curves.iter().map(|curve| format!("{}: AUC {}", curve.name, curve.auc)).collect();
     let description = format!("Sensitivity over 1 − specificity. {}.", each.join("; "));
-    let size = [LEFT + SIDE + 10.0, below - 6.0];
-    canvas.into_figure(format!("roc-{}", key(label)), format!("ROC curves, {label}"), description, size)
+    square.end(&names, (format!("roc-{}", key(label)), format!("ROC curves, {label}"), description))
 }
 
 /// The point where a curve crosses the line on which fpr + tpr is twice `share`.

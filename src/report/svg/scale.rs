@@ -19,6 +19,11 @@ impl AxisScale {
         AxisScale { domain: [down, up], pixels, step }
     }
 
+    /// A scale without ticks that ends where its values do.
+    pub(super) fn exact(low: f64, high: f64, pixels: [f64; 2]) -> Self {
+        AxisScale { domain: [low, high], pixels, step: high - low }
+    }
+
     /// The pixel of a value.
     pub(super) fn at(&self, value: f64) -> f64 {
         let [low, high] = self.domain;

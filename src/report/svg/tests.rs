@@ -13,6 +13,17 @@ fn curve(name: &str, points: Vec<[f64; 2]>) -> Curve {
     Curve { name: name.into(), auc: "0.7".into(), points }
 }
 
+fn precision(model: &str, label: &str) -> PrecisionRecallCurve {
+    PrecisionRecallCurve {
+        model: model.into(),
+        label: label.into(),
+        fold: Some(0),
+        recall: vec![0.5, 1.0],
+        precision: vec![1.0, 0.4],
+        thresholds: vec![0.9, 0.1],
+    }
+}
+
 fn epochs(losses: &[f64]) -> Vec<RecordedEpoch> {
     let best = losses.iter().copied().fold(f64::INFINITY, f64::min);
     let epoch = |(number, loss): (u32, &f64)| RecordedEpoch {
@@ -31,7 +42,16 @@ fn epochs(losses: &[f64]) -> Vec<RecordedEpoch> {
 fn figures() -> Vec<Figure> {
     let spread = |folds: Vec<Option<f64>>| {
         let s = crate::stats::summarize(&folds);
-        Spread { n: s.n as u32, mean: s.mean, std: s.std, min: s.min, max: s.max, folds }
+        Spread {
+            n: s.n as u32,
+            mean: s.mean,
+            std: s.std,
+            min: s.min,
+            max: s.max,
+            folds,
+            seeds: Vec::new(),
+            seed_std: None,
+        }
     };
     let label = |label: &str, folds: Vec<Option<f64>>| LabelSpread {
         label: label.into(),
@@ -48,6 +68,7 @@ fn figures() -> Vec<Figure> {
         imported: false,
         program: false,
         predictions: Vec::new(),
+        seeds: Vec::new(),
         validation: Vec::new(),
         images: Vec::new(),
         of_images: Vec::new(),
@@ -77,10 +98,12 @@ fn figures() -> Vec<Figure> {
         delong: Vec::new(),
         resampled: Vec::new(),
         bootstrap: None,
+        operating_point: None,
         prevalence: None,
         metrics: Vec::new(),
         groups: Vec::new(),
         group_tests: Vec::new(),
+        ranking: Vec::new(),
         published: None,
         leak_check: None,
         incomparable: vec![Incomparable { kind: IncomparableKind::Leak, why: ODD.into() }],
@@ -100,6 +123,12 @@ fn figures() -> Vec<Figure> {
     };
     let mut figures = comparison(&compared, &[]);
     figures.extend(comparison(&nothing, &[]));
+    figures.extend(beyond(&compared, &[precision(ODD, ODD), precision("resnet50-large-meta", "Edema")]));
+    figures.extend(beyond(&nothing, &[]));
+    figures.extend([&compared, &nothing].map(intervals));
+    let long = epochs(&[0.5, 0.3, 0.4]);
+    figures.extend(super::curves(&[(ODD, &long[..]), ("none", &[]), ("one", &long[..1])]));
+    figures.extend(super::curves(&[]));
     figures.extend([
         roc(ODD, &curves),
         roc("", &[]),

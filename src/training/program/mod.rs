@@ -22,9 +22,9 @@ use crate::disk::Dir;
 use crate::hash::{Digest, Hash, Id};
 use crate::limits;
 use crate::records::{
-    Dataset, Execution, Isolation, OutputFile, Predictions, Program, ProgramEnvironment, ProgramFile,
-    ProgramInput, ProgramSpec, RecordedEpoch, Run, ScoreSource, Spec, Split, Subset, Table, is_key, rules,
-    variable,
+    Dataset, Execution, Isolation, OperatingPoint, OutputFile, Predictions, Program, ProgramEnvironment,
+    ProgramFile, ProgramInput, ProgramSpec, RecordedEpoch, Run, ScoreSource, Spec, Split, Subset, Table,
+    is_key, rules, variable,
 };
 use crate::registry::{Registry, RegistryError, Transaction, is_name};
 use crate::scores::{auc_table, subset_images};
@@ -601,7 +601,15 @@ fn put_scores(
     };
     let id = transaction.put(&predictions)?;
     let of_images = subset_images(registry, &predictions)?;
-    let auc = auc_table(id, &predictions, &dataset, &manifest, &read.scores, of_images);
+    let auc = auc_table(
+        id,
+        &predictions,
+        &dataset,
+        &manifest,
+        &read.scores,
+        of_images,
+        OperatingPoint::usual(Some(subset)),
+    );
     let table = transaction.put(&Table::Auc(auc.clone()))?;
     Ok(Evaluated { predictions: id, table, auc, cached: false, other_sources: None })
 }
@@ -617,7 +625,8 @@ fn existing_scores(
     let known = registry.referring::<Predictions>(&view, &run.hash)?.into_iter();
     let mut known = known.filter(|(_, known)| known.subset == Some(Subset::Test) && known.source == source);
     if let Some((id, predictions)) = known.next() {
-        return existing_table(registry, environment, view, id, predictions, None);
+        let at = OperatingPoint::usual(Some(Subset::Test));
+        return existing_table(registry, environment, view, (id, predictions), at, None);
     }
     drop(view);
     let record = registry.get(run)?;

@@ -116,6 +116,7 @@ impl Bench {
             assignment: Id::new(self.assignment),
             fold: 0,
             subset,
+            flipped: false,
         };
         self.job(out, work)
     }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use bench::*;
+use reg::dataset::pixels::{decode, encode_png};
 use reg::records::{EarlyStop, EpochLog, Init, Layout, Pixels, Precision, Subset, Training};
 use reg::worker::{Identity, JobFile, Phase, ProgressStep, Work, WorkerEvent};
 use serde_json::json;
@@ -317,6 +318,27 @@ fn files_of_no_data_set_are_scored_as_the_data_set_scores_them() {
     for (a, b) in found.scores.iter().zip(&expected.scores) {
         assert!((a - b).abs() < 1e-6, "{a} and {b}");
     }
+
+    // Mirrored by the worker, or files that were mirrored before.
+    let (of_dataset, of_files) = (bench.out("flipped"), bench.out("mirrored"));
+    let mut job = bench.predict(&of_dataset, &spec.model, checkpoint.hash, Subset::Test);
+    let Work::Predict { flipped, .. } = &mut job.work else { unreachable!("it predicts") };
+    *flipped = true;
+    run(&job);
+    let images = expected.rows.iter().map(|row| {
+        let row = &bench.rows[*row as usize];
+        let mut gray = decode(&fs::read(bench.object(&row.object.unwrap())).unwrap()).unwrap();
+        gray.data.chunks_exact_mut(gray.width as usize).for_each(<[u8]>::reverse);
+        let hash = bench.put(&encode_png(&gray));
+        JobFile { path: bench.object(&hash), hash, meta: Some(row.meta()) }
+    });
+    let model = spec.model.clone();
+    let work = Work::PredictFiles { model, checkpoint, numbers: NUMBERS, images: images.collect() };
+    run(&bench.job(&of_files, work));
+    let (flipped, mirrored) = (scores(&of_dataset).scores, scores(&of_files).scores);
+    let apart = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(apart(&flipped, &mirrored) < 1e-2, "{flipped:?} and {mirrored:?}");
+    assert!(apart(&flipped, &expected.scores) > 1e-2, "{flipped:?} and {:?}", expected.scores);
 }
 
 #[test]

@@ -1,77 +1,91 @@
-//! Every error becomes a message, a hint and an exit code here.
+//! Every error becomes a message, a hint and a kind here: what the command line prints, and what Python raises.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
-use std::process::ExitCode;
 
-use reg::attest::AttestError;
-use reg::audit::AuditError;
-use reg::compare::CompareError;
-use reg::dataset::DatasetError;
-use reg::dataset::ingest::IngestError;
-use reg::dataset::synthetic::SyntheticError;
-use reg::diff::DiffError;
-use reg::disk::{Refused, failed, why_denied};
-use reg::escape::{shell, shell_os};
-use reg::export::ExportError;
-use reg::index::IndexError;
-use reg::lineage::RepairError;
-use reg::recompute::RecomputeError;
-use reg::records::CodecError;
-use reg::registry::RegistryError;
-use reg::report::page::PageError;
-use reg::scores::ScoreError;
-use reg::serve::ServeError;
-use reg::split::{RegisterError, SplitError};
-use reg::store::StoreError;
-use reg::study::StudyError;
-use reg::training::RunError;
-use reg::training::config::ConfigError;
-use reg::training::process::WorkerError;
-use reg::training::program::ProgramError;
-use reg::withdrawal::WithdrawError;
-use serde_json::json;
+use crate::attest::AttestError;
+use crate::audit::AuditError;
+use crate::compare::CompareError;
+use crate::dataset::DatasetError;
+use crate::dataset::ingest::IngestError;
+use crate::dataset::synthetic::SyntheticError;
+use crate::diff::DiffError;
+use crate::disk::{Refused, failed, why_denied};
+use crate::escape::{shell, shell_os};
+use crate::export::ExportError;
+use crate::filter::FilterError;
+use crate::index::IndexError;
+use crate::lineage::{RemoveError, RepairError};
+use crate::listing::ListError;
+use crate::recompute::RecomputeError;
+use crate::records::CodecError;
+use crate::registry::RegistryError;
+use crate::remote::RemoteError;
+use crate::report::page::PageError;
+use crate::scores::ScoreError;
+use crate::serve::ServeError;
+use crate::split::{RegisterError, SplitError};
+use crate::store::StoreError;
+use crate::study::StudyError;
+use crate::training::RunError;
+use crate::training::config::ConfigError;
+use crate::training::process::WorkerError;
+use crate::training::program::ProgramError;
+use crate::withdrawal::WithdrawError;
 
-use super::console::{NO, tell};
-use super::environment::command;
+/// Why something failed that somebody asked for, and what to try.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+#[non_exhaustive]
+pub struct Failure {
+    /// One sentence that names the thing and the file, row or id.
+    pub message: String,
+    /// What to try, with commands that can be typed.
+    pub hint: Option<String>,
+    /// What sort of failure it is.
+    pub kind: FailureKind,
+}
 
-/// Why a command failed.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    message: String,
-    hint: Option<String>,
-    code: u8,
+/// What sort of failure it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// It could not be done.
+    Error,
+    /// It was asked for in a way that has no meaning.
+    Usage,
+    /// A check said no, or reg refuses to do it.
+    Refused,
+    /// It was interrupted; asking again resumes it.
+    Interrupted,
 }
 
 /// The hint for an older format, which no release of reg wrote.
-const OLDER: &str = "no release of reg wrote that format: make another one with this reg, `reg init DIR`, and ingest the data again";
-const ERROR: u8 = 1;
-const USAGE: u8 = 2;
-/// Exit code for an interrupted program, as in shells.
-const INTERRUPTED: u8 = 130;
+const OLDER: &str = "no release of reg wrote that format: create a new registry with `reg init DIR` and ingest the data again";
 
 impl Failure {
-    pub(crate) fn new(message: impl Into<String>, hint: Option<String>) -> Self {
-        Failure { message: message.into(), hint, code: ERROR }
+    /// A failure, and what to try.
+    pub fn new(message: impl Into<String>, hint: Option<String>) -> Self {
+        Failure { message: message.into(), hint, kind: FailureKind::Error }
     }
 
     /// Arguments that cannot be combined.
-    pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Failure { message: message.into(), hint: None, code: USAGE }
+    pub fn usage(message: impl Into<String>) -> Self {
+        Failure { kind: FailureKind::Usage, ..Failure::new(message, None) }
     }
 
     /// The same failure with something to try.
-    pub(crate) fn hinting(self, hint: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn hinting(self, hint: impl Into<String>) -> Self {
         Failure { hint: Some(hint.into()), ..self }
     }
 
     /// An error of the file system.
-    pub(super) fn of_io(message: String, source: &io::Error) -> Self {
+    pub fn of_io(message: String, source: &io::Error) -> Self {
         Failure::new(message, io_hint(source))
     }
 
     /// The same for a file given by the user, outside of the registry.
-    pub(super) fn of_file(doing: &str, path: &Path, source: &io::Error) -> Self {
+    pub fn of_file(doing: &str, path: &Path, source: &io::Error) -> Self {
         let hint = match why_denied(path, source) {
             Some(why) if source.kind() != io::ErrorKind::CrossesDevices => {
                 Some(format!("{why}: use a path that you may read and write"))
@@ -81,47 +95,19 @@ impl Failure {
         Failure::new(failed(doing, path, source), hint)
     }
 
-    /// An interrupt. The hint is the command itself, because running it again resumes the work.
-    pub(super) fn interrupted(message: String) -> Self {
-        Failure { message, hint: Some(format!("to resume: `{}`", command())), code: INTERRUPTED }
+    /// An interrupt. Asking again resumes the work; how that is asked only the caller knows.
+    pub fn interrupted(message: String) -> Self {
+        Failure { kind: FailureKind::Interrupted, ..Failure::new(message, None) }
     }
 
-    pub(crate) fn print(self, json: bool) -> ExitCode {
-        if json {
-            document(&self.message, self.hint.as_deref());
-        }
-        tell(&format!("error: {}", self.message));
-        if let Some(hint) = self.hint {
-            tell(&format!("hint: {hint}"));
-        }
-        ExitCode::from(self.code)
+    /// A check that says no, or something that reg refuses to do.
+    fn refused(message: String, hint: Option<String>) -> Self {
+        Failure { kind: FailureKind::Refused, ..Failure::new(message, hint) }
     }
-}
-
-/// The single JSON document of a failed command. If nobody reads it, the exit code remains.
-pub(crate) fn document(message: &str, hint: Option<&str>) {
-    let _ = writeln!(io::stdout(), "{}", json!({ "error": message, "hint": hint }));
-}
-
-/// Message and hint of a mistake on the command line, which clap reports on several lines.
-pub(crate) fn usage(e: &clap::Error) -> (String, String) {
-    let text = e.to_string();
-    let (said, usage) = text.split_once("\nUsage: ").unwrap_or((&text, ""));
-    let usage = usage.lines().next().map(|usage| format!("usage: {}", usage.trim()));
-    use clap::error::ErrorKind::{DisplayHelpOnMissingArgumentOrSubcommand, MissingSubcommand};
-    if [DisplayHelpOnMissingArgumentOrSubcommand, MissingSubcommand].contains(&e.kind()) {
-        return ("a command is missing".to_owned(), usage.unwrap_or_default());
-    }
-    let said = said.split("\n\nFor more information, try").next().unwrap_or(said);
-    let lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
-    let (tips, said): (Vec<&str>, Vec<&str>) = lines.partition(|line| line.starts_with("tip: "));
-    let said = said.join(" ");
-    let hints: Vec<String> = tips.iter().map(|tip| tip["tip: ".len()..].to_owned()).chain(usage).collect();
-    (said.strip_prefix("error: ").unwrap_or(&said).to_owned(), hints.join("; "))
 }
 
 /// Which records of a kind there are.
-pub(super) fn there_is(plural: &str, names: &[String]) -> String {
+pub fn there_is(plural: &str, names: &[String]) -> String {
     const SHOWN: usize = 20;
     let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
     match (names.len(), names.len().saturating_sub(SHOWN)) {
@@ -142,7 +128,7 @@ impl From<StoreError> for Failure {
                 Some("`reg verify` lists damaged objects and the results they taint".to_owned())
             }
             StoreError::Exposed { path, found, .. } if found.contains("link") => {
-                Some(format!("put the file that it leads to in its place: `cp --remove-destination \"$(readlink -f {0})\" {0}`", shell_os(path)))
+                Some(format!("replace the link by a copy of its target: `cp --remove-destination \"$(readlink -f {0})\" {0}`", shell_os(path)))
             }
             StoreError::Exposed { path, .. } => {
                 Some(format!("`chmod 444 {}` makes it read-only", shell_os(path)))
@@ -161,7 +147,7 @@ impl From<StoreError> for Failure {
 fn registry_hint(path: &Path, e: &io::Error) -> Option<String> {
     match why_denied(path, e) {
         Some(why) if e.kind() == io::ErrorKind::CrossesDevices => {
-            Some(format!("{why}: move it there as a whole"))
+            Some(format!("{why}: move the whole registry to one file system"))
         }
         Some(why) => Some(format!("{why}; reading commands still work")),
         None => io_hint(e),
@@ -177,7 +163,7 @@ fn io_hint(e: &std::io::Error) -> Option<String> {
             Some("nothing was registered; free some disk space and run the same command again".to_owned())
         }
         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-            Some("the system does not allow it to this account; reading commands still work".to_owned())
+            Some("the system does not permit this to your account; reading commands still work".to_owned())
         }
         std::io::ErrorKind::NotFound => Some("check the path".to_owned()),
         _ => None,
@@ -219,7 +205,7 @@ impl From<AttestError> for Failure {
         let hint = match e {
             AttestError::Registry(e) => return e.into(),
             AttestError::Io { source, .. } => return Failure::new(message, file_hint(&source)),
-            AttestError::Refused { .. } => return Failure { message, hint: None, code: NO },
+            AttestError::Refused { .. } => return Failure::refused(message, None),
             AttestError::Random(_) => return Failure::new(message, None),
             AttestError::NotARecord(id) => {
                 format!(
@@ -233,6 +219,10 @@ impl From<AttestError> for Failure {
             }
             AttestError::InRegistry { .. } => "keep the key in a private folder, such as ~/.ssh".to_owned(),
             AttestError::Exposed { path, .. } => format!("`chmod 600 {}`", shell_os(path)),
+            AttestError::NoFile(_) => "give files, not folders".to_owned(),
+            AttestError::SameName(_) => {
+                "a statement names files without their folders: sign them one by one".to_owned()
+            }
             AttestError::NotAKey { .. } => {
                 "give a private key in PEM (Ed25519); `reg key new --output KEY` creates a pair".to_owned()
             }
@@ -248,7 +238,7 @@ impl From<AuditError> for Failure {
             AuditError::Registry(e) => e.into(),
             AuditError::Io { ref source, .. } => Failure::new(e.to_string(), file_hint(source)),
             AuditError::Plan(_) => {
-                let hint = "audit the tables that the command prints: their ids stand below them";
+                let hint = "audit the tables that the command prints: the ids are printed below them";
                 Failure::new(e.to_string(), Some(hint.to_owned()))
             }
             AuditError::NotARecord { .. } => {
@@ -264,7 +254,7 @@ impl From<ExportError> for Failure {
     fn from(e: ExportError) -> Self {
         match e {
             ExportError::Registry(e) => e.into(),
-            ExportError::Withdrawn { .. } => Failure { message: e.to_string(), hint: e.hint(), code: NO },
+            ExportError::Withdrawn { .. } => Failure::refused(e.to_string(), e.hint()),
             ExportError::Io { ref source, .. } => Failure::new(e.to_string(), file_hint(source)),
             e => Failure::new(e.to_string(), e.hint()),
         }
@@ -299,7 +289,9 @@ impl From<RegistryError> for Failure {
             }
             RegistryError::OtherOwner { path, .. } => {
                 let path = shell_os(&path);
-                format!("`reg trust {path}` if you trust that account; once: `--registry {path}`")
+                format!(
+                    "`reg trust {path}` if you trust that account; to use the registry only once: `--registry {path}`"
+                )
             }
             RegistryError::NotARegistry(_) => "create one with `reg init DIR`".to_owned(),
             RegistryError::Exists(_) => "use it, or create one in another folder".to_owned(),
@@ -316,14 +308,11 @@ impl From<RegistryError> for Failure {
             }
             RegistryError::Removed { called, .. } => {
                 let name = called.rsplit(' ').next().unwrap_or_default();
-                format!(
-                    "`reg rm --undo {name}` takes it back until `reg gc`; the same training restores it, too"
-                )
+                format!("`reg rm --undo {name}` restores it until `reg gc`; so does the same training")
             }
             RegistryError::Ambiguous { .. } => "give more digits".to_owned(),
             RegistryError::NameTaken { .. } => {
-                "choose another name, or give --move, which takes the name from it; `reg mv OLD NEW` renames"
-                    .to_owned()
+                "choose another name, or take this one with --move; `reg mv OLD NEW` renames".to_owned()
             }
             RegistryError::BadName(_) => {
                 "a name has up to 128 letters, digits and . _ - + and is not made of hex digits only"
@@ -346,10 +335,10 @@ impl From<RegistryError> for Failure {
             RegistryError::Codec { .. } => "`reg verify` lists what is damaged".to_owned(),
             RegistryError::Contradiction { id, .. } => {
                 let hint = format!(
-                    "its hash is right, so it was made so: `reg trace --down {}` shows what depends on it",
+                    "its hash is correct, so it was written like this: `reg trace --down {}` shows what depends on it",
                     id.short()
                 );
-                return Failure { code: NO, ..Failure::new(message, Some(hint)) };
+                return Failure::refused(message, Some(hint));
             }
             RegistryError::WrongKind { .. }
             | RegistryError::Dangling { .. }
@@ -449,8 +438,8 @@ impl From<StudyError> for Failure {
 
 /// An error of a check, or one that may be the negative result of it.
 fn judged(e: &dyn std::error::Error, own: Option<String>, is_refusal: bool) -> Failure {
-    let code = if is_refusal { NO } else { ERROR };
-    Failure { code, ..Failure::new(e.to_string(), hint_of(e, own)) }
+    let kind = if is_refusal { FailureKind::Refused } else { FailureKind::Error };
+    Failure { kind, ..Failure::new(e.to_string(), hint_of(e, own)) }
 }
 
 impl From<RepairError> for Failure {
@@ -531,5 +520,43 @@ impl From<RegisterError> for Failure {
 impl From<SyntheticError> for Failure {
     fn from(e: SyntheticError) -> Self {
         Failure::new(e.to_string(), None)
+    }
+}
+
+impl From<RemoveError> for Failure {
+    fn from(e: RemoveError) -> Self {
+        match e {
+            RemoveError::Registry(e) => e.into(),
+            e => Failure::new(e.to_string(), e.hint()),
+        }
+    }
+}
+
+impl From<RemoteError> for Failure {
+    fn from(e: RemoteError) -> Self {
+        match e {
+            RemoteError::Registry(e) => e.into(),
+            RemoteError::Io { ref source, .. } => Failure::of_io(e.to_string(), source),
+            RemoteError::Interrupted => Failure::interrupted(e.to_string()),
+            e => Failure::new(e.to_string(), e.hint()),
+        }
+    }
+}
+
+impl From<FilterError> for Failure {
+    fn from(e: FilterError) -> Self {
+        Failure::usage(format!("--where: {e}"))
+    }
+}
+
+impl From<ListError> for Failure {
+    fn from(e: ListError) -> Self {
+        match e {
+            ListError::Registry(e) => e.into(),
+            ListError::Filter(e) => e.into(),
+            ListError::UnknownField { ref known, .. } => {
+                Failure::usage(e.to_string()).hinting(format!("there is {}", known.join(", ")))
+            }
+        }
     }
 }

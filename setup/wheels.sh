@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Builds the wheels into ./dist: `reg-cxr`, the program `reg` and the Python module, and `reg-cxr-torch`, the worker. Both are
+# built for release, which compiles everything a second time (20 minutes on two cores). Checks what they need of a system.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n1)
+target=${CARGO_TARGET_DIR:-target}
+tools=$target/wheels
+
+if ! cmp -s setup/wheels.txt "$tools/installed.txt"; then
+  rm -rf "$tools"
+  python3 -m venv "$tools" || {
+    echo "hint: apt-get install python3-venv, or what your system calls it" >&2; exit 1; }
+  echo "wheels: installing maturin and auditwheel"
+  "$tools/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary=:all: --require-hashes -r setup/wheels.txt
+  cp setup/wheels.txt "$tools/installed.txt"
+fi
+
+# The worker gets no path of this machine: its launcher finds libtorch (python/torch).
+export REG_TORCH_FOR_WHEEL=1
+cargo build --release
+
+mkdir -p dist
+rm -f dist/*.whl
+# maturin packs what lies there as a program.
+scripts=python/reg_cxr.data/scripts
+trap 'rm -rf python/reg_cxr.data' EXIT
+mkdir -p "$scripts"
+cp "$target/release/reg" "$scripts/reg"
+"$tools/bin/maturin" build --release --manifest-path python/Cargo.toml --out dist --compatibility manylinux_2_34
+python3 setup/torch_wheel.py "$target/release/reg-torch" "$version" dist
+for wheel in dist/*.whl; do
+  echo "wheels: $wheel, $(stat -c %s "$wheel") bytes"
+done
+"$tools/bin/auditwheel" show dist/reg_cxr-*.whl

@@ -1,0 +1,177 @@
+//! Means of runs and of views, seeds of a setup, and setups that are ranked.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::audit::python;
+use crate::harness::{MLP, Study};
+
+/// The numbers of an exported CSV, by image and column.
+fn exported(study: &Study, what: &str) -> BTreeMap<(String, String), f64> {
+    let file = study.path("out.csv");
+    let _ = fs::remove_file(&file);
+    study.ok(&format!("export {what} -o out.csv"));
+    let mut rows = csv::Reader::from_path(file).unwrap();
+    let head = rows.headers().unwrap().clone();
+    let mut found = BTreeMap::new();
+    for row in rows.records() {
+        let row = row.unwrap();
+        for (column, value) in head.iter().zip(&row).skip(2) {
+            found.insert((row[0].to_owned(), column.to_owned()), value.parse().unwrap());
+        }
+    }
+    assert!(!found.is_empty());
+    found
+}
+
+/// Asserts that scores are the mean of others.
+fn is_mean(mean: &BTreeMap<(String, String), f64>, of: &[BTreeMap<(String, String), f64>]) {
+    for (cell, value) in mean {
+        let expected = of.iter().map(|scores| scores[cell]).sum::<f64>() / of.len() as f64;
+        assert!((value - expected).abs() <= 1e-12, "{cell:?}: {value} and {expected}");
+    }
+    assert!(of.iter().all(|scores| scores.len() == mean.len()));
+}
+
+#[test]
+fn an_ensemble_is_the_mean_of_its_members_with_their_lineage() {
+    let study = Study::trained();
+    let made = study.json("ensemble tiny-s-f0 mlp-s-f0 --name both");
+    for key in ["predictions", "table", "auc"] {
+        assert!(!made[key].is_null(), "{key}");
+    }
+    assert_eq!((&made["cached"], &made["unfair"]), (&json!(false), &json!([])));
+    is_mean(&exported(&study, "both"), &["tiny-s-f0", "mlp-s-f0"].map(|run| exported(&study, run)));
+    // In any order it is the same record.
+    let again = study.json("ensemble mlp-s-f0 tiny-s-f0 --name both");
+    assert_eq!((&again["cached"], &again["table"]), (&json!(true), &made["table"]));
+
+    let compared = study.json("compare tiny-s-f0 mlp-s-f0 both --metrics");
+    assert_eq!(compared["unfair"], json!([]));
+    assert_eq!(compared["auc"]["both"]["mean"]["folds"][0], made["auc"]["mean"]);
+    // Thresholds of the mean of the validation scores.
+    let own = |row: &&Value| row["model"] == "both" && !row["threshold"].is_null();
+    assert!(compared["metrics"].as_array().unwrap().iter().any(|row| own(&row)), "{compared}");
+    assert!(!made["validation"]["thresholds"].is_null());
+    let trace = study.ok("trace both");
+    for run in ["tiny-s-f0", "mlp-s-f0"] {
+        assert!(trace.contains(run), "{trace}");
+        assert!(study.ok(&format!("trace {run} --down")).contains("both"));
+    }
+    for id in ["both".to_owned(), made["table"].as_str().unwrap().to_owned()] {
+        study.ok(&format!("reproduce {id}"));
+    }
+    study.ok("compare tiny-s-f0 both --metrics --rank --name t");
+    study.ok("audit t -o t.zip");
+    study.ok("audit verify t.zip");
+    let (code, said) = python(&study, "t.zip");
+    assert!(code == 0 && said.contains("recomputed, equal to the last digit"), "{said}");
+    study.is_sound();
+
+    study.refused(
+        1,
+        "ensemble tiny-s-f0 tiny-s-f0 --name one",
+        &["two or more different predictions", "hint:"],
+    );
+    study.refused(1, "ensemble tiny-s-f0 mlp-s-f1 --name odd", &["different divisions", "hint:"]);
+    study.refused(2, "ensemble tiny-s-f0 --name one", &[]);
+}
+
+#[test]
+fn mirrored_images_are_a_view_beside_the_images() {
+    let study = Study::trained();
+    let before = study.json("compare tiny-s-f0");
+    let made = study.json("eval tiny-s-f0 --tta flip");
+    assert_eq!(made["cached"], json!(false));
+    let predictions = made["predictions"].as_str().unwrap();
+    let record = study.json(&format!("show {predictions}"))["record"].clone();
+    let members = record["source"]["predictions"].as_array().unwrap().clone();
+    assert_eq!(members.len(), 2);
+    let views: Vec<_> = members.iter().map(|id| exported(&study, id.as_str().unwrap())).collect();
+    assert_ne!(views[0], views[1], "the mirrored images have other scores");
+    is_mean(&exported(&study, predictions), &views);
+    assert_eq!(study.json("eval tiny-s-f0 --tta flip")["cached"], json!(true));
+    // The run stands for its plain scores as before.
+    assert_eq!(study.json("compare tiny-s-f0")["table"], before["table"]);
+    let both = study.json(&format!("compare tiny-s-f0 {predictions}"));
+    assert_eq!(both["spearman"]["models"], json!(["tiny", "tiny+flip"]));
+    let reproduced = study.json("reproduce tiny-s-f0");
+    assert_eq!(reproduced["identical"], json!(true), "{reproduced}");
+    assert!(reproduced["compared"].as_array().unwrap().contains(&json!("flipped predictions")));
+    study.refused(1, "eval mlp-s-f0 --tta flip", &["mlp sees no images", "hint: evaluate it without --tta"]);
+    study.is_sound();
+}
+
+#[test]
+fn seeds_share_a_column_and_setups_have_names_of_their_own() {
+    let study = Study::trained();
+    for fold in ["0", "1"] {
+        let train = MLP.replace("--fold 0", &format!("--fold {fold}"));
+        study.ok(&format!("{train} --seed 2 --name second-{fold}"));
+        study.ok(&format!("{train} --set lr=0.5 --name wild-{fold}"));
+    }
+    let plain = study.json("compare mlp-s-f0 mlp-s-f1");
+    let seeds = study.json("compare mlp-s-f0 second-0 mlp-s-f1 second-1");
+    let (mean, own) = (&seeds["auc"]["mlp"]["mean"], &plain["auc"]["mlp"]["mean"]);
+    assert_eq!(seeds["images"]["mlp"]["seeds"], json!([[1, 2], [1, 2]]));
+    for fold in [0, 1] {
+        let of_seeds: Vec<f64> =
+            mean["seeds"][fold].as_array().unwrap().iter().map(|auc| auc.as_f64().unwrap()).collect();
+        assert_eq!(Some(of_seeds[0]), own["folds"][fold].as_f64());
+        let expected = (of_seeds[0] + of_seeds[1]) / 2.0;
+        assert!((mean["folds"][fold].as_f64().unwrap() - expected).abs() < 1e-12);
+    }
+    assert!(mean["seed_std"].as_f64().is_some() && own.get("seed_std").is_none());
+
+    study.refused(1, "compare mlp-s-f0 wild-0", &["are both model mlp", "--label NAME=RUN,RUN"]);
+    let text = "compare --label calm=mlp-s-f0,second-0,mlp-s-f1,second-1 --label wild=wild-0,wild-1 --rank";
+    let named = study.json(&format!("{text} --metrics --bootstrap 100 --name t"));
+    assert_eq!(named["spearman"]["models"], json!(["calm", "wild"]));
+    let ranking = named["ranking"].as_array().unwrap();
+    let validation = |place: usize| ranking[place]["validation"]["mean"].as_f64().unwrap();
+    assert!(ranking.len() == 2 && validation(0) >= validation(1), "{ranking:?}");
+    let shown = study.ok(&format!("{text} --table ranking,seeds"));
+    for words in ["2 setups were looked at", "std over seeds", "Seeds per re-sampling: calm 2; wild 1"] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    study.refused(2, "compare --label calm", &["a name, =, and runs"]);
+    study.ok("reproduce t");
+    study.ok("audit t -o t.zip");
+    study.ok("audit verify t.zip");
+    let (code, said) = python(&study, "t.zip");
+    assert!(code == 0 && said.contains("recomputed, equal to the last digit"), "{said}");
+    study.ok("report t -o t.html");
+    let page = fs::read_to_string(study.path("t.html")).unwrap();
+    for words in ["Ranking by validation AUC", "Calibration curves, Mass", "Precision-recall curves"] {
+        assert!(page.contains(words), "{words}");
+    }
+}
+
+#[test]
+fn a_study_has_seeds_and_grids_and_ranks_its_setups() {
+    let study = Study::divided();
+    let text = "name = 'st'\ndataset = 'tiny'\nthreads = 1\ndevice = 'cpu'\nseeds = [1, 2]\n\
+        [settings]\nepochs = 2\n[[section]]\nname = 'a'\nsplit = 's'\nmargin = 0.05\n\
+        primary = 'meta-lr0.01:meta-lr0.1'\n\
+        [[setup]]\nsection = 'a'\nname = 'meta'\nmodel = 'mlp'\ngrid = { lr = [0.01, 0.1] }\n";
+    fs::write(study.path("st.toml"), text).unwrap();
+    let ran = study.json("study run st.toml --jobs 2");
+    assert_eq!(ran["done"], json!(8), "{ran}");
+    assert_eq!(ran["runs"][0]["name"], json!("st-meta-lr0.01-f0-seed1"));
+    let compared = study.json("study compare st")["sections"][0].clone();
+    assert_eq!(compared["spearman"]["models"], json!(["meta-lr0.01", "meta-lr0.1"]));
+    assert_eq!(compared["images"]["meta-lr0.1"]["seeds"], json!([[1, 2], [1, 2]]));
+    assert_eq!((&compared["margin"], &compared["primary"]["b"]), (&json!(0.05), &json!("meta-lr0.1")));
+    assert_eq!(compared["ranking"].as_array().unwrap().len(), 2);
+    let shown = study.ok("study compare st");
+    assert!(shown.contains("2 setups were looked at"), "{shown}");
+    // Runs by hand compare with those of the study.
+    let label =
+        "--label study=st-meta-lr0.01-f0-seed1,st-meta-lr0.01-f0-seed2 --label hand=st-meta-lr0.1-f0-seed1";
+    study.ok(&format!("compare {label}"));
+    study.refused(2, "study compare st --margin 2", &["a margin is between 0 and 1"]);
+    let other = study.json("study compare st --variance delong --margin 0.01")["sections"][0].clone();
+    assert_eq!((&other["variance"], &other["margin"]), (&json!("delong"), &json!(0.01)));
+}
