@@ -202,8 +202,10 @@ pub fn plan(
         for setup in source.file.setup.iter().filter(|setup| setup.section == section.name) {
             if !setup.command.is_empty() {
                 for fold in folds(section, &divided) {
-                    let maker = Maker { registry, view: &view, source, dataset: dataset_id, device };
-                    drafts.push(maker.program((section, &divided), setup, fold)?);
+                    for seed in source.file.seeds_of(setup) {
+                        let maker = Maker { registry, view: &view, source, dataset: dataset_id, device };
+                        drafts.push(maker.program((section, &divided), setup, (fold, seed))?);
+                    }
                 }
                 continue;
             }
@@ -420,10 +422,7 @@ impl Maker<'_> {
             Divided::Absent { .. } => (None, None),
         };
         let none = SubsetSize { images: 0, patients: 0 };
-        let of_seed = match self.source.file.seeds_of(setup).len() {
-            1 => String::new(),
-            _ => format!("-seed{seed}"),
-        };
+        let of_seed = self.of_seed(setup, seed);
         let mut request = TrainRequest {
             dataset: self.dataset,
             split: split.unwrap_or(Id::new(crate::hash::Hash([0; 32]))),
@@ -473,13 +472,22 @@ impl Maker<'_> {
         Ok(Draft { planned: Planned { row, state, cost: None, arguments }, spec, request, sizes })
     }
 
+    /// The end of the name of a run, where a setup has several seeds.
+    fn of_seed(&self, setup: &SetupTable, seed: u64) -> String {
+        match self.source.file.seeds_of(setup).len() {
+            1 => String::new(),
+            _ => format!("-seed{seed}"),
+        }
+    }
+
     /// A planned run of a program.
     fn program(
         &self,
         (section, divided): (&SectionTable, &Divided),
         setup: &SetupTable,
-        fold: u32,
+        (fold, seed): (u32, u64),
     ) -> Result<Draft, StudyError> {
+        let of_seed = self.of_seed(setup, seed);
         let (split, sizes) = match divided {
             Divided::There(id, folds) => (Some(*id), folds.get(fold as usize).cloned()),
             Divided::Due(sizes, _) => (None, Some(sizes.clone())),
@@ -499,8 +507,8 @@ impl Maker<'_> {
             dataset: self.dataset,
             split: split.unwrap_or(Id::new(crate::hash::Hash([0; 32]))),
             fold,
-            seed: setup.seed.unwrap_or(self.source.file.seed),
-            name: format!("{}-{}-f{fold}", self.source.file.name, setup.name),
+            seed,
+            name: format!("{}-{}-f{fold}{of_seed}", self.source.file.name, setup.name),
             model: Some(setup.name.clone()),
             source: setup.source.as_deref().map(absolute),
             inputs: setup.input.iter().map(|(key, path)| (key.clone(), absolute(path))).collect(),
