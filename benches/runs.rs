@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use reg::hash::Id;
 use reg::records::{
-    AucTable, Dataset, DeviceKind, EpochLog, Execution, Init, LabelAuc, Numerics, Predictions, Run, Scale,
-    ScoreSource, Scores, Software, Spec, Split, Subset, Table, rules,
+    AucTable, Dataset, DeviceKind, EpochLog, Execution, Init, LabelAuc, NetworkSpec, Numerics, Predictions,
+    Run, Scale, ScoreSource, Scores, Software, Spec, Split, Subset, Table, rules,
 };
 use reg::registry::{Registry, Stamp};
 use reg::training::config::{Overrides, resolve};
@@ -207,7 +207,7 @@ fn add(registry: &Registry, (dataset, split): (Id<Dataset>, Id<Split>), numbers:
         let overrides = Overrides { model: "tiny".to_owned(), set, ..Overrides::default() };
         let (model, training) = resolve(&overrides).expect("a preset");
         let name = format!("tiny-s-f{fold}-{number}");
-        let spec = Spec {
+        let spec = NetworkSpec {
             dataset,
             split,
             fold,
@@ -220,7 +220,7 @@ fn add(registry: &Registry, (dataset, split): (Id<Dataset>, Id<Split>), numbers:
             device: DeviceKind::Cpu,
             numerics: numerics.clone(),
         };
-        let spec = transaction.put(&spec).expect("a spec");
+        let spec = transaction.put(&Spec::Network(spec)).expect("a spec");
         let epochs: Vec<EpochLog> = (1..=3)
             .map(|epoch| EpochLog {
                 epoch,
@@ -237,12 +237,13 @@ fn add(registry: &Registry, (dataset, split): (Id<Dataset>, Id<Split>), numbers:
         let checkpoint = transaction.put_blob(name.as_bytes()).expect("a file");
         let run = Run {
             spec,
-            checkpoint,
-            log,
-            epochs: 3,
-            best_epoch: 3,
-            val_loss: epochs[2].val_loss,
-            parameters: 9,
+            checkpoint: Some(checkpoint),
+            log: Some(log),
+            epochs: Some(3),
+            best_epoch: Some(3),
+            val_loss: Some(epochs[2].val_loss),
+            parameters: Some(9),
+            files: Vec::new(),
         };
         let run = transaction.put(&run).expect("a run");
         let rows = assignment.rows(fold as usize, Subset::Test);
@@ -300,9 +301,10 @@ fn add(registry: &Registry, (dataset, split): (Id<Dataset>, Id<Split>), numbers:
             cpu: "CPU".to_owned(),
             gpu: None,
             cores: 2,
-            cpu_capability: "AVX2".to_owned(),
+            cpu_capability: Some("AVX2".to_owned()),
             reg: "1.0.0".to_owned(),
-            software,
+            software: Some(software),
+            program: None,
             git: None,
             command: format!("reg train --name {name}"),
             resumed: 0,

@@ -30,6 +30,7 @@ use crate::study::StudyError;
 use crate::training::RunError;
 use crate::training::config::ConfigError;
 use crate::training::process::WorkerError;
+use crate::training::program::ProgramError;
 use crate::withdrawal::WithdrawError;
 
 /// Why something failed that somebody asked for, and what to try.
@@ -401,9 +402,8 @@ impl From<CompareError> for Failure {
 impl From<RunError> for Failure {
     fn from(e: RunError) -> Self {
         match e {
-            RunError::Worker(WorkerError::Interrupted { .. } | WorkerError::Killed) => {
-                Failure::interrupted(e.to_string())
-            }
+            RunError::Worker(WorkerError::Interrupted { .. } | WorkerError::Killed)
+            | RunError::Program(ProgramError::Interrupted) => Failure::interrupted(e.to_string()),
             RunError::Registry(e) => e.into(),
             RunError::Score(e) => e.into(),
             RunError::Io { ref source, .. } => Failure::new(e.to_string(), io_hint(source)),

@@ -139,6 +139,24 @@ limits! {
     WORKER_SCORES: u64 = 16 << 30, "worker", "its scores", "16 GiB";
     /// How much of the end of the worker's log is read.
     WORKER_LOG: u64 = 64 << 10, "worker", "end of its log that is read", "64 KiB";
+    /// Maximum number of files of a program.
+    PROGRAM_FILES: usize = 10_000, "program", "its files", "10,000";
+    /// Maximum length of a file of a program: what is larger is data, and a declared input.
+    PROGRAM_FILE: u64 = 64 << 20, "program", "one of its files", "64 MiB";
+    /// Maximum length of a declared input.
+    PROGRAM_INPUT: u64 = 8 << 30, "program", "declared input", "8 GiB";
+    /// Maximum number of files that a program leaves, besides folders, which are not registered.
+    PROGRAM_OUTPUTS: usize = 1_000, "program", "files that it leaves", "1,000";
+    /// Maximum length of a file that a program leaves.
+    PROGRAM_OUTPUT: u64 = 8 << 30, "program", "a file that it leaves", "8 GiB";
+    /// Maximum length of its scores.
+    PROGRAM_SCORES: u64 = 1 << 30, "program", "its scores", "1 GiB";
+    /// How much of the beginning and of the end of standard output, and of standard error, is kept.
+    PROGRAM_SAID: usize = 1 << 20, "program", "beginning and end of its output, each", "1 MiB";
+    /// Maximum length of the answer of an interpreter about its version or packages.
+    PROGRAM_ANSWER: u64 = 4 << 20, "program", "list of packages", "4 MiB";
+    /// How long an interpreter may take to answer about its version or packages.
+    PROGRAM_WAIT: Duration = Duration::from_secs(60), "program", "time to list its packages", "60 seconds";
     /// Maximum size of a request's head in bytes.
     REQUEST_HEAD: usize = 16 << 10, "`reg serve`", "head of a request", "16 KiB";
     /// Maximum number of connections; a browser opens six.

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use crate::disk::Dir;
 use crate::hash::{Hash, Id};
 use crate::records::{
-    AgeRange, Assignment, Blob, EpochLog, Layout, Manifest, MetaFeatures, Model, Numerics, Precision, Spec,
-    Subset, Target,
+    AgeRange, Assignment, Blob, EpochLog, Layout, Manifest, MetaFeatures, Model, NetworkSpec, Numerics,
+    Precision, Subset, Target,
 };
 
 /// Changes with every change of [`Job`], [`WorkerEvent`] or [`Identity`].
@@ -104,7 +104,7 @@ pub enum Work {
     /// interrupted training left in the same folder.
     Train {
         /// The spec.
-        spec: Box<Spec>,
+        spec: Box<NetworkSpec>,
         /// The images of the spec's data set.
         manifest: Id<Manifest>,
         /// The subsets of the spec's split.

@@ -41,6 +41,7 @@ const IMPORTERS: &[(&str, &[&str])] = &[
     ("lzma_rust2", &["dataset/archive/unpack.rs"]),
     ("ruzstd", &["dataset/archive/unpack.rs"]),
     ("unicode_normalization", &["dataset/matching.rs"]),
+    ("landlock", &["training/program/launch.rs"]),
     ("parquet", &["export/parquet.rs"]),
     ("rusqlite", &["export/mlflow.rs"]),
     ("object_store", &["remote/location/answers.rs", "remote/location/s3.rs"]),

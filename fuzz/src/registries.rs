@@ -25,8 +25,8 @@ use reg::lineage::{self, Direction};
 use reg::progress::Silent;
 use reg::recompute;
 use reg::records::{
-    AucTable, Dataset, EpochLog, Execution, GroupBy, Init, Kind, Note, PackedKind, Predictions, Run,
-    ScoreSource, Scores, Software, Spec, Split, SplitMethod, Subset, Table, codec,
+    AucTable, Dataset, EpochLog, Execution, GroupBy, Init, Kind, NetworkSpec, Note, PackedKind, Predictions,
+    Run, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Subset, Table, codec,
 };
 use reg::registry::{Cutoff, Registry, RegistryError, Stamp};
 use reg::report::page::{self, ReportRequest};
@@ -263,23 +263,26 @@ fn fill(registry: &Registry, folder: &Path) {
         improved: epoch == 1,
     };
     let log: String = (1..=3).map(|n| serde_json::to_string(&epoch(n)).expect("numbers") + "\n").collect();
-    let spec = Spec {
+    let golden = golden!(Spec, "spec-mlp.json").network().expect("a network").clone();
+    let spec = Spec::Network(NetworkSpec {
         dataset,
         split: divided.id,
         fold: 0,
         init: Init::Scratch,
         weights: None,
-        ..golden!(Spec, "spec-mlp.json")
-    };
+        ..golden
+    });
     let spec = transaction.put(&spec).expect("a spec");
     let checkpoint = transaction.put_blob(b"not read here").expect("a file");
     let log = transaction.put_blob(log.as_bytes()).expect("a file");
-    let run = Run { spec, checkpoint, log, best_epoch: 1, epochs: 3, ..golden!(Run, "run.json") };
+    let (checkpoint, log) = (Some(checkpoint), Some(log));
+    let run = Run { spec, checkpoint, log, best_epoch: Some(1), epochs: Some(3), ..golden!(Run, "run.json") };
     let run = transaction.put(&run).expect("a run");
     let sources = transaction.put_blob(b"").expect("a file");
     let software = Software { sources, ..golden!(Software, "software.json") };
     let software = transaction.put(&software).expect("software");
-    let execution = Execution { made: run.hash, software, ..golden!(Execution, "execution.json") };
+    let execution =
+        Execution { made: run.hash, software: Some(software), ..golden!(Execution, "execution.json") };
     transaction.put(&execution).expect("an execution");
     let mut predictions = Predictions { model: "mlp".to_owned(), ..inputs[0].predictions.clone() };
     predictions.source = match golden!(Predictions, "predictions-run.json").source {

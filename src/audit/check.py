@@ -237,11 +237,11 @@ KINDS = {
     "weights": "file parameters tensors | runs",
     "software": "crates numerics sources tch worker |",
     "spec": "dataset device fold init model numerics seed split threads training weights |",
-    "run": "best_epoch checkpoint epochs log parameters spec val_loss |",
+    "run": "spec | best_epoch checkpoint epochs files log parameters val_loss",
     "predictions": "dataset fold images labels model scale scores source split subset |",
     "table": "|",
     "study": "dataset file name probes rules runs sections |",
-    "execution": "command cores cpu cpu_capability git gpu host made reg resumed seconds software started | deterministic",
+    "execution": "command cores cpu git gpu host made reg resumed seconds started | cpu_capability deterministic program software",
     "withdrawal": "command host images number pictures purge reason subject time | revokes",
     "note": "about text time | prev",
     "removal": "command number records time | revokes",
@@ -250,17 +250,21 @@ KINDS = {
 # The version of each kind that is read; version 1 for the others.
 VERSIONS = dict.fromkeys("dataset split software spec predictions table study execution withdrawal".split(), 2)
 # The versions of the rules that this program implements, numbered as in `src/records/rules.rs`.
-RULES = {"dataset": 3, "split": 2, "import": 3, "mean": 1, "pixel-hashes": 1}
+RULES = {"dataset": 3, "split": 2, "import": 3, "program": 1, "mean": 1, "pixel-hashes": 1}
 RULES.update({"auc table": 2, "dataset table": 1, "comparison table": 4, "probe table": 1, "heat table": 1, "pointing table": 1})
 INSIDE = {
     ("split", "method"): "seed type | ratios test train_val val_fraction",
     ("spec", "model"): "architecture name |",
     ("spec", "training"): "augmentation batch beta1 beta2 epochs eps loss lr lr_factor patience | early_stop layout pixels precision",
     ("spec", "numerics"): "libtorch target version |",
+    ("spec", "program"): "command files interpreter name | inputs network variables",
+    ("execution", "program"): "executable gpus isolation packages source stderr stdout |",
     ("software", "numerics"): "libtorch target version |",
     ("predictions", "source"): "type | columns device file flipped numerics predictions rules run threads",
     ("withdrawal", "subject"): "type | name patient",
 }
+# The keys of a spec of a program of the user's own.
+PROGRAM = "dataset fold program seed split |"
 TABLES = {
     "auc": "dataset images labels mean mean_over patients predictions rules | of_images operating_point",
     "dataset": "age_max age_mean age_min age_std ages dataset findings_per_image gender images impossible_ages labels missing_ages patients rules"
@@ -312,6 +316,8 @@ def read_record(data):
     need(version >= known, f"a {kind} record of an older format, version {version} instead of {known}")
     need(version == known, f"a {kind} record of an unknown version")
     parts = [(document.keys() - {"kind", "version"}, KINDS[kind])]
+    if kind == "spec" and "program" in document:
+        parts = [(document.keys() - {"kind", "version"}, PROGRAM)]
     if kind == "table":
         parts = [(document.keys() - {"kind", "version", "type"}, TABLES[document["type"]])]
     parts += [(document[key].keys(), keys) for (own, key), keys in INSIDE.items() if own == kind and key in document]
@@ -910,7 +916,7 @@ class Bundle:
         """The runs whose checkpoint some weights are: those recorded with the weights, and those that came later."""
         document = self.record(weights, "weights")
         file = document["file"]["object"]
-        later = [id for id, own in self.documents.items() if own["kind"] == "run" and own["checkpoint"] == file]
+        later = [id for id, own in self.documents.items() if own["kind"] == "run" and own.get("checkpoint") == file]
         return sorted({*document.get("runs", []), *later})
 
     def of_kind(self, *kinds):
@@ -967,8 +973,11 @@ def links(document):
 def files(value):
     """Every reference to an imported file, which has two hashes."""
     if isinstance(value, dict) and "object" in value and "kind" not in value:
-        need(value.keys() == {"object", "sha256", "bytes"}, "an imported file has wrong keys")
-        return [value]
+        # What a program consists of, and what it left, has one hash.
+        own = [{"path", "object"}, {"path", "object", "executable"}, {"name", "object"}]
+        named = {"object", "sha256", "bytes"}
+        need(value.keys() in [named, named | {"name", "file_name"}, *own], "an imported file has wrong keys")
+        return [value] if named <= value.keys() else []
     below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
     return [file for item in below for file in files(item)]
 
@@ -980,9 +989,9 @@ NAMED = {
     "split": "dataset assignment method.train_val=file? method.test=file?",
     "weights": "file runs=run?",
     "software": "sources=file",
-    "spec": "dataset split weights?",
-    "execution": "software",
-    "run": "spec checkpoint=file log=file",
+    "spec": "dataset split weights? program.files=file? program.inputs=file?",
+    "execution": "software? program.packages=file? program.stdout=file? program.stderr=file?",
+    "run": "spec checkpoint=file? log=file? files=file?",
     "predictions": "dataset scores split? source.run? source.file? source.predictions?",
     "withdrawal": "revokes=withdrawal?",
     "removal": "revokes=removal?",
@@ -993,7 +1002,7 @@ NAMED = {
     "heat table": "run object=file picture=file",
     "pointing table": "run dataset boxes",
 }
-SOURCES = {"run": "device numerics run threads type", "import": "file rules type", "mean": "predictions rules type"}
+SOURCES = {"run": "device numerics run threads type", "program": "rules run type", "import": "file rules type", "mean": "predictions rules type"}
 
 
 def at(value, place):
@@ -1587,16 +1596,24 @@ def read_log(data, training):
 def check_spec(bundle, id):
     """A run has initial weights exactly if its initialisation needs them, and its fold exists."""
     spec = bundle.record(id, "spec")
-    need(spec["init"] in ("scratch", "fine-tune", "off-the-shelf") and spec["device"] in ("cpu", "cuda"), "an unknown `init` or `device`")
-    need((spec["init"] == "scratch") == (spec["weights"] is None), f"`init` is {spec['init']}, but its weights are missing or not expected")
     need(spec["dataset"] == bundle.record(spec["split"], "split")["dataset"], "its split belongs to another data set")
     bundle.subset(spec["split"], spec["fold"], "train")
+    if "program" in spec:
+        paths = [file["path"] for file in spec["program"]["files"]]
+        need(paths == sorted(set(paths), key=str.encode), "the program's files are not sorted by path")
+        need(not any(part in ("", ".", "..") for path in paths for part in path.split("/")), "a file of the program lies outside of its folder")
+        return
+    need(spec["init"] in ("scratch", "fine-tune", "off-the-shelf") and spec["device"] in ("cpu", "cuda"), "an unknown `init` or `device`")
+    need((spec["init"] == "scratch") == (spec["weights"] is None), f"`init` is {spec['init']}, but its weights are missing or not expected")
 
 
 def check_run(bundle, id):
     """A run's split belongs to its data set, and its record agrees with its log and its checkpoint."""
     run = bundle.record(id, "run")
     spec = bundle.record(run["spec"], "spec")
+    if "program" in spec:
+        return check_program_run(bundle, id, run, spec)
+    need({"checkpoint", "log", "parameters"} <= run.keys() and "files" not in run, "a trained network without checkpoint or log")
     losses = read_log(bundle.object(run["log"]), spec["training"])
     best = losses.index(min(losses))
     now = {"epochs": len(losses), "best_epoch": best + 1, "val_loss": losses[best]}
@@ -1607,6 +1624,45 @@ def check_run(bundle, id):
 
 
 # Words around a label in the name of a column of scores, and in that of a column of labels.
+def check_program_run(bundle, id, run, spec):
+    """What a program's run says of its epochs follows from the log that it left; which weights it kept is its own decision."""
+    known = {"epochs", "best_epoch", "val_loss"} & run.keys()
+    need("parameters" not in run and ("log" in run) == ("epochs" in run), "a program's run has a log or a number of epochs, but not both")
+    epochs, best, before = [], None, 0
+    for line in bundle.object(run["log"]).decode().split("\n")[:-1] if "log" in run else []:
+        epoch = strict(line.encode())
+        need(epoch.keys() == EPOCH.keys() and epoch["epoch"] > before, "a line of a program's log is not an epoch")
+        lower = epoch["val_loss"] is not None and (best is None or epoch["val_loss"] < best["val_loss"])
+        need(epoch["improved"] == lower, "improved does not follow from the losses of a program's log")
+        before, best = epoch["epoch"], epoch if lower else best
+        epochs.append(epoch)
+    now = {"epochs": len(epochs)} if "log" in run else {}
+    now.update({"best_epoch": best["epoch"], "val_loss": best["val_loss"]} if best else {})
+    verify(f"run {id[:12]}", {key: run[key] for key in known}, now, "its log says")
+    name, files, left = spec["program"]["name"], len(spec["program"]["files"]), len(run.get("files", []))
+    say(f"run {id[:12]}: {name}, fold {spec['fold']}; a program of {files} files that left {left} besides checkpoint and log")
+
+
+SCORE_FILES = ("scores.csv", "scores.npy")
+
+
+def read_program_scores(data, name, labels):
+    """The scores that a program left, by the exact name of each image, and their scale; None for a file that is not CSV."""
+    if not name.endswith(".csv"):
+        return None, None
+    head, rows = read_csv(data)
+    image = only(head, "Image Index")
+    forms = [("", "probability"), ("prob_", "probability"), ("logit_", "logit")]
+    columns = {place: [(own, scale) for start, scale in forms for own in labels if text == start + own] for place, text in enumerate(head) if place != image}
+    need(all(columns.values()), "the file of scores has a column that no label has")
+    columns = {place: found[0] for place, found in columns.items()}
+    scales = {scale for _, scale in columns.values()}
+    need(sorted(own for own, _ in columns.values()) == sorted(labels) and len(scales) == 1, "the file of scores does not have each label once")
+    found = {row[image]: {own: finite(row[place]) for place, (own, _) in columns.items()} for row in rows}
+    need(len(found) == len(rows), "the file of scores has an image twice")
+    return found, scales.pop()
+
+
 SCORE_WORDS = set("conf confidence logit logits output outputs pred predicted prediction predictions preds prob proba probabilities probability probas probs score scores sigmoid yhat".split())
 TRUTH_WORDS = set("actual binary class gt groundtruth label labels target targets true truth".split())
 
@@ -1733,10 +1789,27 @@ def check_predictions(bundle, id):
     if predictions["split"] is not None:
         fitting["dataset"] = bundle.record(predictions["split"], "split")["dataset"]
         wanted = bundle.subset(predictions["split"], predictions["fold"], predictions["subset"])
-    if predictions["source"]["type"] == "run":
-        spec = bundle.record(bundle.record(predictions["source"]["run"], "run")["spec"], "spec")
+    if predictions["source"]["type"] in ("run", "program"):
+        run = bundle.record(predictions["source"]["run"], "run")
+        spec = bundle.record(run["spec"], "spec")
+        need(("program" in spec) == (predictions["source"]["type"] == "program"), "a program and a network are confused")
         fitting.update({key: spec[key] for key in ("dataset", "split", "fold")})
-        fitting.update(model=spec["model"]["name"], labels=known, scale="logit")
+        fitting.update(labels=known)
+        if "program" in spec:
+            fitting.update(model=spec["program"]["name"])
+            left = [file for file in run.get("files", []) if file["name"] in SCORE_FILES]
+            need(len(left) == 1, "a program without scores")
+            given, scale = read_program_scores(bundle.object(left[0]["object"]), left[0]["name"], known)
+            if given is None:
+                uncomputed.add(f"predictions {id[:12]} beside {left[0]['name']}, a format that this program does not read")
+            else:
+                fitting.update(scale=scale)
+                names = [image.name for image in cell.manifest]
+                wrong = any(given.get(names[row], {}).get(label) != score for label in cell.labels for row, score in zip(cell.rows, cell.scores[label]))
+                if wrong:
+                    complain(f"predictions {id[:12]}: a score differs from the file that the program left")
+        else:
+            fitting.update(model=spec["model"]["name"], scale="logit")
         own.update({key: predictions[key] for key in fitting if key != "scores"})
         if wanted != cell.rows:
             complain(f"predictions {id[:12]}: their images are not the {predictions['subset']} images")
@@ -1875,7 +1948,7 @@ class Cell:
 
     def scorers(self, bundle):
         """The runs behind the scores, sorted."""
-        return sorted({source["run"] for source in self.sources(bundle) if source["type"] == "run"})
+        return sorted({source["run"] for source in self.sources(bundle) if "run" in source})
 
     def specs(self, bundle):
         """The specs of the runs behind the scores; none for another tool's scores."""
@@ -1883,7 +1956,7 @@ class Cell:
 
     def seed(self, bundle):
         """The seed of the run; None for a mean and for another tool's scores."""
-        return self.specs(bundle)[0]["seed"] if self.predictions["source"]["type"] == "run" else None
+        return self.specs(bundle)[0]["seed"] if "run" in self.predictions["source"] else None
 
 
 class Seeds(Cell):
@@ -2109,7 +2182,7 @@ def compared(bundle, table):
         "no_finding": no_finding,
         "primary": primary,
         "margin": margin,
-        "models": [given(model, "imported", "seeds", "validation", "images", "of_images") for model in models],
+        "models": [given(model, "imported", "program", "seeds", "validation", "images", "of_images") for model in models],
         "spearman": correlated,
         "constant": constant,
         "pooling": table.get("pooling"),
@@ -2190,6 +2263,7 @@ def evaluate(bundle, name, cells, folds, labels, variance):
     return {
         "name": name,
         "imported": any(source["type"] == "import" for cell in cells.values() for seed in cell.of_seeds() for source in seed.sources(bundle)),
+        "program": any(source["type"] == "program" for cell in cells.values() for seed in cell.of_seeds() for source in seed.sources(bundle)),
         "predictions": [seed.id for cell in cells.values() for seed in cell.of_seeds()],
         "seeds": seeds if any(len(numbers) > 1 for numbers in seeds) else [],
         "validation": [],
@@ -2619,8 +2693,23 @@ def mixed_folds(bundle, cells):
     return None
 
 
+def different_programs(a, b):
+    """The first difference between two programs, apart from fold, seed and interpreter."""
+    if ("program" in a) != ("program" in b):
+        return ("kind of run", *("a program" if "program" in spec else "a network" for spec in (a, b)))
+    a, b = a["program"], b["program"]
+    paths = sorted({file["path"] for own in (a, b) for file in own["files"]})
+    hashes = lambda own: {file["path"]: file["object"][:12] for file in own["files"]}
+    files = [(path, *(hashes(own).get(path, "none") for own in (a, b))) for path in paths]
+    inputs = lambda own: " ".join(f"{file['name']}={file['object'][:12]}" for file in own.get("inputs", []))
+    found = [("command", *(" ".join(own["command"]) for own in (a, b))), *files, ("inputs", inputs(a), inputs(b))]
+    found.append(("variables", *(" ".join(own.get("variables", [])) for own in (a, b))))
+    found.append(("network", *("allowed" if own.get("network") else "none" for own in (a, b))))
+    return next((own for own in found if own[1] != own[2]), None)
+
+
 def source_in_words(source):
-    words = {"mean": "an ensemble", "import": "another tool"}
+    words = {"mean": "an ensemble", "import": "another tool", "program": "a run"}
     return words.get(source["type"], "a run on mirrored images" if source.get("flipped") else "a run")
 
 
@@ -2640,6 +2729,8 @@ def different_members(expected, own):
 
 def different_settings(a, b):
     """The first setting in which trainings differ, apart from fold, seed, threads, device and program."""
+    if "program" in a or "program" in b:
+        return different_programs(a, b)
     b = {**b, **{key: a[key] for key in ("fold", "seed", "threads", "device", "numerics")}}
 
     def first(x, y, place):
@@ -2711,7 +2802,7 @@ def leaks(bundle, columns, table):
                     files.add(file)
                     pictures.add(digest)
                 # What the run began with has seen patients, too.
-                begun = bundle.origins(spec["weights"]) if spec["weights"] else []
+                begun = bundle.origins(spec["weights"]) if spec.get("weights") else []
                 learnt += [(bundle.record(bundle.record(run, "run")["spec"], "spec"), ("train", "val")) for run in begun]
             who = f"{a} ({learner.place(bundle)}) was trained or selected on"
             for b, cells in columns.items():

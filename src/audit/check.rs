@@ -332,7 +332,9 @@ impl OfBundle {
             bundle.whole.insert(id);
             if let Ok(run) = codec::decode::<Run>(&bytes) {
                 bundle.kinds.insert(id, Kind::Run);
-                bundle.trained.entry(run.checkpoint.hash).or_default().push(Id::new(id));
+                if let Some(checkpoint) = run.checkpoint {
+                    bundle.trained.entry(checkpoint.hash).or_default().push(Id::new(id));
+                }
             }
             // No record refers to executions and withdrawals.
             if let Ok(execution) = codec::decode::<Execution>(&bytes) {

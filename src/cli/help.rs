@@ -12,7 +12,7 @@ use super::{Cli, complete};
 /// The commands in groups, in the order in which somebody gets to know them.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Data", &["init", "demo", "ingest", "dataset", "split", "weights"]),
-    ("Train", &["train", "eval", "ensemble", "predict", "predictions", "study", "probe", "gradcam"]),
+    ("Train", &["train", "run", "eval", "ensemble", "predict", "predictions", "study", "probe", "gradcam"]),
     ("Compare", &["list", "show", "compare", "report", "serve", "note", "mv", "tag", "rm", "log", "cat"]),
     ("Trace and audit", &["trace", "diff", "verify", "reproduce", "audit", "attest", "key", "withdraw"]),
     ("Exchange", &["push", "pull", "export", "trust"]),

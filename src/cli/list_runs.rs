@@ -101,7 +101,8 @@ impl<'r> RunRecord<'r> {
     fn of(run: &'r ListedRun, withdrawn: Option<Mark>) -> Option<Self> {
         let summary = match (&run.error, run.epoch, run.epochs) {
             (None, Some(epoch), Some(epochs)) => reg::records::run_summary(epoch, epochs, run.val_loss),
-            (error, ..) => error.clone().unwrap_or_default(),
+            (None, ..) => "of a program".to_owned(),
+            (Some(error), ..) => error.clone(),
         };
         let summary = withdrawn.map_or(summary.clone(), |mark| format!("{summary}; {mark}"));
         let (name, note) = (run.name.as_deref(), run.note.as_deref());

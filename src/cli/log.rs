@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reg::escape;
 use reg::hash::{Hash, Id};
-use reg::records::{EpochLog, Event, Note, Run};
+use reg::records::{Event, Note, RecordedEpoch, Run};
 use reg::registry::{Registry, RegistryError};
 use reg::training::unfinished;
 use serde_json::{Value, json};
@@ -103,9 +103,10 @@ fn document(id: Hash, event: &Event, wanted: Option<&str>) -> Value {
 }
 
 /// The epochs of an unfinished training or of a run; `None` for anything else.
-fn epochs(registry: &Registry, name: &str) -> Result<Option<Vec<EpochLog>>, Failure> {
+fn epochs(registry: &Registry, name: &str) -> Result<Option<Vec<RecordedEpoch>>, Failure> {
     if let Some(unfinished) = unfinished::find(registry, name) {
-        return Ok(unfinished.status.map(|status| status.epochs));
+        let epochs = unfinished.status.map(|status| status.epochs);
+        return Ok(epochs.map(|epochs| epochs.into_iter().map(RecordedEpoch::from).collect()));
     }
     let run = match registry.resolve_as::<Run>(&registry.view()?, name) {
         Ok(run) => registry.get(run)?,
@@ -114,9 +115,7 @@ fn epochs(registry: &Registry, name: &str) -> Result<Option<Vec<EpochLog>>, Fail
         ) => return Ok(None),
         Err(e) => return Err(e.into()),
     };
-    let bytes = registry.store().read(&run.log.hash).map_err(RegistryError::from)?;
-    let lines = String::from_utf8_lossy(&bytes);
-    Ok(Some(lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()))
+    Ok(Some(registry.epochs(&run)?))
 }
 
 /// Prints what happens from now on.

@@ -43,6 +43,7 @@ mod reindex;
 mod report;
 mod reproduce;
 mod rm;
+mod run;
 mod serve;
 mod show;
 mod split;
@@ -65,6 +66,7 @@ use reg::failure as error;
 use reg::records::NameChange;
 use reg::registry::{Moves, Registry, RegistryError, Search};
 use reg::training::process::Worker;
+use reg::training::program::launch;
 use reg::training::{Environment, RunContext};
 
 use error::Failure;
@@ -120,6 +122,7 @@ enum Command {
     #[command(subcommand)]
     Weights(weights::WeightsCommand),
     Train(train::TrainArgs),
+    Run(run::RunArgs),
     Eval(eval::EvalArgs),
     Ensemble(ensemble::EnsembleArgs),
     Predict(predict::PredictArgs),
@@ -220,6 +223,13 @@ impl Context {
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
+    // Ends here in a process that `reg run` has started to become a program.
+    let mut words = std::env::args_os().skip(1);
+    if let (Some(first), Some(plan)) = (words.next(), words.next())
+        && first == launch::ARGUMENT
+    {
+        return launch::become_program(plan.as_ref());
+    }
     // Ends here if a shell asks what it may complete.
     clap_complete::CompleteEnv::with_factory(help::command).var(completions::VARIABLE).complete();
     let mut command = help::command();
@@ -273,6 +283,7 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Split(command) => split::run(context, command),
         Command::Weights(command) => weights::run(context, command),
         Command::Train(args) => train::run(context, args),
+        Command::Run(args) => run::run(context, args),
         Command::Eval(args) => eval::run(context, args),
         Command::Ensemble(args) => ensemble::run(context, args),
         Command::Predict(args) => predict::run(context, args),

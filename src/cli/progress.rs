@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use reg::digits::counted;
 use reg::progress::{Progress, Unit};
-use reg::records::EpochLog;
+use reg::records::RecordedEpoch;
 use reg::training::process::Listener;
 use reg::worker::{Phase, ProgressStep, WorkerEvent};
 
@@ -185,7 +185,11 @@ impl Listener for Watch {
             }
             WorkerEvent::Progress(step) => self.progress(step),
             WorkerEvent::Epoch(log) => {
-                self.tell(&format!("{}{}", epoch_line(log), if log.improved { " *" } else { "" }));
+                self.tell(&format!(
+                    "{}{}",
+                    epoch_line(&RecordedEpoch::from(log.clone())),
+                    if log.improved { " *" } else { "" }
+                ));
             }
             WorkerEvent::Done(outcome) => {
                 self.clear();
@@ -219,14 +223,16 @@ pub(crate) fn phase(step: &ProgressStep) -> String {
 }
 
 /// One line about a completed epoch.
-pub(crate) fn epoch_line(log: &EpochLog) -> String {
-    let auc = log.val_auc.map_or("n/a".to_owned(), |auc| format!("{auc:.4} ({} labels)", log.val_auc_labels));
+pub(crate) fn epoch_line(log: &RecordedEpoch) -> String {
+    let over = log.val_auc_labels.map_or_else(String::new, |labels| format!(" ({labels} labels)"));
+    let auc = log.val_auc.map_or("n/a".to_owned(), |auc| format!("{auc:.4}{over}"));
+    let told = |value: Option<f64>| value.map_or("n/a".to_owned(), loss);
+    let rate = log.lr.map_or_else(String::new, |lr| format!(", learning rate {lr:.2e}"));
     format!(
-        "epoch {}: loss {}, validation loss {}, AUC {auc}, learning rate {:.2e}",
+        "epoch {}: loss {}, validation loss {}, AUC {auc}{rate}",
         log.epoch,
-        loss(log.train_loss),
-        loss(log.val_loss),
-        log.lr
+        told(log.train_loss),
+        told(log.val_loss)
     )
 }
 

@@ -1,7 +1,7 @@
 //! `reg reproduce`.
 
 use reg::hash::{Hash, Id};
-use reg::recompute::{images, recompute, reproduce};
+use reg::recompute::{images, recompute, reproduce, reproduce_program};
 use reg::records::Mismatch;
 use reg::records::{Kind, Recomputed, Run};
 use reg::registry::Registry;
@@ -54,6 +54,12 @@ pub(crate) fn run(context: &Context, args: ReproduceArgs) -> Result<Reply, Failu
         return Ok(compared(Kind::Run, &found));
     }
     marks::warn(context, &registry, [run.hash])?;
+    if registry.get(registry.get(run)?.spec)?.program().is_some() {
+        if args.device.is_some() {
+            return Err(Failure::usage("--device is for networks: a program chooses its device itself"));
+        }
+        return program(context, &registry, run);
+    }
     let worker = Worker::find()?;
     let device = args.device.map(|text| Device::parse(&text, worker.identity())).transpose()?;
     let result = reproduce(context.run_context(&registry, &worker), run, device, &mut context.watch())?;
@@ -66,6 +72,27 @@ pub(crate) fn run(context: &Context, args: ReproduceArgs) -> Result<Reply, Failu
     lines.push(match result.identical {
         true => format!("identical: {}", result.compared.join(", ")),
         false => "not identical".to_owned(),
+    });
+    let reply = Reply::new(lines.join("\n"), json!(result));
+    Ok(if result.identical { reply } else { reply.with_code(NO) })
+}
+
+/// Runs a program again.
+fn program(context: &Context, registry: &Registry, run: Id<Run>) -> Result<Reply, Failure> {
+    let result = reproduce_program(registry, &context.environment, run, &mut context.watch())?;
+    let short = |hash: Option<Hash>| hash.map_or_else(|| "none".to_owned(), |hash| hash.short());
+    let mut lines: Vec<String> = result
+        .differences
+        .iter()
+        .map(|d| format!("{}: recorded {}, now {}", d.output, short(d.recorded), short(d.now)))
+        .collect();
+    lines.extend(result.environment.iter().map(|line| format!("note: {line}")));
+    lines.push(match result.identical {
+        true => format!("identical: {}", result.compared.join(", ")),
+        false => format!(
+            "not identical: scores differ by at most {:.3e}, AUCs by at most {:.3e}",
+            result.largest_score_difference, result.largest_auc_difference
+        ),
     });
     let reply = Reply::new(lines.join("\n"), json!(result));
     Ok(if result.identical { reply } else { reply.with_code(NO) })

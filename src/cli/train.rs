@@ -159,9 +159,9 @@ pub(crate) fn run(context: &Context, args: TrainArgs) -> Result<Reply, Failure> 
     ));
     let run_context = context.run_context(&registry, &worker).allowing(args.allow_withdrawn);
     let trained = train(run_context, &request, &mut context.watch())?;
-    let loss = trained.record.val_loss;
+    // A training has all three.
+    let (loss, epoch) = (trained.record.val_loss.unwrap_or(f64::NAN), trained.record.best_epoch.unwrap_or(0));
     if loss > DIVERGED {
-        let epoch = trained.record.best_epoch;
         context.note(&format!(
             "warning: the network has diverged: the validation loss of its best epoch ({epoch}) is {loss:.3e}; try a smaller learning rate (--set lr=0.001) or more steps"
         ));
@@ -180,8 +180,8 @@ pub(crate) fn run(context: &Context, args: TrainArgs) -> Result<Reply, Failure> 
             trained.run.hash.short(),
             trained.name,
             if trained.cached { " (cached)" } else { "" },
-            trained.record.best_epoch,
-            trained.record.epochs,
+            epoch,
+            trained.record.epochs.unwrap_or(0),
             super::progress::loss(loss),
             trained.test.auc.mean.map_or("n/a".to_owned(), |mean| format!(
                 "{mean:.4} over {} of {}",

@@ -295,7 +295,9 @@ pub(super) fn cell(
     let labels = predictions.labels.clone();
     let of = |label: &String| truth(&images.dataset, &images.manifest, &scores, label);
     let seed = match predictions.source {
-        ScoreSource::Run { run, .. } => Some(objects.get(objects.get(run)?.spec)?.seed),
+        ScoreSource::Run { run, .. } | ScoreSource::Program { run, .. } => {
+            Some(objects.get(objects.get(run)?.spec)?.seed())
+        }
         ScoreSource::Mean { .. } | ScoreSource::Import { .. } => None,
     };
     Ok(FoldScores {

@@ -91,7 +91,7 @@ fn mixed(objects: &dyn Objects, column: &ModelColumn) -> Result<Option<String>, 
 
 fn source(predictions: &Predictions) -> &'static str {
     match predictions.source {
-        ScoreSource::Run { flipped: false, .. } => "a run",
+        ScoreSource::Run { flipped: false, .. } | ScoreSource::Program { .. } => "a run",
         ScoreSource::Run { flipped: true, .. } => "a run on mirrored images",
         ScoreSource::Mean { .. } => "an ensemble",
         ScoreSource::Import { .. } => "another tool",

@@ -59,10 +59,11 @@ pub(super) fn evaluate(
         let placed: Vec<&PatientPlacements> = labels.iter().filter_map(|of| of.placed.as_ref()).collect();
         std_error(variance, stats::mean_auc(&placed))
     });
-    let mut imported = false;
+    let (mut imported, mut program) = (false, false);
     for cell in column.cells() {
         let sources = objects.sources(&cell.predictions)?;
         imported |= sources.iter().any(|source| matches!(source, ScoreSource::Import { .. }));
+        program |= sources.iter().any(|source| matches!(source, ScoreSource::Program { .. }));
     }
     let shared: Vec<Option<&FoldScores>> = cells.iter().map(|cell| cell.map(SeedScores::shared)).collect();
     let has_seeds = column.folds.values().any(|cell| cell.seeds().len() > 1);
@@ -73,6 +74,7 @@ pub(super) fn evaluate(
     Ok(ComparedModel {
         name: column.name.clone(),
         imported,
+        program,
         predictions: column.cells().map(|cell| cell.id).collect(),
         seeds: if has_seeds { cells.iter().map(seeds).collect() } else { Vec::new() },
         validation: Vec::new(),

@@ -198,7 +198,9 @@ enum Scorer {
 
 fn scorer(objects: &dyn Objects, predictions: &Predictions) -> Result<Scorer, CompareError> {
     Ok(match predictions.source {
-        ScoreSource::Run { run, .. } => Scorer::Runs(BTreeSet::from([run])),
+        ScoreSource::Run { run, .. } | ScoreSource::Program { run, .. } => {
+            Scorer::Runs(BTreeSet::from([run]))
+        }
         ScoreSource::Mean { .. } => Scorer::Runs(objects.scorers(predictions)?),
         ScoreSource::Import { .. } => Scorer::Import(predictions.split),
     })

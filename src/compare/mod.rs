@@ -79,10 +79,7 @@ impl Input {
         match kind.map(|kind| kind.descriptor().content) {
             Some(Content::Predictions) => {
                 let predictions: Predictions = registry.get(Id::new(id))?;
-                let name = match &predictions.source {
-                    ScoreSource::Run { run, .. } => named(&run.hash),
-                    ScoreSource::Mean { .. } | ScoreSource::Import { .. } => named(&id),
-                };
+                let name = named(&predictions.source.run().map_or(id, |run| run.hash));
                 Ok(Input { name, label: None, id: Id::new(id), predictions })
             }
             Some(Content::Run) => {

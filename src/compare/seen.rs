@@ -199,12 +199,12 @@ impl Search<'_> {
     }
 
     fn learnt(&mut self, spec: &Spec, subsets: &[Subset], seen: &mut Seen) -> Result<(), CompareError> {
-        let images = self.images(spec.dataset)?;
+        let images = self.images(spec.dataset())?;
         for subset in subsets {
             for row in self.objects.members(spec, *subset)? {
                 let image = &images.manifest.rows[row as usize];
                 let pixels = images.pixels(row);
-                self.note(spec.dataset, row, image, pixels);
+                self.note(spec.dataset(), row, image, pixels);
                 seen.patients.insert((images.source.clone(), image.patient.clone()));
                 seen.bytes.extend(image.object);
                 seen.pixels.extend(pixels);

@@ -31,6 +31,7 @@ pub mod pixels;
 pub mod png;
 pub mod remarks;
 pub mod score_columns;
+pub mod score_table;
 pub mod scores;
 mod seen;
 pub mod source;

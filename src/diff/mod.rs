@@ -23,7 +23,9 @@ pub use split::{FoldOf, SplitDiff, SubsetDiff};
 
 use crate::hash::{Hash, Id};
 use crate::index::{IndexError, View};
-use crate::records::{Content, Execution, Kind, Software, Split, Table, differing_sources, source_files};
+use crate::records::{
+    Content, Execution, Kind, Software, Spec, Split, Table, differing_sources, source_files,
+};
 use crate::registry::{Registry, RegistryError};
 use dependencies::{InputDependencies, matters, why_harmless};
 use sides::{Side, pairs, sides};
@@ -472,11 +474,11 @@ impl Difference {
         self.configuration.extend(Change::of("imported file", a.source, b.source));
         // Only the bytes count.
         let weights = |side: &Side| -> Result<Option<Hash>, RegistryError> {
-            let weights = side.spec.as_ref().and_then(|spec| spec.weights);
+            let weights = side.spec.as_ref().and_then(Spec::weights);
             weights.map(|id| Ok(registry.get(id)?.file.object.hash)).transpose()
         };
         self.configuration.extend(Change::of("weights", weights(a)?, weights(b)?));
-        // The program of imported scores is unknown.
+        // The program of imported scores is unknown, and reg does not compute with the user's own.
         if a.computed.is_empty() != b.computed.is_empty() {
             let numerics = |side: &Side| side.computed.first().map(|of| of.numerics.clone());
             let threads = |side: &Side| side.computed.first().map(|of| of.threads);
@@ -497,9 +499,10 @@ impl Difference {
         for (one, other) in a.made.iter().zip(&b.made) {
             let [one, other] = [execution(registry, view, *one)?, execution(registry, view, *other)?];
             if let (Some(one), Some(other)) = (one, other)
-                && one.software != other.software
+                && let (Some(one), Some(other)) = (one.software, other.software)
+                && one != other
             {
-                self.programs(registry, [one.software, other.software])?;
+                self.programs(registry, [one, other])?;
             }
         }
         let [one, other] = [a, b].map(|side| side.run.map(|run| execution(registry, view, run.hash)));

@@ -4,7 +4,8 @@ use super::ComparedRecord;
 use super::dependencies::InputDependencies;
 use crate::hash::{Hash, Id};
 use crate::records::{
-    Computed, Content, Dataset, Predictions, Run, ScoreSource, Scores, Spec, Split, Subset, Table,
+    Computed, Content, Dataset, NetworkSpec, Predictions, Run, ScoreSource, Scores, Spec, Split, Subset,
+    Table,
 };
 use crate::registry::{Registry, RegistryError};
 
@@ -43,7 +44,12 @@ impl std::fmt::Display for Side {
 impl Side {
     /// The properties of an image that a model sees.
     pub(super) fn dependencies(&self) -> InputDependencies {
-        let architecture = self.spec.as_ref().map(|spec| &spec.model.architecture);
+        if self.spec.as_ref().is_some_and(|spec| spec.program().is_some()) {
+            // A program is given all of it.
+            return InputDependencies { files: true, patients: true, ..InputDependencies::of_metadata(true) };
+        }
+        let network = self.spec.as_ref().and_then(Spec::network);
+        let architecture = network.map(|spec| &spec.model.architecture);
         InputDependencies {
             files: architecture.is_some_and(|of| of.image().is_some()),
             ..InputDependencies::of_metadata(architecture.is_some_and(|of| of.meta()))
@@ -52,18 +58,19 @@ impl Side {
 
     fn of_run(registry: &Registry, id: Id<Run>) -> Result<Self, RegistryError> {
         let spec = registry.get(registry.get(id)?.spec)?;
-        let dataset = spec.dataset;
+        let dataset = spec.dataset();
+        let computed = |spec: &NetworkSpec| Computed {
+            device: spec.device,
+            threads: spec.threads,
+            numerics: spec.numerics.clone(),
+        };
         Ok(Side {
-            model: Some(spec.model.name.clone()),
+            model: Some(spec.model_name().to_owned()),
             dataset,
-            split: Some(spec.split),
-            fold: Some(spec.fold),
+            split: Some(spec.split()),
+            fold: Some(spec.fold()),
             run: Some(id),
-            computed: vec![Computed {
-                device: spec.device,
-                threads: spec.threads,
-                numerics: spec.numerics.clone(),
-            }],
+            computed: spec.network().map(computed).into_iter().collect(),
             made: vec![id.hash],
             spec: Some(spec),
             ..Side::of_dataset(dataset)
@@ -89,6 +96,7 @@ impl Side {
             ScoreSource::Run { run, device, threads, numerics, .. } => {
                 Side::of_look(registry, run, Computed { device, threads, numerics }, id.hash)?
             }
+            ScoreSource::Program { run, .. } => Side::of_run(registry, run)?,
             ScoreSource::Mean { .. } => Side::of_dataset(predictions.dataset),
             ScoreSource::Import { file, .. } => {
                 Side { source: Some(file.object.hash), ..Side::of_dataset(predictions.dataset) }

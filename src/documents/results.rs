@@ -9,10 +9,14 @@ use serde_json::Value;
 
 use super::schema;
 use crate::hash::{Hash, Id};
-use crate::records::{Blob, Incomparable, OperatingPoint, Predictions, Run, Spec, Study, Subset, Table};
+use crate::records::{
+    Blob, Incomparable, Isolation, OperatingPoint, OutputFile, Predictions, Run, Spec, Study, Subset, Table,
+};
 
 pub(super) fn add(all: &mut Vec<(&'static str, Value)>) {
     all.push(("train", schema::<Train>("reg train", false)));
+    all.push(("run", schema::<ProgramRun>("reg run", false)));
+    all.push(("run-job", schema::<ProgramJob>("job.json, which reg run gives a program", false)));
     all.push(("train-settings", schema::<TrainSettings>("reg train --settings", false)));
     all.push(("eval", schema::<Eval>("reg eval", false)));
     all.push(("ensemble", schema::<Averaged>("reg ensemble", false)));
@@ -111,6 +115,61 @@ struct Averaged {
     /// The operating point of each label, if the mean is of validation images.
     #[serde(skip_serializing_if = "Option::is_none")]
     thresholds: Option<Thresholds>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ProgramRun {
+    /// The run.
+    run: Id<Run>,
+    /// Its name.
+    name: String,
+    /// Its spec.
+    spec: Id<Spec>,
+    /// The file `checkpoint.*` that the program left; null without one.
+    checkpoint: Option<Id<Blob>>,
+    /// The other files that it left, its scores among them.
+    files: Vec<OutputFile>,
+    /// Scores of the test images.
+    predictions: Id<Predictions>,
+    /// Their AUC table.
+    table: Id<Table>,
+    /// Whether the run was there already.
+    cached: bool,
+    /// In what the surroundings differ from those of an existing run.
+    environment: Vec<String>,
+    /// What kept the program from everything that it was not given.
+    isolation: Option<Isolation>,
+    /// AUC of each label, null where it is undefined, and `mean`.
+    auc: BTreeMap<String, Option<f64>>,
+    /// Number of labels that the mean covers.
+    mean_over: u32,
+    /// Labels for which all images have the same score.
+    constant: Vec<String>,
+    /// Reasons why the evaluation is not fair.
+    unfair: Vec<Incomparable>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ProgramJob {
+    /// Version of this format: 1.
+    format: u32,
+    /// The labels: columns of the lists, and of the scores.
+    labels: Vec<String>,
+    /// The seed.
+    seed: u64,
+    /// Fold of the split, from 0.
+    fold: u32,
+    /// The data set.
+    dataset: Hash,
+    /// The split.
+    split: Hash,
+    /// Path of the list of training images: CSV with `Image Index`, `path`, `Patient ID`, `Patient Age`, `Patient Gender`,
+    /// `View Position`, then a column a label with 1, 0 or, if it is unknown, nothing.
+    train: PathBuf,
+    /// Path of the list of validation images, with the same columns.
+    val: PathBuf,
+    /// Path of the list of test images, without columns of labels.
+    test: PathBuf,
 }
 
 #[derive(Serialize, JsonSchema)]

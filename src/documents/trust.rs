@@ -108,6 +108,12 @@ struct Reproduce {
     differences: Vec<Value>,
     /// What is different about the machine.
     environment: Vec<String>,
+    /// Of a program: the largest difference between two scores of an image and a label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    largest_score_difference: Option<f64>,
+    /// Of a program: the largest difference between two AUCs of a label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    largest_auc_difference: Option<f64>,
     /// Source files that have changed.
     sources: Vec<String>,
 }

@@ -32,15 +32,17 @@ const DECIMALS: usize = 4;
 pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, ExportError> {
     let run = registry.get(id)?;
     let spec = registry.get(run.spec)?;
-    let (dataset, split) = (registry.get(spec.dataset)?, registry.get(spec.split)?);
+    let (dataset, split) = (registry.get(spec.dataset())?, registry.get(spec.split())?);
     let names = view.names_by_id()?;
     let name_of = |id: &crate::hash::Hash| names.get(id).cloned().unwrap_or_else(|| id.short());
     let test = evaluated(registry, view, id, Subset::Test)?;
     let name = name_of(&id.hash);
-    let dataset_name = name_of(&spec.dataset.hash);
+    let dataset_name = name_of(&spec.dataset().hash);
 
-    let mut out = metadata(&name, &spec.model.architecture, &dataset_name, spec.dataset, test.as_ref());
-    let sees = match (spec.model.architecture.image(), spec.model.architecture.meta()) {
+    let architecture = spec.network().map(|spec| &spec.model.architecture);
+    let mut out = metadata(&name, architecture, &dataset_name, spec.dataset(), test.as_ref());
+    let sees = match (architecture.and_then(|of| of.image()), architecture.is_some_and(|of| of.meta())) {
+        _ if architecture.is_none() => "is a program of the user's own".to_owned(),
         (Some(image), meta) => format!(
             "takes chest X-rays of {0} x {0} pixels in {1}{2}",
             image.input,
@@ -51,24 +53,37 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
     };
     let _ = writeln!(
         out,
-        "# {}\n\n`{}` with {} parameters {sees}, and outputs one logit per label ({}). \
-         The model was trained and evaluated with reg; everything in this card comes from its records.",
+        "# {}\n\n`{}`{} {sees}, and outputs one {} per label ({}). \
+         {} everything in this card comes from its records.",
         markdown(&name),
-        spec.model.name.replace('`', "'"),
-        thousands(run.parameters),
-        counted(dataset.labels.len() as u64, "label")
+        spec.model_name().replace('`', "'"),
+        run.parameters.map_or_else(String::new, |count| format!(" with {} parameters", thousands(count))),
+        if architecture.is_some() { "logit" } else { "score" },
+        counted(dataset.labels.len() as u64, "label"),
+        match architecture {
+            Some(_) => "The model was trained and evaluated with reg;",
+            None => "It ran under reg, which evaluated its scores;",
+        }
     );
     out += "\n## Use\n\nNo intended use, clinical evaluation or licence is recorded. The scores come from a \
             research data set and are not a diagnosis.\n";
-    out += &data(&dataset_name, &dataset, &split, spec.fold);
+    out += &data(&dataset_name, &dataset, &split, spec.fold());
     let mut table = ReportTable::new("", vec![Column::left("Setting"), Column::left("Value")]);
     table.rows =
         settings(&spec).into_iter().map(|(key, value)| vec![Cell::Text(key), Cell::Text(value)]).collect();
-    let _ = write!(
-        out,
-        "\n## Training\n\nWeights of epoch {} of {}, which had the lowest validation loss, {:.6}.",
-        run.best_epoch, run.epochs, run.val_loss
-    );
+    out += "\n## Training\n\n";
+    if let (Some(best), Some(epochs), Some(loss)) = (run.best_epoch, run.epochs, run.val_loss) {
+        let _ = match architecture {
+            Some(_) => write!(
+                out,
+                "Weights of epoch {best} of {epochs}, which had the lowest validation loss, {loss:.6}."
+            ),
+            None => write!(
+                out,
+                "{epochs} epochs; the lowest validation loss that the program reports is {loss:.6} in epoch {best}."
+            ),
+        };
+    }
     let executions = registry.referring::<Execution>(view, &id.hash)?;
     for (_, execution) in &executions {
         let _ = write!(
@@ -79,17 +94,15 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
             markdown(execution.gpu.as_ref().unwrap_or(&execution.cpu))
         );
     }
-    let _ = write!(
-        out,
-        " Computed by {}.\n\n{}",
-        markdown(&spec.numerics.to_string()),
-        table.render(Format::Markdown)
-    );
+    if let Some(network) = spec.network() {
+        let _ = write!(out, " Computed by {}.", markdown(&network.numerics.to_string()));
+    }
+    let _ = write!(out, "\n\n{}", table.render(Format::Markdown));
     let log = epochs(registry, id, &run)?;
-    if let Some(best) = log.iter().find(|epoch| epoch.epoch == run.best_epoch)
-        && let Some(auc) = best.val_auc
+    if let Some(best) = log.iter().find(|epoch| Some(epoch.epoch) == run.best_epoch)
+        && let (Some(auc), Some(over)) = (best.val_auc, best.val_auc_labels)
     {
-        let (over, all) = (best.val_auc_labels, dataset.labels.len());
+        let all = dataset.labels.len();
         let _ = writeln!(
             out,
             "\nMean AUC on the validation images in this epoch: {auc:.4} over {over} of {}.",
@@ -119,12 +132,13 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
     let mut ids = vec![
         ("run", id.hash),
         ("spec", run.spec.hash),
-        ("data set", spec.dataset.hash),
-        ("split", spec.split.hash),
-        ("checkpoint", run.checkpoint.hash),
+        ("data set", spec.dataset().hash),
+        ("split", spec.split().hash),
     ];
-    ids.extend(executions.iter().map(|(_, execution)| ("software", execution.software.hash)));
-    ids.extend(spec.weights.map(|weights| ("initial weights", weights.hash)));
+    ids.extend(run.checkpoint.map(|checkpoint| ("checkpoint", checkpoint.hash)));
+    let software = executions.iter().filter_map(|(_, execution)| execution.software);
+    ids.extend(software.map(|software| ("software", software.hash)));
+    ids.extend(spec.weights().map(|weights| ("initial weights", weights.hash)));
     if let Some(evaluated) = &test {
         ids.extend([("predictions", evaluated.predictions.hash), ("table", evaluated.table.hash)]);
     }
@@ -139,17 +153,18 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
 /// The metadata block: YAML, which includes JSON's strings, numbers and lists.
 fn metadata(
     name: &str,
-    architecture: &Architecture,
+    architecture: Option<&Architecture>,
     dataset: &str,
     id: Id<Dataset>,
     test: Option<&EvaluatedRun>,
 ) -> String {
-    let task = match architecture.image() {
-        None => "tabular-classification",
-        Some(_) => "image-classification",
+    let task = match architecture {
+        Some(network) if network.image().is_none() => "tabular-classification",
+        Some(_) | None => "image-classification",
     };
+    let library = if architecture.is_some() { "library_name: pytorch\n" } else { "" };
     let mut out = format!(
-        "---\nlibrary_name: pytorch\npipeline_tag: {task}\ntags:\n- chest-x-ray\n- multi-label-classification\n- reg\n"
+        "---\n{library}pipeline_tag: {task}\ntags:\n- chest-x-ray\n- multi-label-classification\n- reg\n"
     );
     let Some(EvaluatedRun { auc, .. }) = test else { return out + "---\n\n" };
     let _ = write!(

@@ -9,7 +9,7 @@ use super::{ExportError, ExportFolder};
 use crate::digits::counted;
 use crate::escape;
 use crate::hash::Id;
-use crate::records::{AgeRange, Architecture, AucTable, ImageInput, Layer, Model, OperatingPoint, Run};
+use crate::records::{AgeRange, Architecture, AucTable, ImageInput, Layer, Model, OperatingPoint, Run, Spec};
 use crate::registry::Registry;
 use crate::scores::run_thresholds;
 use crate::store::LinkMode;
@@ -22,16 +22,20 @@ pub const PROGRAM: &str = "model.py";
 
 /// Writes the weights of a run and a program that scores images with them.
 pub fn checkpoint(registry: &Registry, run: Id<Run>, folder: &ExportFolder) -> Result<(), ExportError> {
-    folder.write(PROGRAM, program_of(registry, run)?.as_bytes())?;
-    folder.object(registry.store(), &registry.get(run)?.checkpoint.hash, CHECKPOINT, LinkMode::Copy)
+    let weights = registry.get(run)?.checkpoint;
+    let (Some(program), Some(weights)) = (program_of(registry, run)?, weights) else {
+        return Err(ExportError::OfProgram(run.hash.short()));
+    };
+    folder.write(PROGRAM, program.as_bytes())?;
+    folder.object(registry.store(), &weights.hash, CHECKPOINT, LinkMode::Copy)
 }
 
-/// The program that scores images with a run's weights.
-pub(super) fn program_of(registry: &Registry, run: Id<Run>) -> Result<String, ExportError> {
-    let spec = registry.get(registry.get(run)?.spec)?;
+/// The program that scores images with a run's weights; none where a program of the user's own trained them.
+pub(super) fn program_of(registry: &Registry, run: Id<Run>) -> Result<Option<String>, ExportError> {
+    let Spec::Network(spec) = registry.get(registry.get(run)?.spec)? else { return Ok(None) };
     let dataset = registry.get(spec.dataset)?;
     let thresholds = thresholds(registry, run, OperatingPoint::Youden)?;
-    Ok(program(&run.to_string(), &spec.model, &dataset.labels, dataset.age, thresholds.as_ref()))
+    Ok(Some(program(&run.to_string(), &spec.model, &dataset.labels, dataset.age, thresholds.as_ref())))
 }
 
 /// The validation images of a run with the thresholds chosen on them.

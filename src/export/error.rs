@@ -55,6 +55,9 @@ pub enum ExportError {
         /// The file.
         path: PathBuf,
     },
+    /// A run of a program, whose weights only that program can compute with.
+    #[error("run {0} is of a program of the user's own: reg has no network for its weights")]
+    OfProgram(String),
     /// A run without predictions.
     #[error("run {} has no predictions", .0.short())]
     NoPredictions(Hash),

@@ -58,7 +58,7 @@ pub fn mlflow(
         let run = registry.get(*id)?;
         let spec = registry.get(run.spec)?;
         let next = experiments.len() as i64 + 1;
-        let experiment = *experiments.entry((spec.dataset, spec.split)).or_insert(next);
+        let experiment = *experiments.entry((spec.dataset(), spec.split())).or_insert(next);
         if experiment == next {
             add_experiment(&transaction, next, &spec, &names).map_err(wrong)?;
         }
@@ -78,7 +78,7 @@ fn add_experiment(
     names: &HashMap<Hash, String>,
 ) -> rusqlite::Result<()> {
     let name_of = |id: &Hash| names.get(id).cloned().unwrap_or_else(|| id.short());
-    let (dataset, split) = (spec.dataset.hash, spec.split.hash);
+    let (dataset, split) = (spec.dataset().hash, spec.split().hash);
     let title = format!("{}, {}", name_of(&dataset), name_of(&split));
     to.execute("INSERT INTO experiments VALUES (?, ?, ?, 'active')", params![number, title, ARTIFACTS])?;
     for (key, id) in [("reg.dataset", dataset), ("reg.split", split)] {
@@ -121,25 +121,28 @@ impl Entry {
             ("mlflow.runName".to_owned(), name.clone()),
             ("mlflow.source.name".to_owned(), "reg".to_owned()),
             ("mlflow.source.type".to_owned(), "LOCAL".to_owned()),
-            ("reg.checkpoint".to_owned(), run.checkpoint.to_string()),
-            ("reg.dataset".to_owned(), spec.dataset.to_string()),
+            ("reg.dataset".to_owned(), spec.dataset().to_string()),
             ("reg.run".to_owned(), id.to_string()),
-            ("reg.numerics".to_owned(), spec.numerics.to_string()),
             ("reg.spec".to_owned(), run.spec.to_string()),
-            ("reg.split".to_owned(), spec.split.to_string()),
-            ("reg.best_epoch".to_owned(), run.best_epoch.to_string()),
-            ("reg.parameters".to_owned(), run.parameters.to_string()),
+            ("reg.split".to_owned(), spec.split().to_string()),
         ];
+        let known = [
+            ("reg.checkpoint", run.checkpoint.map(|id| id.to_string())),
+            ("reg.numerics", spec.network().map(|spec| spec.numerics.to_string())),
+            ("reg.best_epoch", run.best_epoch.map(|epoch| epoch.to_string())),
+            ("reg.parameters", run.parameters.map(|count| count.to_string())),
+        ];
+        tags.extend(known.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
         let leaving = leaving(registry, view, id.hash, Some(Subset::Test))?;
         if let Some(mark) = Marks::open(registry, view)?.of_all(&leaving) {
             tags.push(("reg.withdrawn".to_owned(), mark.to_string()));
         }
-        if let Some(weights) = spec.weights {
+        if let Some(weights) = spec.weights() {
             tags.push(("reg.weights".to_owned(), weights.to_string()));
         }
         if let Some(execution) = &execution {
             tags.push(("reg.command".to_owned(), execution.command.clone()));
-            tags.push(("reg.software".to_owned(), execution.software.to_string()));
+            tags.extend(execution.software.map(|software| ("reg.software".to_owned(), software.to_string())));
             tags.push(("reg.metric_times".to_owned(), "epochs spread evenly over the execution".to_owned()));
             if let Some(git) = &execution.git {
                 let commit = git.commit.trim_start_matches("git:").to_owned();
@@ -149,13 +152,13 @@ impl Entry {
         }
         let mut metrics = Vec::new();
         for epoch in epochs(registry, id, run)? {
-            let when = at(f64::from(epoch.epoch) / f64::from(run.epochs.max(1))).unwrap_or(0);
+            let when = at(f64::from(epoch.epoch) / f64::from(run.epochs.unwrap_or(1).max(1))).unwrap_or(0);
             let values = [
-                ("learning rate", Some(epoch.lr)),
-                ("train loss", Some(epoch.train_loss)),
-                ("val loss", Some(epoch.val_loss)),
+                ("learning rate", epoch.lr),
+                ("train loss", epoch.train_loss),
+                ("val loss", epoch.val_loss),
                 ("val AUC", epoch.val_auc),
-                ("val AUC labels in the mean", Some(f64::from(epoch.val_auc_labels))),
+                ("val AUC labels in the mean", epoch.val_auc_labels.map(f64::from)),
             ];
             let step = i64::from(epoch.epoch);
             for (key, value) in values {
@@ -163,7 +166,7 @@ impl Entry {
                 let Some(value) = value else { continue };
                 metrics.push((format!("{EACH_EPOCH}{key}"), value, when, step));
                 // MLflow shows the last value of a metric as that of the run, whose checkpoint is of this epoch.
-                if epoch.epoch == run.best_epoch {
+                if Some(epoch.epoch) == run.best_epoch {
                     metrics.push((key.to_owned(), value, when, step));
                 }
             }
@@ -174,7 +177,7 @@ impl Entry {
             let labels = evaluated.auc.labels.iter().map(|label| (label.label.as_str(), label.auc));
             for (label, auc) in labels.chain([("mean", evaluated.auc.mean)]) {
                 let Some(auc) = auc else { continue };
-                let (when, step) = (end.unwrap_or(0), i64::from(run.best_epoch));
+                let (when, step) = (end.unwrap_or(0), i64::from(run.best_epoch.unwrap_or(0)));
                 metrics.push((format!("test AUC/{label}"), auc, when, step));
             }
             let over = f64::from(evaluated.auc.mean_over);
@@ -182,7 +185,7 @@ impl Entry {
                 "test AUC/labels in the mean".to_owned(),
                 over,
                 end.unwrap_or(0),
-                i64::from(run.best_epoch),
+                i64::from(run.best_epoch.unwrap_or(0)),
             ));
         }
         let id = id.to_string()[..ID_DIGITS].to_owned();
@@ -223,10 +226,14 @@ fn artifacts(
 ) -> Result<(), ExportError> {
     let place = |name: &str| format!("{ARTIFACTS}/{}/{name}", entry.id);
     let store = registry.store();
-    folder.object(store, &run.checkpoint.hash, &place(CHECKPOINT), link)?;
-    folder.write(&place(PROGRAM), checkpoint::program_of(registry, id)?.as_bytes())?;
+    if let (Some(program), Some(weights)) = (checkpoint::program_of(registry, id)?, run.checkpoint) {
+        folder.object(store, &weights.hash, &place(CHECKPOINT), link)?;
+        folder.write(&place(PROGRAM), program.as_bytes())?;
+    }
     folder.object(store, &run.spec.hash, &place("spec.json"), LinkMode::Copy)?;
-    folder.object(store, &run.log.hash, &place("log.jsonl"), LinkMode::Copy)?;
+    if let Some(log) = run.log {
+        folder.object(store, &log.hash, &place("log.jsonl"), LinkMode::Copy)?;
+    }
     folder.write(&place("README.md"), card(registry, view, id)?.as_bytes())?;
     if let Some(evaluated) = evaluated(registry, view, id, Subset::Test)? {
         for sheet in sheets(registry, view, evaluated.table.hash)? {

@@ -3,7 +3,7 @@
 use super::ExportError;
 use crate::hash::{Hash, Id};
 use crate::index::View;
-use crate::records::{AucTable, EpochLog, Kind, Predictions, Run, Subset, Table};
+use crate::records::{AucTable, Kind, Predictions, RecordedEpoch, Run, Subset, Table};
 use crate::registry::Registry;
 
 /// Predictions of a run and the AUCs computed from them.
@@ -52,10 +52,11 @@ pub fn leaving(
 }
 
 /// The epochs of a run.
-pub(super) fn epochs(registry: &Registry, id: Id<Run>, run: &Run) -> Result<Vec<EpochLog>, ExportError> {
+pub(super) fn epochs(registry: &Registry, id: Id<Run>, run: &Run) -> Result<Vec<RecordedEpoch>, ExportError> {
     let wrong =
         |reason: String| ExportError::Inconsistent { id: id.hash, reason: format!("its log: {reason}") };
-    let bytes = registry.store().read(&run.log.hash)?;
+    let Some(log) = run.log else { return Ok(Vec::new()) };
+    let bytes = registry.store().read(&log.hash)?;
     let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     lines.map(|line| serde_json::from_slice(line).map_err(|e| wrong(e.to_string()))).collect()
 }

@@ -20,7 +20,7 @@ pub struct RunRow {
     pub split: Hash,
     /// Fold of the split, from 0.
     pub fold: u32,
-    /// Name of the network.
+    /// Name of the model.
     pub model: String,
     /// The initial weights, unless from scratch.
     pub weights: Option<Hash>,
@@ -28,16 +28,16 @@ pub struct RunRow {
     pub seed: u64,
     /// All settings.
     pub settings: RunSettings,
-    /// Number of trained epochs.
-    pub epochs: u32,
-    /// The epoch whose weights were kept, from 1.
-    pub best_epoch: u32,
+    /// Number of trained epochs; none where a program left no log.
+    pub epochs: Option<u32>,
+    /// The epoch with the lowest validation loss, from 1.
+    pub best_epoch: Option<u32>,
     /// Its validation loss.
-    pub val_loss: f64,
+    pub val_loss: Option<f64>,
     /// Its validation AUC, a mean over labels; none if it is undefined for all of them.
     pub val_auc: Option<f64>,
-    /// Number of labels that this mean covers.
-    pub val_auc_labels: u32,
+    /// Number of labels that this mean covers; none where a program did not say.
+    pub val_auc_labels: Option<u32>,
     /// The AUC of the test images; none if they were not scored.
     pub test: Option<TestAuc>,
     /// Start of its first execution, in UTC; none without a record of one.
@@ -121,11 +121,11 @@ mod tests {
             weights: None,
             seed: 7,
             settings: RunSettings::of(&[("lr".to_owned(), json!(0.01))]),
-            epochs: 3,
-            best_epoch: 2,
-            val_loss: 0.25,
+            epochs: Some(3),
+            best_epoch: Some(2),
+            val_loss: Some(0.25),
             val_auc: None,
-            val_auc_labels: 0,
+            val_auc_labels: Some(0),
             test: Some(TestAuc { table: Hash([4; 32]), mean: Some(0.5), mean_over: 1, labels: 2 }),
             started: Some("2026-11-05T08:30:00Z".to_owned()),
             seconds: Some(1.5),

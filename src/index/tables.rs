@@ -18,7 +18,7 @@ pub(super) const REFERRERS: TableDefinition<([u8; 32], [u8; 32]), &str> =
     TableDefinition::new("referrers_v1");
 
 /// Run -> what a list says of it, packed; see [`super::RunRow`]. A run without a row is looked up in the objects.
-pub(super) const RUNS: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("runs_v1");
+pub(super) const RUNS: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("runs_v2");
 
 /// Name -> its target.
 pub(super) const NAMES: TableDefinition<&str, [u8; 32]> = TableDefinition::new("names_v1");

@@ -7,7 +7,7 @@ use super::verify::DamageGraph;
 use crate::hash::{Hash, Id};
 use crate::records::codec::{self, Header};
 use crate::records::{
-    Assignment, Dataset, Execution, Init, Kind, Manifest, Predictions, Run, ScoreSource, Scores, Spec, Split,
+    Assignment, Dataset, Execution, Init, Kind, Manifest, NetworkSpec, Predictions, Run, ScoreSource, Scores, Spec, Split,
     Subset, Weights, Withdrawal,
 };
 use crate::registry::MemoryStore;
@@ -55,10 +55,11 @@ impl Study {
     fn run(&mut self, fold: u32, weights: Option<Id<Weights>>, checkpoint: &str) -> Id<Run> {
         let init = if weights.is_some() { Init::FineTune } else { Init::Scratch };
         let (dataset, split) = (self.dataset, self.split);
-        let spec = Spec { dataset, split, fold, init, weights, ..golden!(Spec, "spec-mlp.json") };
-        let spec = self.memory.put(&spec);
+        let golden = golden!(Spec, "spec-mlp.json").network().unwrap().clone();
+        let spec = NetworkSpec { dataset, split, fold, init, weights, ..golden };
+        let spec = self.memory.put(&Spec::Network(spec));
         let checkpoint = Id::new(self.memory.put_blob(checkpoint));
-        self.memory.put(&Run { spec, checkpoint, ..golden!(Run, "run.json") })
+        self.memory.put(&Run { spec, checkpoint: Some(checkpoint), ..golden!(Run, "run.json") })
     }
 
     /// A checkpoint as weights; `runs` are those that were known when they were imported.

@@ -27,4 +27,4 @@ pub use plan::{Extent, META, Op, Part, Plan, Step, TensorShape};
 use presets::text_of;
 pub use presets::{Preset, bases, names, parse, preset};
 pub use settings::{set, settings};
-pub use spec_settings::{OF_THE_NETWORK, model_settings, spec_settings};
+pub use spec_settings::{OF_THE_NETWORK, model_settings, network_settings, spec_settings};

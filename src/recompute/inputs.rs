@@ -150,7 +150,7 @@ pub(super) fn weights(objects: &dyn Objects, id: Id<Weights>) -> Result<Vec<Mism
     let recorded = objects.get(id)?;
     let mut runs = Vec::new();
     for run in &recorded.runs {
-        if objects.get(*run)?.checkpoint.hash == recorded.file.object.hash {
+        if objects.get(*run)?.checkpoint.is_some_and(|of| of.hash == recorded.file.object.hash) {
             runs.push(*run);
         }
     }
@@ -174,18 +174,18 @@ pub(super) fn weights(objects: &dyn Objects, id: Id<Weights>) -> Result<Vec<Mism
 /// Checks that all references are of the right kind, and that the split belongs to the data set.
 pub(super) fn spec(objects: &dyn Objects, id: Id<Spec>) -> Result<Vec<Mismatch>, RecomputeError> {
     let spec = objects.get(id)?;
-    objects.get(spec.dataset)?;
-    if let Some(weights) = spec.weights {
+    objects.get(spec.dataset())?;
+    if let Some(weights) = spec.weights() {
         objects.get(weights)?;
     }
-    let split = objects.get(spec.split)?;
+    let split = objects.get(spec.split())?;
     let mut found = Vec::new();
-    if split.dataset != spec.dataset {
-        found.extend(Mismatch::of("dataset", spec.dataset, split.dataset));
+    if split.dataset != spec.dataset() {
+        found.extend(Mismatch::of("dataset", spec.dataset(), split.dataset));
     }
     let folds = split.folds.len() as u32;
-    if spec.fold >= folds {
-        found.extend(Mismatch::of("fold", spec.fold, format!("below {folds}")));
+    if spec.fold() >= folds {
+        found.extend(Mismatch::of("fold", spec.fold(), format!("below {folds}")));
     }
     Ok(found)
 }

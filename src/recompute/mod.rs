@@ -20,7 +20,9 @@ use crate::records::{
 use crate::registry::Objects;
 pub use error::RecomputeError;
 pub use images::images;
-pub use reproduce::{Reproduction, ReproductionDifference, reproduce};
+pub use reproduce::{
+    FileDifference, ProgramReproduction, Reproduction, ReproductionDifference, reproduce, reproduce_program,
+};
 
 /// Recomputes a record from its inputs and returns the first differences.
 ///
@@ -64,6 +66,7 @@ fn rules_of(objects: &dyn Objects, id: Hash, how: Recomputed) -> Result<Option<(
         Recomputed::Table => Some(objects.get(Id::<Table>::new(id))?.rules()),
         Recomputed::Predictions => match objects.get(Id::<Predictions>::new(id))?.source {
             ScoreSource::Import { rules, .. } => Some((rules, rules::IMPORT)),
+            ScoreSource::Program { rules, .. } => Some((rules, rules::PROGRAM_SCORES)),
             ScoreSource::Mean { rules, .. } => Some((rules, rules::MEAN)),
             ScoreSource::Run { .. } => None,
         },

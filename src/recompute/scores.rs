@@ -3,13 +3,16 @@
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::RecomputeError;
 use crate::hash::{Digest, Id};
 use crate::records::tensors::sizes as tensors;
-use crate::records::{MAX_REPORTED, Mismatch, Predictions, Run, Scale, ScoreSource, compared};
+use crate::records::{MAX_REPORTED, Mismatch, Predictions, Run, Scale, ScoreSource, Spec, Subset, compared};
 use crate::registry::{Objects, Registry};
 use crate::scores::{Foreign, ScoredSubset, attributed, mean_of, members_of, select};
+use crate::training::RunError;
+use crate::training::program::{outputs, scores};
 
 /// Buffers of BatchNorm, which do not count as parameters.
 const BUFFERS: [&str; 3] = ["running_mean", "running_var", "num_batches_tracked"];
@@ -36,8 +39,13 @@ pub(super) fn run(objects: &dyn Objects, id: Id<Run>) -> Result<Vec<Mismatch>, R
     let recorded = objects.get(id)?;
     let spec = objects.get(recorded.spec)?;
     let mut now = recorded.clone();
-    let log = objects.bytes(&recorded.log.hash)?;
     let mut found = Vec::new();
+    let Spec::Network(spec) = spec else { return program_run(objects, &recorded) };
+    let (Some(log), Some(checkpoint)) = (recorded.log, recorded.checkpoint) else {
+        found.extend(Mismatch::of("log and checkpoint", Value::Null, "those of a trained network"));
+        return Ok(found);
+    };
+    let log = objects.bytes(&log.hash)?;
     let (mut best, mut epochs) = (f64::INFINITY, 0);
     for line in log.strip_suffix(b"\n").unwrap_or(&log).split(|byte| *byte == b'\n') {
         epochs += 1;
@@ -49,25 +57,46 @@ pub(super) fn run(objects: &dyn Objects, id: Id<Run>) -> Result<Vec<Mismatch>, R
         let loss = epoch.val_loss.unwrap_or(f64::INFINITY);
         let improved = loss < best;
         if improved {
-            (best, now.best_epoch, now.val_loss) = (loss, epochs, loss);
+            (best, now.best_epoch, now.val_loss) = (loss, Some(epochs), Some(loss));
         }
         let auc = epoch.val_auc.filter(|auc| (0.0..=1.0).contains(auc));
         found.extend(Mismatch::of(&format!("log line {epochs} epoch"), epoch.epoch, epochs));
         found.extend(Mismatch::of(&format!("log line {epochs} improved"), epoch.improved, improved));
         found.extend(Mismatch::of(&format!("log line {epochs} val_auc"), epoch.val_auc, auc));
     }
-    now.epochs = epochs;
+    now.epochs = Some(epochs);
     if epochs > spec.training.epochs {
         found.extend(Mismatch::of("epochs", epochs, format!("at most {}", spec.training.epochs)));
     }
-    if !objects.lacks(&recorded.checkpoint.hash) {
-        let held = tensors(&objects.bytes(&recorded.checkpoint.hash)?).unwrap_or_default();
+    if !objects.lacks(&checkpoint.hash) {
+        let held = tensors(&objects.bytes(&checkpoint.hash)?).unwrap_or_default();
         let learnt = held.iter().filter(|(name, _)| !BUFFERS.iter().any(|buffer| name.ends_with(buffer)));
-        now.parameters = learnt.map(|(_, numbers)| numbers).sum();
+        now.parameters = Some(learnt.map(|(_, numbers)| numbers).sum());
     }
     found.extend(compared(&recorded, &now));
     found.truncate(MAX_REPORTED);
     Ok(found)
+}
+
+/// Checks a program's run against its log: what it says of epochs must follow from that.
+fn program_run(objects: &dyn Objects, recorded: &Run) -> Result<Vec<Mismatch>, RecomputeError> {
+    let log = recorded.log.map(|log| objects.bytes(&log.hash)).transpose()?;
+    let epochs = log.map(|log| outputs::parse_log(&log)).transpose();
+    let epochs = match epochs {
+        Ok(epochs) => epochs,
+        Err(reason) => {
+            return Ok(Mismatch::of("log", reason, "a line of JSON an epoch").into_iter().collect());
+        }
+    };
+    let best = epochs.as_deref().and_then(outputs::best_epoch);
+    let now = Run {
+        epochs: epochs.as_ref().map(|epochs| epochs.len() as u32),
+        best_epoch: best.map(|best| best.epoch),
+        val_loss: best.and_then(|best| best.val_loss),
+        parameters: None,
+        ..recorded.clone()
+    };
+    Ok(compared(recorded, &now))
 }
 
 /// Checks that a run can have produced the scores; another tool's scores are recomputed from their file.
@@ -81,10 +110,32 @@ pub(super) fn predictions(
             attributed(objects, id, &recorded)?;
             let spec = objects.get(objects.get(*run)?.spec)?;
             Predictions {
-                model: spec.model.name,
-                labels: objects.get(spec.dataset)?.labels,
+                model: spec.model_name().to_owned(),
+                labels: objects.get(spec.dataset())?.labels,
                 scale: Scale::Logit,
                 images: objects.scores(&recorded)?.rows.len() as u64,
+                ..recorded.clone()
+            }
+        }
+        ScoreSource::Program { run, .. } => {
+            attributed(objects, id, &recorded)?;
+            let run = objects.get(*run)?;
+            let spec = objects.get(run.spec)?;
+            let (file, object) = scores::file_of(&run).map_err(RunError::from)?;
+            let bytes = objects.bytes(&object.hash)?;
+            let (test, val) = scores::read(objects, &spec, file, &bytes).map_err(RunError::from)?;
+            let of_subset = if recorded.subset == Some(Subset::Test) { Some(test) } else { val };
+            let Some(read) = of_subset else {
+                return Ok(Mismatch::of("subset", recorded.subset, "one that the program scored")
+                    .into_iter()
+                    .collect());
+            };
+            Predictions {
+                model: spec.model_name().to_owned(),
+                labels: read.labels,
+                scale: read.scale,
+                images: read.scores.rows.len() as u64,
+                scores: Registry::id_of_packed(&read.scores)?,
                 ..recorded.clone()
             }
         }

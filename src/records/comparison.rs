@@ -289,6 +289,10 @@ pub struct ComparedModel {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schemars(extend("const" = true))]
     pub imported: bool,
+    /// Whether the scores are those of a program of the user's own, not of a network that reg trained.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("const" = true))]
+    pub program: bool,
     /// Its predictions, one per fold; with several seeds, one per fold and seed, by fold and then by seed.
     pub predictions: Vec<Id<Predictions>>,
     /// The seeds of each fold, ascending; absent if no fold has several.

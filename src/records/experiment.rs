@@ -4,12 +4,22 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::Spec;
+use super::{NetworkSpec, Spec};
 
 /// The first setting in which two trainings differ, and both values. Folds of one experiment have different
 /// folds and may have different seeds; threads, device kind and code change bits, but not the experiment.
 pub fn different_settings(a: &Spec, b: &Spec) -> Option<(String, String, String)> {
-    let b = Spec {
+    let kind = |spec: &Spec| if spec.program().is_some() { "a program" } else { "a network" }.to_owned();
+    match (a, b) {
+        (Spec::Network(one), Spec::Network(other)) => different_network_settings(one, other),
+        (Spec::Program(one), Spec::Program(other)) => one.program.difference(&other.program),
+        _ => Some(("kind of run".to_owned(), kind(a), kind(b))),
+    }
+}
+
+/// The same of two networks.
+pub fn different_network_settings(a: &NetworkSpec, b: &NetworkSpec) -> Option<(String, String, String)> {
+    let b = NetworkSpec {
         fold: a.fold,
         seed: a.seed,
         threads: a.threads,
@@ -17,7 +27,7 @@ pub fn different_settings(a: &Spec, b: &Spec) -> Option<(String, String, String)
         numerics: a.numerics.clone(),
         ..b.clone()
     };
-    let document = |spec: &Spec| serde_json::to_value(spec).unwrap_or_default();
+    let document = |spec: &NetworkSpec| serde_json::to_value(spec).unwrap_or_default();
     first_difference("", &document(a), &document(&b))
 }
 

@@ -7,6 +7,7 @@ pub mod codec;
 mod comparison;
 mod dataset;
 mod event;
+mod execution;
 mod experiment;
 mod gradcam;
 mod kind;
@@ -21,6 +22,7 @@ mod of_runs;
 mod operating_point;
 mod pixels;
 mod probe;
+mod program;
 mod published;
 mod removal;
 mod role;
@@ -50,7 +52,8 @@ pub use comparison::{
 pub(crate) use dataset::MAX_AGE;
 pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, MetaFeatures, ViewPosition};
 pub use event::{Event, NameChange};
-pub use experiment::different_settings;
+pub use execution::Execution;
+pub use experiment::{different_network_settings, different_settings};
 pub use gradcam::{Area, Heatmap, HeatmapInBox, PointedBox, PointedLabel, Pointing};
 pub use kind::{Content, Descriptor, ImageUse, ObjectKind, Purpose, Recomputed, RecordClass, Travels};
 pub use labels::{LabelCounts, LabelValues};
@@ -65,15 +68,19 @@ pub use of_runs::run_summary;
 pub use operating_point::{LabelThreshold, OperatingPoint};
 pub use pixels::{PixelDigests, PixelHashes};
 pub use probe::{ProbeResult, ProbeTable, ProbedFold, Target};
+pub use program::{
+    Isolation, NetworkIsolation, OutputFile, Program, ProgramEnvironment, ProgramFile, ProgramInput,
+    ProgramSpec, is_key, variable,
+};
 pub use published::{PublishedAuc, PublishedModel, PublishedTable};
 pub use removal::{Removal, RemovedRecord};
 pub use role::{Referent, Role, Roles};
 pub use run::{
-    Augmentation, EarlyStop, EpochLog, Execution, Git, Init, Layout, Loss, Pixels, Precision, Predictions,
-    Run, Scale, ScoreSource, Scores, Spec, Training, Weights,
+    Augmentation, EarlyStop, EpochLog, Init, Layout, Loss, NetworkSpec, Pixels, Precision, Predictions,
+    RecordedEpoch, Run, Scale, ScoreSource, Scores, Spec, Training, Weights,
 };
 pub use software::{
-    Computed, DeviceKind, Numerics, Software, differing_sources, is_source_line, source_files,
+    Computed, DeviceKind, Git, Numerics, Software, differing_sources, is_source_line, source_files,
 };
 pub use split::{Assignment, Division, FoldSizes, Split, SplitMethod, Subset, SubsetSize};
 pub use std_error::StdError;

@@ -2,6 +2,7 @@
 //! execution.
 
 use super::kind::Purpose;
+use super::name::is_plain_name;
 use super::time::check_time;
 use super::{
     Content, Descriptor, DeviceKind, Execution, ImageUse, Kind, Predictions, Recomputed, Record, RecordClass,
@@ -45,7 +46,7 @@ impl Record for Spec {
         name: "spec",
         plural: "specs",
         called: "a spec",
-        inputs: &[Role::Dataset, Role::Split, Role::Weights],
+        inputs: &[Role::Dataset, Role::Files, Role::Inputs, Role::Split, Role::Weights],
         outputs: &[],
         chosen: |_| true,
         class: RecordClass::Input,
@@ -57,16 +58,32 @@ impl Record for Spec {
         is_listed: false,
     };
 
+    fn check(&self) -> Result<(), String> {
+        match self {
+            Spec::Network(_) => Ok(()),
+            Spec::Program(spec) => spec.check(),
+        }
+    }
+
     fn summary(&self) -> String {
+        let Spec::Network(spec) = self else {
+            return format!(
+                "{}, a program of {}, division {}, seed {}",
+                self.model_name(),
+                counted(self.program().map_or(0, |program| program.files.len()) as u64, "file"),
+                self.fold(),
+                self.seed()
+            );
+        };
         format!(
             "{}, {}, division {}, seed {}, {}, {}, {}",
-            self.model.name,
-            self.init.name(),
-            self.fold,
-            self.seed,
-            counted(self.training.epochs.into(), "epoch"),
-            counted(self.threads.into(), "thread"),
-            match self.device {
+            spec.model.name,
+            spec.init.name(),
+            spec.fold,
+            spec.seed,
+            counted(spec.training.epochs.into(), "epoch"),
+            counted(spec.threads.into(), "thread"),
+            match spec.device {
                 DeviceKind::Cpu => "cpu",
                 DeviceKind::Cuda => "cuda",
             },
@@ -74,10 +91,10 @@ impl Record for Spec {
     }
 
     fn uses(&self, _: Hash) -> Vec<ImageUse> {
-        let Spec { dataset, split, fold, .. } = *self;
+        let (dataset, split, fold) = (self.dataset(), self.split(), self.fold());
         let of = |subset, purpose| ImageUse::Subset { dataset, split, fold, subset, purpose };
         let own = [of(Subset::Train, Purpose::Training), of(Subset::Val, Purpose::Validation)];
-        own.into_iter().chain(self.weights.map(|weights| ImageUse::Of(weights.hash))).collect()
+        own.into_iter().chain(self.weights().map(|weights| ImageUse::Of(weights.hash))).collect()
     }
 }
 
@@ -88,7 +105,7 @@ impl Record for Run {
         plural: "runs",
         called: "a run",
         inputs: &[Role::Spec],
-        outputs: &[Role::Checkpoint, Role::Log],
+        outputs: &[Role::Checkpoint, Role::Files, Role::Log],
         chosen: |at| at == "/kind",
         class: RecordClass::Computed,
         travels: Travels::WithInputs,
@@ -98,8 +115,24 @@ impl Record for Run {
         is_listed: true,
     };
 
+    fn check(&self) -> Result<(), String> {
+        if self.log.is_some() != self.epochs.is_some() {
+            return Err("it has a log or a number of epochs, but not both".to_owned());
+        }
+        if self.files.windows(2).any(|pair| pair[0].name >= pair[1].name) {
+            return Err("its files are not sorted by name".to_owned());
+        }
+        match self.files.iter().find(|file| !is_plain_name(&file.name)) {
+            Some(file) => Err(format!("{:?} is not a plain file name", file.name)),
+            None => Ok(()),
+        }
+    }
+
     fn summary(&self) -> String {
-        run_summary(self.best_epoch, self.epochs, Some(self.val_loss))
+        match (self.best_epoch, self.epochs) {
+            (Some(best), Some(epochs)) => run_summary(best, epochs, self.val_loss),
+            _ => format!("of a program, {}", counted(self.files.len() as u64, "file")),
+        }
     }
 
     fn uses(&self, _: Hash) -> Vec<ImageUse> {
@@ -151,17 +184,19 @@ impl Record for Predictions {
     fn uses(&self, _: Hash) -> Vec<ImageUse> {
         let Predictions { dataset, split, fold, subset, scores, .. } = *self;
         let of_scores = ImageUse::Scores { dataset, scores };
-        match (&self.source, split, fold, subset) {
+        match (self.source.run(), split, fold, subset) {
             // The subset determines the scored images; without a subset, the scores do.
-            (ScoreSource::Run { run, .. }, Some(split), Some(fold), Some(subset)) => {
+            (Some(run), Some(split), Some(fold), Some(subset)) => {
                 let purpose = Purpose::Scoring;
                 vec![ImageUse::Of(run.hash), ImageUse::Subset { dataset, split, fold, subset, purpose }]
             }
-            (ScoreSource::Run { run, .. }, ..) => vec![ImageUse::Of(run.hash), of_scores],
-            (ScoreSource::Mean { predictions, .. }, ..) => {
-                predictions.iter().map(|id| ImageUse::Of(id.hash)).chain([of_scores]).collect()
-            }
-            (ScoreSource::Import { .. }, ..) => vec![of_scores],
+            (Some(run), ..) => vec![ImageUse::Of(run.hash), of_scores],
+            (None, ..) => match &self.source {
+                ScoreSource::Mean { predictions, .. } => {
+                    predictions.iter().map(|id| ImageUse::Of(id.hash)).chain([of_scores]).collect()
+                }
+                _ => vec![of_scores],
+            },
         }
     }
 }
@@ -199,8 +234,8 @@ impl Record for Execution {
         name: "execution",
         plural: "executions",
         called: "an execution",
-        inputs: &[Role::Software],
-        outputs: &[Role::Made],
+        inputs: &[Role::Packages, Role::Software],
+        outputs: &[Role::Made, Role::Stderr, Role::Stdout],
         chosen: |_| true,
         class: RecordClass::Execution,
         travels: Travels::WithInputs,

@@ -53,13 +53,16 @@ roles! {
     Checkpoint = "checkpoint",
     Dataset = "dataset",
     File = "file",
+    Files = "files",
     From = "from",
     Image = "image",
+    Inputs = "inputs",
     Log = "log",
     Made = "made",
     Manifest = "manifest",
     Metadata = "metadata",
     Object = "object",
+    Packages = "packages",
     Picture = "picture",
     PixelHashes = "pixel_hashes",
     Pixels = "pixels",
@@ -73,6 +76,8 @@ roles! {
     Sources = "sources",
     Spec = "spec",
     Split = "split",
+    Stderr = "stderr",
+    Stdout = "stdout",
     Test = "test",
     To = "to",
     TrainVal = "train_val",
@@ -124,9 +129,17 @@ impl Role {
             Role::Image => Referent::Image,
             Role::Object | Role::Picture => Referent::Picture,
             Role::Checkpoint => Referent::Checkpoint,
-            Role::BoxesFile | Role::File | Role::Log | Role::Metadata | Role::Sources | Role::TrainVal => {
-                Referent::File
-            }
+            Role::BoxesFile
+            | Role::File
+            | Role::Files
+            | Role::Inputs
+            | Role::Log
+            | Role::Metadata
+            | Role::Packages
+            | Role::Sources
+            | Role::Stderr
+            | Role::Stdout
+            | Role::TrainVal => Referent::File,
             // Of a split it is a list, of a probe scores; notes and the log are about whatever has an id.
             Role::About | Role::From | Role::Test | Role::To | Role::Other(_) => Referent::Any,
         }

@@ -25,6 +25,11 @@ pub const SPLIT: u32 = 2;
 /// Checked by `tests/golden/pinned.rs`.
 pub const IMPORT: u32 = 3;
 
+/// `rules` of the scores of a program: how the file that it left becomes scores of the test and validation images.
+///
+/// Checked by `tests/cli/programs.rs`.
+pub const PROGRAM_SCORES: u32 = 1;
+
 /// `rules` of predictions that are a mean of others.
 ///
 /// Checked by `tests/golden/pinned.rs`.

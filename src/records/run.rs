@@ -3,14 +3,110 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Assignment, Blob, Dataset, DeviceKind, File, Model, Numerics, Packed, Software, Split, Subset};
+use super::{
+    Assignment, Blob, Dataset, DeviceKind, File, Model, Numerics, OutputFile, Packed, Program, ProgramSpec,
+    Split, Subset,
+};
 use crate::digits::{counted, thousands};
-use crate::hash::{Hash, Id};
+use crate::hash::Id;
+
+/// What is run: everything that determines the result.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Spec {
+    /// A network that reg trains.
+    Network(NetworkSpec),
+    /// A program of the user's own.
+    Program(ProgramSpec),
+}
+
+/// By the field `program`, which only a program has, so that an error is about the fields of the right kind.
+impl<'de> Deserialize<'de> for Spec {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let document = serde_json::Value::deserialize(deserializer)?;
+        match document.get("program") {
+            Some(_) => at_path(document).map(Spec::Program).map_err(D::Error::custom),
+            None => at_path(document).map(Spec::Network).map_err(D::Error::custom),
+        }
+    }
+}
+
+/// Reads a value of a type; an error says where in the document.
+fn at_path<T: serde::de::DeserializeOwned>(document: serde_json::Value) -> Result<T, String> {
+    serde_path_to_error::deserialize(document).map_err(|e| match e.path().to_string().as_str() {
+        "." => e.into_inner().to_string(),
+        path => format!("{path}: {}", e.inner()),
+    })
+}
+
+impl Spec {
+    /// The images and labels.
+    pub fn dataset(&self) -> Id<Dataset> {
+        match self {
+            Spec::Network(spec) => spec.dataset,
+            Spec::Program(spec) => spec.dataset,
+        }
+    }
+
+    /// The split into training, validation and test images.
+    pub fn split(&self) -> Id<Split> {
+        match self {
+            Spec::Network(spec) => spec.split,
+            Spec::Program(spec) => spec.split,
+        }
+    }
+
+    /// Fold of the split, from 0.
+    pub fn fold(&self) -> u32 {
+        match self {
+            Spec::Network(spec) => spec.fold,
+            Spec::Program(spec) => spec.fold,
+        }
+    }
+
+    /// The seed.
+    pub fn seed(&self) -> u64 {
+        match self {
+            Spec::Network(spec) => spec.seed,
+            Spec::Program(spec) => spec.seed,
+        }
+    }
+
+    /// Name of the model in tables.
+    pub fn model_name(&self) -> &str {
+        match self {
+            Spec::Network(spec) => &spec.model.name,
+            Spec::Program(spec) => &spec.program.name,
+        }
+    }
+
+    /// The initial weights of a network, unless from scratch.
+    pub fn weights(&self) -> Option<Id<Weights>> {
+        self.network().and_then(|spec| spec.weights)
+    }
+
+    /// The network, unless it is a program.
+    pub fn network(&self) -> Option<&NetworkSpec> {
+        match self {
+            Spec::Network(spec) => Some(spec),
+            Spec::Program(_) => None,
+        }
+    }
+
+    /// The program, unless it is a network.
+    pub fn program(&self) -> Option<&Program> {
+        match self {
+            Spec::Network(_) => None,
+            Spec::Program(spec) => Some(&spec.program),
+        }
+    }
+}
 
 /// Everything that determines the result of a training, defaults included.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Spec {
+pub struct NetworkSpec {
     /// The images and labels.
     pub dataset: Id<Dataset>,
     /// The split into training, validation and test images.
@@ -198,24 +294,41 @@ pub struct Augmentation {
     pub flip: f64,
 }
 
-/// Trained weights: the result of running a spec.
+/// The result of a spec: trained weights, and whatever else a program left.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
-    /// The spec of the training.
+    /// The spec.
     pub spec: Id<Spec>,
-    /// Weights of the epoch with the lowest validation loss, as safetensors with torchvision's names.
-    pub checkpoint: Id<Blob>,
-    /// One [`EpochLog`] per line.
-    pub log: Id<Blob>,
-    /// Number of trained epochs.
-    pub epochs: u32,
-    /// The selected epoch, from 1.
-    pub best_epoch: u32,
+    /// Weights of the epoch with the lowest validation loss, as safetensors with torchvision's names. Of a program: the
+    /// file `checkpoint.*` that it left, whatever its format; absent if it left none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Id<Blob>")]
+    pub checkpoint: Option<Id<Blob>>,
+    /// One [`RecordedEpoch`] per line; absent if a program left none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Id<Blob>")]
+    pub log: Option<Id<Blob>>,
+    /// Number of trained epochs; absent without a log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32")]
+    pub epochs: Option<u32>,
+    /// The epoch with the lowest validation loss, from 1: the selected one, unless a program chose by a rule of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32")]
+    pub best_epoch: Option<u32>,
     /// Its validation loss.
-    pub val_loss: f64,
-    /// Trainable and frozen parameters, without buffers.
-    pub parameters: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64")]
+    pub val_loss: Option<f64>,
+    /// Trainable and frozen parameters, without buffers; absent for a program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub parameters: Option<u64>,
+    /// The other files that a program left, its scores among them, sorted by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
+    pub files: Vec<OutputFile>,
 }
 
 /// One line of a run's log.
@@ -236,6 +349,48 @@ pub struct EpochLog {
     pub val_auc_labels: u32,
     /// Whether the validation loss is the lowest so far.
     pub improved: bool,
+}
+
+/// One line of a recorded log: an [`EpochLog`], or what a program said of its epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordedEpoch {
+    /// Epoch, from 1.
+    pub epoch: u32,
+    /// Learning rate of this epoch, if it is known.
+    pub lr: Option<f64>,
+    /// Mean loss over the training images; none of a diverged epoch.
+    pub train_loss: Option<f64>,
+    /// Mean loss over the validation images; none of a diverged epoch.
+    pub val_loss: Option<f64>,
+    /// Mean AUC over the labels where it is defined on the validation images.
+    pub val_auc: Option<f64>,
+    /// Number of labels that this mean covers; none where a program did not say.
+    pub val_auc_labels: Option<u32>,
+    /// Whether the validation loss is the lowest so far.
+    pub improved: bool,
+}
+
+impl RecordedEpoch {
+    /// The readable lines of a log.
+    pub fn read_all(log: &[u8]) -> Vec<RecordedEpoch> {
+        log.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
+    }
+}
+
+impl From<EpochLog> for RecordedEpoch {
+    fn from(log: EpochLog) -> Self {
+        let EpochLog { epoch, lr, train_loss, val_loss, val_auc, val_auc_labels, improved } = log;
+        RecordedEpoch {
+            epoch,
+            lr: Some(lr),
+            train_loss: Some(train_loss),
+            val_loss: Some(val_loss),
+            val_auc,
+            val_auc_labels: Some(val_auc_labels),
+            improved,
+        }
+    }
 }
 
 /// Scores of a model for images.
@@ -299,15 +454,15 @@ impl Predictions {
     /// Asserts that the run to which they are attributed can have produced them: the subset of the run's data
     /// set, split and fold.
     pub fn fit(&self, spec: &Spec, assignment: &Assignment, scores: &Scores) -> Result<(), String> {
-        let of_run = (spec.dataset, Some(spec.split), Some(spec.fold));
+        let of_run = (spec.dataset(), Some(spec.split()), Some(spec.fold()));
         if (self.dataset, self.split, self.fold) != of_run {
             return Err("data set, split or division differ from the run's".to_owned());
         }
         let Some(subset) = self.subset else { return Ok(()) };
-        if assignment.folds.len() <= spec.fold as usize {
+        if assignment.folds.len() <= spec.fold() as usize {
             return Err("the split has no such division".to_owned());
         }
-        if assignment.rows(spec.fold as usize, subset) != scores.rows {
+        if assignment.rows(spec.fold() as usize, subset) != scores.rows {
             return Err(format!("their images are not the {} images", subset.name()));
         }
         Ok(())
@@ -363,6 +518,13 @@ pub enum ScoreSource {
         /// Version of the rules that produced this record.
         rules: u32,
     },
+    /// The scores that a program left.
+    Program {
+        /// The run.
+        run: Id<Run>,
+        /// Version of the rules by which they were read.
+        rules: u32,
+    },
     /// Another tool's scores.
     Import {
         /// The original CSV.
@@ -374,6 +536,16 @@ pub enum ScoreSource {
         /// Version of the rules that produced this record.
         rules: u32,
     },
+}
+
+impl ScoreSource {
+    /// The run to which the scores belong; none of a mean and of another tool's.
+    pub fn run(&self) -> Option<Id<Run>> {
+        match self {
+            ScoreSource::Run { run, .. } | ScoreSource::Program { run, .. } => Some(*run),
+            ScoreSource::Mean { .. } | ScoreSource::Import { .. } => None,
+        }
+    }
 }
 
 /// Scores, one row per image.
@@ -436,53 +608,4 @@ pub struct Weights {
     pub tensors: u64,
     /// Number of values in them.
     pub parameters: u64,
-}
-
-/// An execution: when, where and how long something was computed. It is recorded next to a result, never inside
-/// a record that is compared.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Execution {
-    /// The run or the predictions that it produced.
-    pub made: Hash,
-    /// Start time in UTC, such as `2026-11-05T08:30:00Z`.
-    #[schemars(extend("pattern" = super::time::PATTERN))]
-    pub started: String,
-    /// Wall-clock seconds: 0 to 100 years of 365 days.
-    #[schemars(range(min = 0, max = 3_153_600_000u64))]
-    pub seconds: f64,
-    /// Name of the machine.
-    pub host: String,
-    /// Name of its processor.
-    pub cpu: String,
-    /// Name of its GPU, if one was used.
-    pub gpu: Option<String>,
-    /// Number of its cores.
-    pub cores: u32,
-    /// Vector instructions used by the tensor library.
-    pub cpu_capability: String,
-    /// Version of reg.
-    pub reg: String,
-    /// The program that computed, with its sources.
-    pub software: Id<Software>,
-    /// State of the source tree that reg was built from.
-    pub git: Option<Git>,
-    /// The command line, quoted for a shell.
-    pub command: String,
-    /// Number of epochs completed by interrupted attempts; 0 without interruption.
-    pub resumed: u32,
-    /// Whether a GPU was restricted to deterministic algorithms.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "bool")]
-    pub deterministic: Option<bool>,
-}
-
-/// State of a source tree.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Git {
-    /// Commit: `git:` and its hex digits.
-    pub commit: String,
-    /// Whether there were no changes on top of the commit.
-    pub clean: bool,
 }

@@ -14,9 +14,14 @@ pub(super) fn schema<T: Record>() -> Value {
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let mut schema = generator.into_root_schema_for::<T>().to_value();
     schema["title"] = T::KIND.name().into();
-    match schema.get_mut("oneOf").and_then(Value::as_array_mut) {
-        Some(variants) => variants.iter_mut().for_each(add_envelope::<T>),
-        None => add_envelope::<T>(&mut schema),
+    if let Some(variants) = schema.get_mut("oneOf").and_then(Value::as_array_mut) {
+        variants.iter_mut().for_each(add_envelope::<T>);
+    } else if let Some(variants) = schema.get("anyOf").and_then(Value::as_array).cloned() {
+        // Variants that are told apart by their fields are definitions of their own.
+        let names = variants.iter().filter_map(|variant| variant["$ref"].as_str()?.strip_prefix("#/$defs/"));
+        names.for_each(|name| add_envelope::<T>(&mut schema["$defs"][name]));
+    } else {
+        add_envelope::<T>(&mut schema);
     }
     bound(&mut schema);
     schema

@@ -75,6 +75,16 @@ pub fn is_source_line(line: &str) -> bool {
     line.split_once("  ").is_some_and(|(hash, path)| hash.parse::<Hash>().is_ok() && !path.is_empty())
 }
 
+/// State of a source tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Git {
+    /// Commit: `git:` and its hex digits.
+    pub commit: String,
+    /// Whether there were no changes on top of the commit.
+    pub clean: bool,
+}
+
 /// The environment of a computation, as far as it affects numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -62,10 +62,7 @@ impl dyn Objects + '_ {
 
     /// The runs behind scores, each once.
     pub fn scorers(&self, predictions: &Predictions) -> Result<BTreeSet<Id<Run>>, RegistryError> {
-        let run = |source| match source {
-            ScoreSource::Run { run, .. } => Some(run),
-            _ => None,
-        };
+        let run = |source: ScoreSource| source.run();
         Ok(self.sources(predictions)?.into_iter().filter_map(run).collect())
     }
 
@@ -74,11 +71,11 @@ impl dyn Objects + '_ {
     /// they have seen.
     pub fn learnt_before(&self, spec: &Spec) -> Result<Vec<Spec>, RegistryError> {
         let (mut before, mut begun): (Vec<Spec>, Vec<Id<Weights>>) =
-            (Vec::new(), spec.weights.into_iter().collect());
+            (Vec::new(), spec.weights().into_iter().collect());
         while let Some(weights) = begun.pop() {
             for run in self.origins(weights)? {
                 let spec = self.get(self.get(run)?.spec)?;
-                begun.extend(spec.weights);
+                begun.extend(spec.weights());
                 before.push(spec);
             }
         }
@@ -142,14 +139,17 @@ impl dyn Objects + '_ {
     /// # Errors
     /// Also a spec whose split is of another data set, or has no such fold.
     pub fn members(&self, spec: &Spec, subset: Subset) -> Result<Vec<u32>, RegistryError> {
-        let split = self.get(spec.split)?;
+        let split = self.get(spec.split())?;
         let lies =
-            |reason: String| RegistryError::Contradiction { id: spec.split.hash, kind: "split", reason };
-        if split.dataset != spec.dataset {
-            return Err(lies(format!("not of data set {}, which the spec names", spec.dataset.hash.short())));
+            |reason: String| RegistryError::Contradiction { id: spec.split().hash, kind: "split", reason };
+        if split.dataset != spec.dataset() {
+            return Err(lies(format!(
+                "not of data set {}, which the spec names",
+                spec.dataset().hash.short()
+            )));
         }
         let assignment = self.assignment(&split)?;
-        match spec.fold as usize {
+        match spec.fold() as usize {
             fold if fold < assignment.folds.len() => Ok(assignment.rows(fold, subset)),
             fold => {
                 let divisions = counted(assignment.folds.len() as u64, "division");

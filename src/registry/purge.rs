@@ -88,7 +88,7 @@ impl Registry {
     fn not_in_use(&self, manifests: &[Hash]) -> Result<(), RegistryError> {
         for spec in self.live_entries()?.iter().filter_map(|name| name.parse::<Hash>().ok()) {
             if self.is_locked(&spec) && self.store.contains(&spec) {
-                let dataset = self.get(self.get::<Spec>(Id::new(spec))?.dataset)?;
+                let dataset = self.get(self.get::<Spec>(Id::new(spec))?.dataset())?;
                 if manifests.contains(&dataset.manifest.hash) {
                     return Err(RegistryError::InUse(spec));
                 }

@@ -8,8 +8,8 @@ use crate::hash::{Hash, Id};
 use crate::index::{IndexWriter, RunRow, RunSettings, TestAuc, View};
 use crate::network::spec_settings;
 use crate::records::{
-    AucTable, EpochLog, Execution, Header, Kind, Link, Predictions, Role, Run, ScoreSource, Spec, Subset,
-    Table, rules,
+    AucTable, Execution, Header, Kind, Link, Predictions, RecordedEpoch, Role, Run, ScoreSource, Spec,
+    Subset, Table, rules,
 };
 
 /// A run, and what lists say of it.
@@ -54,18 +54,18 @@ impl Registry {
         let execution = self.first_execution(lineage, &id.hash)?;
         Ok(RunRow {
             spec: run.spec.hash,
-            dataset: spec.dataset.hash,
-            split: spec.split.hash,
-            fold: spec.fold,
-            model: spec.model.name.clone(),
-            weights: spec.weights.map(|weights| weights.hash),
-            seed: spec.seed,
+            dataset: spec.dataset().hash,
+            split: spec.split().hash,
+            fold: spec.fold(),
+            model: spec.model_name().to_owned(),
+            weights: spec.weights().map(|weights| weights.hash),
+            seed: spec.seed(),
             settings: RunSettings::of(&spec_settings(&spec)),
             epochs: run.epochs,
             best_epoch: run.best_epoch,
             val_loss: run.val_loss,
             val_auc: kept.as_ref().and_then(|epoch| epoch.val_auc),
-            val_auc_labels: kept.map_or(0, |epoch| epoch.val_auc_labels),
+            val_auc_labels: kept.and_then(|epoch| epoch.val_auc_labels),
             test: self.test_auc(lineage, id, &spec)?,
             started: execution.as_ref().map(|execution| execution.started.clone()),
             seconds: execution.map(|execution| execution.seconds),
@@ -73,11 +73,16 @@ impl Registry {
         })
     }
 
+    /// The epochs of a run by its log; none where a program left no log.
+    pub fn epochs(&self, run: &Run) -> Result<Vec<RecordedEpoch>, RegistryError> {
+        let log = run.log.map(|log| self.store.read(&log.hash)).transpose()?;
+        Ok(log.map(|log| RecordedEpoch::read_all(&log)).unwrap_or_default())
+    }
+
     /// The line of the log about the epoch whose weights were kept.
-    fn kept_epoch(&self, run: &Run) -> Result<Option<EpochLog>, RegistryError> {
-        let log = self.store.read(&run.log.hash)?;
-        let epochs = log.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
-        Ok(epochs.into_iter().find(|epoch: &EpochLog| epoch.epoch == run.best_epoch))
+    fn kept_epoch(&self, run: &Run) -> Result<Option<RecordedEpoch>, RegistryError> {
+        let epochs = self.epochs(run)?;
+        Ok(epochs.into_iter().find(|epoch| Some(epoch.epoch) == run.best_epoch))
     }
 
     /// The earliest execution of a run.
@@ -102,9 +107,10 @@ impl Registry {
                 continue;
             }
             let same = match &record.source {
-                ScoreSource::Run { device, threads, numerics, .. } => {
+                ScoreSource::Run { device, threads, numerics, .. } => spec.network().is_some_and(|spec| {
                     (*device, *threads, numerics) == (spec.device, spec.threads, &spec.numerics)
-                }
+                }),
+                ScoreSource::Program { .. } => true,
                 ScoreSource::Mean { .. } | ScoreSource::Import { .. } => false,
             };
             for (table, content) in self.referring::<Table>(lineage, &predictions.hash)? {

@@ -490,8 +490,19 @@ fn notes(comparison: &Comparison) -> Vec<String> {
     }
     notes.extend(fewer_folds(comparison));
     notes.extend(comparison.leak_check.as_ref().map(leak_check));
-    let imported: Vec<&str> =
-        comparison.models.iter().filter(|model| model.imported).map(|model| model.name.as_str()).collect();
+    let named = |is: fn(&ComparedModel) -> bool| -> Vec<&str> {
+        comparison.models.iter().filter(|model| is(model)).map(|model| model.name.as_str()).collect()
+    };
+    let (imported, programs) = (named(|model| model.imported), named(|model| model.program));
+    if !programs.is_empty() {
+        let trained = named(|model| !model.program && !model.imported);
+        let reg = if trained.is_empty() {
+            String::new()
+        } else {
+            format!(" Trained by reg: {}.", trained.join(", "))
+        };
+        notes.push(format!("Scored by a program of the user's own: {}.{reg}", programs.join(", ")));
+    }
     if !imported.is_empty() {
         notes.push(format!(
             "Imported: {}. It may have been trained on these test patients.",

@@ -39,9 +39,9 @@ pub fn attributed(
     while let Some((id, predictions)) = open.pop() {
         match &predictions.source {
             ScoreSource::Import { .. } => {}
-            ScoreSource::Run { run, .. } => {
+            ScoreSource::Run { run, .. } | ScoreSource::Program { run, .. } => {
                 let spec = objects.get(objects.get(*run)?.spec)?;
-                let assignment = objects.assignment(&objects.get(spec.split)?)?;
+                let assignment = objects.assignment(&objects.get(spec.split())?)?;
                 let fit = predictions.fit(&spec, &assignment, &objects.scores(&predictions)?);
                 fit.map_err(|reason| ScoreError::Misattributed { predictions: id.hash, reason })?;
             }

@@ -32,6 +32,12 @@ pub fn run_thresholds(
 }
 
 fn is_of_training(predictions: &Predictions, spec: &Spec) -> bool {
-    matches!(&predictions.source, ScoreSource::Run { device, threads, numerics, .. }
-        if (*device, *threads, numerics) == (spec.device, spec.threads, &spec.numerics))
+    match (&predictions.source, spec) {
+        (ScoreSource::Run { device, threads, numerics, .. }, Spec::Network(spec)) => {
+            (*device, *threads, numerics) == (spec.device, spec.threads, &spec.numerics)
+        }
+        // A program scores as it runs.
+        (ScoreSource::Program { .. }, _) => true,
+        _ => false,
+    }
 }

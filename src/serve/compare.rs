@@ -9,7 +9,7 @@ use crate::diff::diff;
 use crate::escape::shell;
 use crate::hash::{Hash, Id};
 use crate::listing::ListedRun;
-use crate::records::{EpochLog, Incomparable, Run, Table};
+use crate::records::{Incomparable, RecordedEpoch, Run, Table};
 use crate::registry::{Registry, RegistryError};
 use crate::report::diff::{first, sections, verdict};
 use crate::report::page::{HtmlWriter, Page, TableContext};
@@ -19,10 +19,9 @@ use crate::report::{self, results, svg};
 const MOST: usize = 16;
 
 /// The epochs of a run.
-pub(super) fn epochs(registry: &Registry, run: Id<Run>) -> Result<Vec<EpochLog>, RegistryError> {
+pub(super) fn epochs(registry: &Registry, run: Id<Run>) -> Result<Vec<RecordedEpoch>, RegistryError> {
     let run = registry.get(run)?;
-    let log = registry.store().read(&run.log.hash)?;
-    Ok(log.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect())
+    registry.epochs(&run)
 }
 
 /// Compares the selected runs.
@@ -87,9 +86,10 @@ pub(super) fn compare(site: &Site, query: &Query) -> Result<Answer, Nothing> {
     page.list(&table, &TableContext { links: Some((0, addresses)), ..TableContext::default() });
 
     page.heading(2, "curves", "Learning curves");
-    let epochs: Vec<Vec<EpochLog>> = ids.iter().map(|id| epochs(registry, *id)).collect::<Result<_, _>>()?;
+    let epochs: Vec<Vec<RecordedEpoch>> =
+        ids.iter().map(|id| epochs(registry, *id)).collect::<Result<_, _>>()?;
     let called: Vec<String> = runs.iter().map(ListedRun::called).collect();
-    let series: Vec<(&str, &[EpochLog])> =
+    let series: Vec<(&str, &[RecordedEpoch])> =
         called.iter().zip(&epochs).map(|(name, epochs)| (name.as_str(), &epochs[..])).collect();
     page.figures("Losses, validation AUC and learning rate by epoch.", &svg::curves(&series), &[]);
 

@@ -28,13 +28,16 @@ pub(super) fn content(site: &Site, page: &mut HtmlWriter, id: Hash, query: &Quer
     facts::sections(page, &of_run(registry, &view, &names, run)?);
     let input = Input::resolve(registry, &view, &id.to_string());
     drop(view);
-    page.heading(2, "curves", "Learning curves");
     let epochs = epochs(registry, run)?;
-    page.figures(
-        "Losses, validation AUC and learning rate by epoch.",
-        &svg::curves(&[(&called, &epochs)]),
-        &[],
-    );
+    // A program need not say anything of epochs.
+    if !epochs.is_empty() {
+        page.heading(2, "curves", "Learning curves");
+        page.figures(
+            "Losses, validation AUC and learning rate by epoch.",
+            &svg::curves(&[(&called, &epochs)]),
+            &[],
+        );
+    }
     page.heading(2, "result", "Result on the test images");
     let mut input = match input {
         Ok(input) => input,

@@ -9,7 +9,7 @@ use super::answer::Nothing;
 use crate::compare::{CompareError, CompareOptions, Grouping, Input, preview};
 use crate::dataset::pixel_cache::{PixelCache, ResizedPixels};
 use crate::hash::{Hash, Id};
-use crate::records::{Comparison, Dataset, Kind, Manifest, ScoreSource};
+use crate::records::{Comparison, Dataset, Kind, Manifest};
 use crate::registry::Registry;
 
 /// Data sets, and comparisons, that are kept.
@@ -90,7 +90,7 @@ impl Site {
         let mut scored = 0;
         for input in inputs.iter().filter(|_| metrics) {
             // Thresholds are chosen on validation images, which may have been scored since.
-            if let ScoreSource::Run { run, .. } = &input.predictions.source {
+            if let Some(run) = input.predictions.source.run() {
                 scored += view.referrers(&run.hash)?.len();
             }
         }

@@ -154,7 +154,8 @@ impl History {
                 return None;
             }
             let run: Run = registry.get(Id::new(execution.made)).ok()?;
-            let spec = registry.get(run.spec).ok().filter(|spec| spec.device == device)?;
+            let spec = registry.get(run.spec).ok()?;
+            let spec = spec.network().filter(|spec| spec.device == device)?;
             let sizes = registry.get(spec.split).ok()?.folds.get(spec.fold as usize)?.clone();
             let load = Load {
                 model: &spec.model,
@@ -164,7 +165,7 @@ impl History {
                 device,
                 sizes,
             };
-            let ratio = execution.seconds / load.rule(run.epochs);
+            let ratio = execution.seconds / load.rule(run.epochs?);
             Some((spec.model.architecture.clone(), spec.init, ratio))
         };
         let ratios = view.of_kind(Kind::Execution)?.into_iter().filter_map(ratio).collect();

@@ -195,12 +195,16 @@ impl WorkerPool<'_> {
                 let name = format!("{index}.{which}");
                 self.scratch.create(&name).map_err(RunError::io("create", &self.scratch.path_of(&name)))
             };
-            let child = Command::new(self.request.program)
-                .arg("--registry")
-                .arg(self.registry.root())
-                .arg("--json")
-                .args(&self.plan.runs[index].arguments)
-                .args(["--device", name])
+            let arguments = &self.plan.runs[index].arguments;
+            let mut command = Command::new(self.request.program);
+            let command = command.arg("--registry").arg(self.registry.root()).arg("--json").args(arguments);
+            match (self.plan.runs[index].is_program(), name.strip_prefix("cuda:")) {
+                (false, _) => command.args(["--device", name]),
+                // A program sees only the device that is assigned to it.
+                (true, Some(number)) => command.env("CUDA_VISIBLE_DEVICES", number),
+                (true, None) => command,
+            };
+            let child = command
                 .stdin(Stdio::null())
                 .stdout(create("out")?)
                 .stderr(create("err")?)

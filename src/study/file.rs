@@ -1,6 +1,6 @@
 //! Study files in TOML, validated as far as possible without a registry.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -140,7 +140,20 @@ pub struct SetupTable {
     /// The section that it belongs to.
     pub section: String,
     /// The network: a preset, or a file that describes one, relative to the study file's folder.
+    #[serde(default)]
     pub model: String,
+    /// Instead of a network, a command that `reg run` executes; files that it names are relative to the study file's
+    /// folder.
+    #[serde(default)]
+    pub command: Vec<String>,
+    /// The folder of the command's files, relative to the study file's folder.
+    pub source: Option<PathBuf>,
+    /// Further files that the command reads, by key, relative to the study file's folder.
+    #[serde(default)]
+    pub input: BTreeMap<String, PathBuf>,
+    /// Environment variables of the command.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
     /// Initial weights; default: fine-tune with --weights, else scratch.
     pub init: Option<Init>,
     /// Name or id of imported weights.
@@ -223,6 +236,30 @@ impl StudyFile {
             if !self.section.iter().any(|section| section.name == setup.section) {
                 let (setup, section) = (&setup.name, &setup.section);
                 return Err(format!("setup `{setup}` belongs to section `{section}`, which is not defined"));
+            }
+        }
+        for setup in &self.setup {
+            let name = &setup.name;
+            let of_command = setup.source.is_some() || !setup.input.is_empty() || !setup.env.is_empty();
+            let of_network = setup.init.is_some() || setup.weights.is_some() || !setup.set.is_empty();
+            match (setup.model.is_empty(), setup.command.is_empty()) {
+                (true, true) | (false, false) => {
+                    return Err(format!("setup `{name}` needs either `model` or `command`"));
+                }
+                (false, true) if of_command => {
+                    return Err(format!("setup `{name}`: `source`, `input` and `env` belong to a `command`"));
+                }
+                (true, false) if of_network => {
+                    return Err(format!("setup `{name}`: `init`, `weights` and `set` belong to a `model`"));
+                }
+                _ => {}
+            }
+            let looked_at =
+                self.gradcam.contains(name) || self.probe.iter().any(|probe| probe.setup == *name);
+            if !setup.command.is_empty() && looked_at {
+                return Err(format!(
+                    "setup `{name}` is a program: reg has no network of it to probe or to map"
+                ));
             }
         }
         for probe in &self.probe {

@@ -16,6 +16,7 @@ use crate::records::{
 use crate::registry::{Registry, RegistryError};
 use crate::split::{self, Lists};
 use crate::training::config::{Overrides, network_file, resolve};
+use crate::training::program::{self, ProgramRequest};
 use crate::training::{self, Device, RunContext, RunError, TrainInputs, TrainRequest};
 
 /// A study file with its origin.
@@ -124,6 +125,11 @@ pub struct Planned {
 }
 
 impl Planned {
+    /// Whether it is a program of the user's own.
+    pub fn is_program(&self) -> bool {
+        self.arguments.first().is_some_and(|command| command == "run")
+    }
+
     /// Whether it still has to be trained, by this process or by one that has started already.
     pub fn is_due(&self) -> bool {
         !matches!(self.state, State::Done { .. } | State::Blocked { .. })
@@ -194,6 +200,15 @@ pub fn plan(
         }
         let view = registry.view()?;
         for setup in source.file.setup.iter().filter(|setup| setup.section == section.name) {
+            if !setup.command.is_empty() {
+                for fold in folds(section, &divided) {
+                    for seed in source.file.seeds_of(setup) {
+                        let maker = Maker { registry, view: &view, source, dataset: dataset_id, device };
+                        drafts.push(maker.program((section, &divided), setup, (fold, seed))?);
+                    }
+                }
+                continue;
+            }
             let settled = settle(source, setup)?;
             if source.file.gradcam.contains(&setup.name) && settled.0.architecture.image().is_none() {
                 let reason =
@@ -216,7 +231,8 @@ pub fn plan(
     }
 
     let history = History::of(registry, device.kind, environment)?;
-    let due: Vec<Load> = drafts.iter().filter(|draft| draft.planned.is_due()).map(Draft::load).collect();
+    let due: Vec<Load> =
+        drafts.iter().filter(|draft| draft.planned.is_due()).filter_map(Draft::load).collect();
     let seconds = due.iter().map(|load| history.cost(load).seconds).collect();
     let disk = cost::disk(registry, (&record, &manifest), &due, jobs);
     let study = Study {
@@ -229,6 +245,11 @@ pub fn plan(
         rules: rules::STUDY,
     };
     if make {
+        for draft in &drafts {
+            if let (Some(_), DraftRequest::Program(request)) = (&draft.spec, &draft.request) {
+                program::register(registry, environment, request)?;
+            }
+        }
         let mut transaction = registry.transaction()?;
         for spec in drafts.iter().filter_map(|draft| draft.spec.as_ref()) {
             transaction.put(spec)?;
@@ -240,7 +261,8 @@ pub fn plan(
     }
     let id = Registry::id_of(&study)?;
     for draft in &mut drafts {
-        draft.planned.cost = draft.planned.is_due().then(|| history.cost(&draft.load()));
+        let load = draft.planned.is_due().then(|| draft.load()).flatten();
+        draft.planned.cost = load.map(|load| history.cost(&load));
     }
     let runs = drafts.into_iter().map(|draft| draft.planned).collect();
     Ok(StudyPlan { study, id, runs, jobs, seconds: cost::wall_clock(seconds, jobs), disk, notes })
@@ -350,20 +372,28 @@ fn settle(source: &StudySource, setup: &SetupTable) -> Result<(Model, Training),
 struct Draft {
     planned: Planned,
     spec: Option<Spec>,
-    request: TrainRequest,
+    request: DraftRequest,
     sizes: FoldSizes,
 }
 
+/// What a planned run executes.
+enum DraftRequest {
+    Network(Box<TrainRequest>),
+    Program(Box<ProgramRequest>),
+}
+
 impl Draft {
-    fn load(&self) -> Load<'_> {
-        Load {
-            model: &self.request.model,
-            training: &self.request.training,
-            init: self.request.init,
-            threads: self.request.threads,
-            device: self.request.device.kind,
+    /// What the cost follows from; nothing is known of a program.
+    fn load(&self) -> Option<Load<'_>> {
+        let DraftRequest::Network(request) = &self.request else { return None };
+        Some(Load {
+            model: &request.model,
+            training: &request.training,
+            init: request.init,
+            threads: request.threads,
+            device: request.device.kind,
             sizes: self.sizes.clone(),
-        }
+        })
     }
 }
 
@@ -392,10 +422,7 @@ impl Maker<'_> {
             Divided::Absent { .. } => (None, None),
         };
         let none = SubsetSize { images: 0, patients: 0 };
-        let of_seed = match self.source.file.seeds_of(setup).len() {
-            1 => String::new(),
-            _ => format!("-seed{seed}"),
-        };
+        let of_seed = self.of_seed(setup, seed);
         let mut request = TrainRequest {
             dataset: self.dataset,
             split: split.unwrap_or(Id::new(crate::hash::Hash([0; 32]))),
@@ -423,6 +450,7 @@ impl Maker<'_> {
                     Some(Err(RunError::Registry(e))) => return Err(e.into()),
                     Some(Err(e)) => State::Blocked { why: e.to_string(), mend: e.hint() },
                     Some(Ok(_)) => {
+                        let wanted = Spec::Network(wanted);
                         let state = of_spec(self.registry, self.view, Registry::id_of(&wanted)?)?;
                         spec = Some(wanted);
                         state
@@ -440,6 +468,80 @@ impl Maker<'_> {
         };
         let arguments = if spec.is_some() { self.arguments(&request, setup) } else { Vec::new() };
         let sizes = sizes.unwrap_or(FoldSizes { train: none, val: none, test: none });
+        let request = DraftRequest::Network(Box::new(request));
+        Ok(Draft { planned: Planned { row, state, cost: None, arguments }, spec, request, sizes })
+    }
+
+    /// The end of the name of a run, where a setup has several seeds.
+    fn of_seed(&self, setup: &SetupTable, seed: u64) -> String {
+        match self.source.file.seeds_of(setup).len() {
+            1 => String::new(),
+            _ => format!("-seed{seed}"),
+        }
+    }
+
+    /// A planned run of a program.
+    fn program(
+        &self,
+        (section, divided): (&SectionTable, &Divided),
+        setup: &SetupTable,
+        (fold, seed): (u32, u64),
+    ) -> Result<Draft, StudyError> {
+        let of_seed = self.of_seed(setup, seed);
+        let (split, sizes) = match divided {
+            Divided::There(id, folds) => (Some(*id), folds.get(fold as usize).cloned()),
+            Divided::Due(sizes, _) => (None, Some(sizes.clone())),
+            Divided::Absent { .. } => (None, None),
+        };
+        let folder = self.source.folder();
+        let absolute =
+            |path: &Path| std::path::absolute(folder.join(path)).unwrap_or_else(|_| folder.join(path));
+        // As if the command were typed in the study file's folder.
+        let word =
+            |(place, word): (usize, &String)| match setup.source.is_none() && folder.join(word).is_file() {
+                true if place > 0 || word.contains('/') => absolute(word.as_ref()).display().to_string(),
+                _ => word.clone(),
+            };
+        let none = SubsetSize { images: 0, patients: 0 };
+        let request = ProgramRequest {
+            dataset: self.dataset,
+            split: split.unwrap_or(Id::new(crate::hash::Hash([0; 32]))),
+            fold,
+            seed,
+            name: format!("{}-{}-f{fold}{of_seed}", self.source.file.name, setup.name),
+            model: Some(setup.name.clone()),
+            source: setup.source.as_deref().map(absolute),
+            inputs: setup.input.iter().map(|(key, path)| (key.clone(), absolute(path))).collect(),
+            variables: setup.env.iter().map(|(name, value)| format!("{name}={value}")).collect(),
+            network: false,
+            timeout: None,
+            command: setup.command.iter().enumerate().map(word).collect(),
+        };
+        let mut spec = None;
+        let state = match (divided, split) {
+            (Divided::Absent { why, mend }, _) => State::Blocked { why: why.clone(), mend: mend.clone() },
+            (_, None) => State::Missing,
+            (_, Some(_)) => match program::spec_of(self.registry, &request) {
+                Ok(wanted) => {
+                    let state = of_spec(self.registry, self.view, Registry::id_of(&wanted)?)?;
+                    spec = Some(wanted);
+                    state
+                }
+                Err(RunError::Registry(e)) => return Err(e.into()),
+                Err(e) => State::Blocked { why: e.to_string(), mend: e.hint() },
+            },
+        };
+        let row = StudyRun {
+            section: section.name.clone(),
+            setup: setup.name.clone(),
+            fold,
+            name: request.name.clone(),
+            spec: spec.as_ref().map(Registry::id_of).transpose()?,
+            weights: None,
+        };
+        let arguments = if spec.is_some() { program_arguments(&request) } else { Vec::new() };
+        let sizes = sizes.unwrap_or(FoldSizes { train: none, val: none, test: none });
+        let request = DraftRequest::Program(Box::new(request));
         Ok(Draft { planned: Planned { row, state, cost: None, arguments }, spec, request, sizes })
     }
 
@@ -483,6 +585,24 @@ impl Maker<'_> {
         arguments.push("--move".to_owned());
         arguments
     }
+}
+
+/// The arguments of `reg run` for a program.
+fn program_arguments(request: &ProgramRequest) -> Vec<String> {
+    let mut arguments = vec!["run".to_owned()];
+    let mut flag = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);
+    flag("dataset", request.dataset.hash.to_string());
+    flag("split", request.split.hash.to_string());
+    flag("fold", request.fold.to_string());
+    flag("seed", request.seed.to_string());
+    flag("name", request.name.clone());
+    request.model.iter().for_each(|model| flag("model", model.clone()));
+    request.source.iter().for_each(|source| flag("source", source.display().to_string()));
+    request.inputs.iter().for_each(|(key, path)| flag("input", format!("{key}={}", path.display())));
+    request.variables.iter().for_each(|variable| flag("env", variable.clone()));
+    arguments.extend(["--move", "--"].map(str::to_owned));
+    arguments.extend(request.command.iter().cloned());
+    arguments
 }
 
 /// The planned probes, in the order of the file.

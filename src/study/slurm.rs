@@ -121,7 +121,8 @@ pub fn script(
         .map(|(name, value)| value.as_ref().map(|value| option_value(name, value)).transpose());
     let run = |index: &usize| {
         let run = &plan.runs[*index];
-        format!("{index}) run={}; train {} ;;", quoted(&run.row.name), flags(run))
+        let function = if run.is_program() { "program" } else { "train" };
+        format!("{index}) run={}; {function} {} ;;", quoted(&run.row.name), flags(run))
     };
     let worker = std::env::var(crate::training::process::VARIABLE).ok();
     let worker = worker.map(|path| Ok::<_, StudyError>(format!("export REG_TORCH={}\n", word(&path)?)));

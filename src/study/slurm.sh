@@ -21,7 +21,14 @@
 registry={{registry}}
 {{prepare}}
 train() {
-  {{reg}} --registry "$registry" --json train "$@" --device {{device}} &
+  work train "$@" --device {{device}}
+}
+# A program of the user's own; it sees the devices that Slurm assigns.
+program() {
+  work run "$@"
+}
+work() {
+  {{reg}} --registry "$registry" --json "$@" &
   child=$!
   # The time limit is near: save a checkpoint and queue this task again to resume from it.
   trap 'again=yes; kill -TERM "$child"' USR1

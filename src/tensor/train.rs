@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use reg::dataset::pixel_cache::ResizedPixels;
 use reg::disk::Dir;
 use reg::hash::Hash;
-use reg::records::{EpochLog, Init, Pixels, Spec, Subset, Training, codec};
+use reg::records::{EpochLog, Init, NetworkSpec, Pixels, Subset, Training, codec};
 use reg::stats::auc;
 use reg::worker::{JobOutcome, Phase, ProgressStep, WorkerEvent, files};
 use tch::Tensor;
@@ -35,7 +35,7 @@ type Result<T> = std::result::Result<T, TensorError>;
 /// The inputs of a training.
 pub(crate) struct Setup<'a> {
     /// The spec.
-    pub(crate) spec: &'a Spec,
+    pub(crate) spec: &'a NetworkSpec,
     /// The training and validation images.
     pub(crate) rows: &'a Subsets,
     /// The initial weights.
@@ -205,7 +205,7 @@ fn lines(progress: &TrainingProgress) -> Result<Vec<u8>> {
 /// A training in progress.
 struct Run<'a> {
     inputs: &'a Inputs<'a>,
-    spec: &'a Spec,
+    spec: &'a NetworkSpec,
     rows: &'a Subsets,
     net: Net,
     /// The features of a frozen network, which replace the images.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::config::ConfigError;
 use super::process::WorkerError;
+use super::program::ProgramError;
 use crate::dataset::pixels::PixelError;
 use crate::escape::shell_os;
 use crate::index::IndexError;
@@ -47,6 +48,12 @@ pub enum RunError {
         /// The model.
         model: String,
     },
+    /// A run of a program, where the network of a run is needed.
+    #[error("run {0} is of a program of the user's own: reg has no network of it to compute with")]
+    OfProgram(String),
+    /// A program that cannot be run, or left something that cannot be registered.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
     /// Transfer learning without weights.
     #[error("--init {0} needs --weights")]
     NeedsWeights(&'static str),
@@ -257,6 +264,10 @@ impl RunError {
         let hint = match self {
             RunError::Config(e) => return e.hint(),
             RunError::Worker(e) => return e.hint(),
+            RunError::Program(e) => return e.hint(),
+            RunError::OfProgram(_) => {
+                "its scores are recorded: `reg compare` and `reg report` use them; give a run of `reg train`"
+            }
             RunError::Split(e) => return e.hint().map(str::to_owned),
             RunError::Score(e) => return e.hint(),
             RunError::Use(e) => return e.hint().map(str::to_owned),

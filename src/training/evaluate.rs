@@ -1,16 +1,17 @@
 //! Predictions of a run's checkpoint, and their AUC table.
 
-use super::inputs::{ExecutionStart, TrainInputs, execution};
+use super::inputs::{ExecutionStart, TrainInputs, TrainedNetwork, execution};
 use super::process::Listener;
 use super::software::{OtherSources, put_software};
-use super::{Device, RunContext, RunError};
+use super::{Device, Environment, RunContext, RunError};
 use crate::digits::counted;
 use crate::disk::Dir;
 use crate::hash::Id;
+use crate::index::View;
 use crate::limits;
 use crate::records::{
-    AucTable, DeviceKind, OperatingPoint, Predictions, Run, Scale, ScoreSource, Scores, Spec, Subset, Table,
-    codec, rules,
+    AucTable, DeviceKind, NetworkSpec, OperatingPoint, Predictions, Run, Scale, ScoreSource, Scores, Spec,
+    Subset, Table, codec, rules,
 };
 use crate::registry::Registry;
 use crate::scores::{Ensemble, auc_table, ensemble, subset_images, verify_auc};
@@ -62,18 +63,17 @@ pub fn evaluate(
     threads: Option<u32>,
     listener: &mut dyn Listener,
 ) -> Result<Evaluated, RunError> {
-    let record = run_context.registry.get(run)?;
-    let spec = run_context.registry.get(record.spec)?;
+    let network = TrainedNetwork::of(run_context.registry, run)?;
+    let spec = &network.spec;
     if evaluation.flip && spec.model.architecture.image().is_none() {
         return Err(RunError::NothingToFlip(spec.model.name.clone()));
     }
     let device = device.unwrap_or_else(|| Device::of(spec.device));
     let threads = threads.unwrap_or(spec.threads);
-    let recorded = RecordedRun { id: run, record: &record, spec: &spec };
     let mut of_view = |flipped| {
         let view =
             ImageView { subset: evaluation.subset, flipped, operating_point: evaluation.operating_point };
-        evaluate_view(run_context, recorded, view, &device, threads, listener)
+        evaluate_view(run_context, (run, &network), view, &device, threads, listener)
     };
     let plain = of_view(false)?;
     if !evaluation.flip {
@@ -99,14 +99,6 @@ pub fn evaluate(
     })
 }
 
-/// A recorded run with its spec.
-#[derive(Clone, Copy)]
-pub(super) struct RecordedRun<'a> {
-    pub(super) id: Id<Run>,
-    pub(super) record: &'a Run,
-    pub(super) spec: &'a Spec,
-}
-
 /// A view of a subset's images.
 #[derive(Clone, Copy)]
 pub(super) struct ImageView {
@@ -118,26 +110,28 @@ pub(super) struct ImageView {
 /// Evaluates a subset as it is, with the usual thresholds.
 pub(super) fn evaluate_run(
     run_context: RunContext,
-    run: RecordedRun,
+    run: Id<Run>,
+    network: &TrainedNetwork,
     subset: Subset,
     device: &Device,
     threads: u32,
     listener: &mut dyn Listener,
 ) -> Result<Evaluated, RunError> {
     let Evaluation { subset, operating_point, flip: flipped } = Evaluation::of(subset);
-    evaluate_view(run_context, run, ImageView { subset, flipped, operating_point }, device, threads, listener)
+    let view = ImageView { subset, flipped, operating_point };
+    evaluate_view(run_context, (run, network), view, device, threads, listener)
 }
 
 fn evaluate_view(
     run_context: RunContext,
-    run: RecordedRun,
+    (run, network): (Id<Run>, &TrainedNetwork),
     view: ImageView,
     device: &Device,
     threads: u32,
     listener: &mut dyn Listener,
 ) -> Result<Evaluated, RunError> {
     let RunContext { registry, worker, environment, .. } = run_context;
-    let RecordedRun { id: run, record, spec } = run;
+    let spec = &network.spec;
     let ImageView { subset, flipped, operating_point } = view;
     let numerics = worker.identity().numerics();
     let source = ScoreSource::Run { run, device: device.kind, threads, numerics, flipped };
@@ -146,18 +140,11 @@ fn evaluate_view(
     }
 
     let context = TrainInputs::load(registry, spec)?;
-    refuse(run_context.policy(), spec, &context.dataset, Some(subset))?;
+    refuse(run_context.policy(), &Spec::Network(spec.clone()), &context.dataset, Some(subset))?;
     let out = registry.store().scratch()?;
     let start = ExecutionStart::now(environment);
-    let job = predict_job(
-        registry,
-        &context,
-        (record, spec),
-        (subset, flipped),
-        device,
-        threads,
-        out.path().to_owned(),
-    );
+    let job =
+        predict_job(registry, &context, network, (subset, flipped), device, threads, out.path().to_owned());
     let worked = worker.run(&job, listener)?;
     let manifest = registry.manifest(&context.dataset)?;
     let scores = read_scores(out.dir(), context.dataset.labels.len(), manifest.rows.len())?;
@@ -192,7 +179,7 @@ fn evaluate_view(
 }
 
 /// Precision and memory layout of a spec on a kind of device.
-pub(super) fn numbers(spec: &Spec, device: DeviceKind) -> Numbers {
+pub(super) fn numbers(spec: &NetworkSpec, device: DeviceKind) -> Numbers {
     Numbers { precision: spec.training.precision(), layout: spec.training.layout(device) }
 }
 
@@ -223,7 +210,7 @@ pub(super) fn read_columns(dir: &Dir, name: &str, rows: usize) -> Result<Scores,
 pub(crate) fn predict_job(
     registry: &Registry,
     context: &TrainInputs,
-    (run, spec): (&Run, &Spec),
+    TrainedNetwork { spec, checkpoint }: &TrainedNetwork,
     (subset, flipped): (Subset, bool),
     device: &Device,
     threads: u32,
@@ -240,7 +227,7 @@ pub(crate) fn predict_job(
         age: context.dataset.age,
         work: Work::Predict {
             model: spec.model.clone(),
-            checkpoint: run.checkpoint,
+            checkpoint: *checkpoint,
             numbers: numbers(spec, device.kind),
             batch: spec.training.batch,
             manifest: context.dataset.manifest,
@@ -266,13 +253,25 @@ fn existing(
     let mut known = known.filter(|(_, known)| known.subset == Some(subset) && known.source == *source);
     let Some((id, predictions)) = known.next() else { return Ok(None) };
     let other_sources = OtherSources::of(registry, &view, &id.hash, worker.identity())?;
+    existing_table(registry, environment, view, (id, predictions), operating_point, other_sources).map(Some)
+}
+
+/// The AUC table of existing predictions.
+pub(super) fn existing_table(
+    registry: &Registry,
+    environment: &Environment,
+    view: View,
+    (id, predictions): (Id<Predictions>, Predictions),
+    operating_point: Option<OperatingPoint>,
+    other_sources: Option<OtherSources>,
+) -> Result<Evaluated, RunError> {
     for (table, content) in registry.referring::<Table>(&view, &id.hash)? {
         if let Table::Auc(auc) = content
             && auc.rules == rules::AUC
             && auc.operating_point == operating_point
         {
             verify_auc(registry, table, &auc)?;
-            return Ok(Some(Evaluated { predictions: id, table, auc, cached: true, other_sources }));
+            return Ok(Evaluated { predictions: id, table, auc, cached: true, other_sources });
         }
     }
     drop(view);
@@ -284,5 +283,5 @@ fn existing(
     let mut transaction = registry.transaction()?;
     let table = transaction.put(&Table::Auc(auc.clone()))?;
     transaction.commit(&environment.stamp)?;
-    Ok(Some(Evaluated { predictions: id, table, auc, cached: true, other_sources }))
+    Ok(Evaluated { predictions: id, table, auc, cached: true, other_sources })
 }

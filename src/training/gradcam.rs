@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::evaluate::{numbers, read_columns};
 use super::files::{self, GivenMeta, KnownFile, KnownImages};
-use super::inputs::{ExecutionStart, TrainInputs, execution};
+use super::inputs::{ExecutionStart, TrainInputs, TrainedNetwork, execution};
 use super::process::{Listener, Worked};
 use super::software::put_software;
 use super::{Device, RunContext, RunError};
@@ -41,7 +41,7 @@ pub fn gradcam(
     let place = runner.context.dataset.labels.iter().position(|known| known == label).ok_or_else(|| {
         RunError::NoSuchLabel { label: label.to_owned(), labels: runner.context.dataset.labels.clone() }
     })?;
-    let seen = Image::find(run_context, &manifest, image, &runner.spec.model, given)?;
+    let seen = Image::find(run_context, &manifest, image, &runner.network.spec.model, given)?;
     match seen.known.row {
         Some(row) => refuse_rows(run_context.policy(), &manifest, &[row as u32], true)?,
         None => refuse_file(run_context.policy(), &seen.known.hash)?,
@@ -124,12 +124,12 @@ pub fn pointing(
     let runner = GradcamRunner::new(run_context, run, device)?;
     let dataset = &runner.context.dataset;
     let manifest = registry.manifest(dataset)?;
-    let id = dataset.boxes.ok_or_else(|| RunError::NoBoxes(runner.spec.dataset.hash.short()))?;
+    let id = dataset.boxes.ok_or_else(|| RunError::NoBoxes(runner.network.spec.dataset.hash.short()))?;
     let mut boxes = registry.boxes(dataset)?.map_or(Vec::new(), |boxes| boxes.rows);
-    let members: HashSet<u32> = registry.members(&runner.spec, subset)?.into_iter().collect();
+    let members: HashSet<u32> = registry.members(&Spec::Network(runner.network.spec.clone()), subset)?.into_iter().collect();
     boxes.retain(|row| members.contains(&row.image));
     if boxes.is_empty() {
-        return Err(RunError::NoBoxesIn { subset: subset.name(), fold: runner.spec.fold });
+        return Err(RunError::NoBoxesIn { subset: subset.name(), fold: runner.network.spec.fold });
     }
     let rows: Vec<u32> = boxes.iter().map(|row| row.image).collect();
     refuse_rows(run_context.policy(), &manifest, &rows, true)?;
@@ -149,7 +149,7 @@ pub fn pointing(
     };
     let pointing = Pointing {
         run,
-        dataset: runner.spec.dataset,
+        dataset: runner.network.spec.dataset,
         boxes: id,
         subset,
         labels: dataset.labels.iter().filter_map(of_label).collect(),
@@ -251,8 +251,7 @@ struct DecodedImage<'a> {
 /// Runs Grad-CAM for a run.
 struct GradcamRunner<'a> {
     run_context: RunContext<'a>,
-    run: Run,
-    spec: Spec,
+    network: TrainedNetwork,
     context: TrainInputs,
     image: ImageInput,
     device: Device,
@@ -261,16 +260,16 @@ struct GradcamRunner<'a> {
 
 impl<'a> GradcamRunner<'a> {
     fn new(run_context: RunContext<'a>, run: Id<Run>, device: Option<Device>) -> Result<Self, RunError> {
-        let record = run_context.registry.get(run)?;
-        let spec = run_context.registry.get(record.spec)?;
+        let network = TrainedNetwork::of(run_context.registry, run)?;
+        let spec = &network.spec;
         let Some(image) = spec.model.architecture.image().cloned() else {
-            return Err(RunError::SeesNoImage(spec.model.name));
+            return Err(RunError::SeesNoImage(spec.model.name.clone()));
         };
-        let context = TrainInputs::load(run_context.registry, &spec)?;
+        let context = TrainInputs::load(run_context.registry, spec)?;
         let device = device.unwrap_or_else(|| Device::of(spec.device));
         let numerics = run_context.worker.identity().numerics();
         let computed = Computed { device: device.kind, threads: spec.threads, numerics };
-        Ok(GradcamRunner { run_context, run: record, spec, context, image, device, computed })
+        Ok(GradcamRunner { run_context, network, context, image, device, computed })
     }
 
     /// Computes the logit of each image's label and the cells of its map.
@@ -289,13 +288,13 @@ impl<'a> GradcamRunner<'a> {
             out: out.path().to_owned(),
             cache: None,
             device: self.device.name.clone(),
-            threads: self.spec.threads,
+            threads: self.network.spec.threads,
             labels: self.context.dataset.labels.len() as u32,
             age: self.context.dataset.age,
             work: Work::Gradcam {
-                model: self.spec.model.clone(),
-                checkpoint: self.run.checkpoint,
-                numbers: numbers(&self.spec, self.device.kind),
+                model: self.network.spec.model.clone(),
+                checkpoint: self.network.checkpoint,
+                numbers: numbers(&self.network.spec, self.device.kind),
                 images,
                 labels,
             },

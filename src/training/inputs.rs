@@ -5,8 +5,8 @@ use std::time::Instant;
 use super::process::{Worked, Worker};
 use super::{Environment, RunError};
 use crate::hash::{Hash, Id};
-use crate::records::{Dataset, Execution, Init, Software, Spec, Split};
-use crate::registry::Registry;
+use crate::records::{Blob, Dataset, Execution, Init, NetworkSpec, Run, Software, Spec, Split};
+use crate::registry::{Registry, RegistryError};
 use crate::split::SplitError;
 
 /// The records that a training needs, checked for consistency.
@@ -18,25 +18,8 @@ pub(crate) struct TrainInputs {
 
 impl TrainInputs {
     /// Reads the records to which a spec refers and checks that they belong together.
-    pub(crate) fn load(registry: &Registry, spec: &Spec) -> Result<Self, RunError> {
-        let dataset = registry.get(spec.dataset)?;
-        let split = registry.get(spec.split)?;
-        if split.dataset != spec.dataset {
-            return Err(SplitError::OtherDataset {
-                split: spec.split.hash.short(),
-                divides: split.dataset.hash.short(),
-                dataset: spec.dataset.hash.short(),
-            }
-            .into());
-        }
-        if spec.fold as usize >= split.folds.len() {
-            return Err(SplitError::NoSuchFold {
-                split: spec.split.hash.short(),
-                folds: split.folds.len(),
-                fold: spec.fold,
-            }
-            .into());
-        }
+    pub(crate) fn load(registry: &Registry, spec: &NetworkSpec) -> Result<Self, RunError> {
+        let (dataset, split) = divided(registry, spec.dataset, spec.split, spec.fold)?;
         if dataset.metadata_only && spec.model.architecture.image().is_some() {
             return Err(RunError::NeedsImages {
                 dataset: spec.dataset.hash.short(),
@@ -53,10 +36,57 @@ impl TrainInputs {
     }
 }
 
+/// A data set and its split, after a check that they belong together and that the split has the fold.
+pub(super) fn divided(
+    registry: &Registry,
+    dataset: Id<Dataset>,
+    split: Id<Split>,
+    fold: u32,
+) -> Result<(Dataset, Split), RunError> {
+    let (id, record) = (split.hash, registry.get(split)?);
+    if record.dataset != dataset {
+        return Err(SplitError::OtherDataset {
+            split: id.short(),
+            divides: record.dataset.hash.short(),
+            dataset: dataset.hash.short(),
+        }
+        .into());
+    }
+    if fold as usize >= record.folds.len() {
+        return Err(SplitError::NoSuchFold { split: id.short(), folds: record.folds.len(), fold }.into());
+    }
+    Ok((registry.get(dataset)?, record))
+}
+
+/// A run of a network that reg trained, with what computing with it needs.
+pub(crate) struct TrainedNetwork {
+    pub(crate) spec: NetworkSpec,
+    pub(crate) checkpoint: Id<Blob>,
+}
+
+impl TrainedNetwork {
+    /// The network of a run.
+    ///
+    /// # Errors
+    /// The run of a program, whose weights only that program can compute with.
+    pub(crate) fn of(registry: &Registry, id: Id<Run>) -> Result<Self, RunError> {
+        let run = registry.get(id)?;
+        let lies = || RegistryError::Contradiction {
+            id: id.hash,
+            kind: "run",
+            reason: "it trained a network, but has no checkpoint".to_owned(),
+        };
+        match registry.get(run.spec)? {
+            Spec::Network(spec) => Ok(TrainedNetwork { spec, checkpoint: run.checkpoint.ok_or_else(lies)? }),
+            Spec::Program(_) => Err(RunError::OfProgram(id.hash.short())),
+        }
+    }
+}
+
 /// The start of a computation.
 pub(super) struct ExecutionStart {
     pub(super) time: String,
-    instant: Instant,
+    pub(super) instant: Instant,
 }
 
 impl ExecutionStart {
@@ -81,9 +111,10 @@ pub(super) fn execution(
         cpu: environment.cpu.clone(),
         gpu: worked.gpu.clone(),
         cores: environment.cores,
-        cpu_capability: worker.identity().cpu_capability.clone(),
+        cpu_capability: Some(worker.identity().cpu_capability.clone()),
         reg: env!("CARGO_PKG_VERSION").to_owned(),
-        software,
+        software: Some(software),
+        program: None,
         git: environment.git.clone(),
         command: environment.stamp.command.clone(),
         resumed: worked.resumed_epochs,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::evaluate::{numbers, read_scores};
 use super::files::{self, GivenMeta, KnownImages};
-use super::inputs::TrainInputs;
+use super::inputs::{TrainInputs, TrainedNetwork};
 use super::process::{Listener, Worker};
 use super::{Device, RunError};
 use crate::hash::{Hash, Id};
@@ -57,8 +57,7 @@ pub fn predict(
     device: Option<Device>,
     listener: &mut dyn Listener,
 ) -> Result<Predicted, RunError> {
-    let record = registry.get(run)?;
-    let spec = registry.get(record.spec)?;
+    let TrainedNetwork { spec, checkpoint } = TrainedNetwork::of(registry, run)?;
     let context = TrainInputs::load(registry, &spec)?;
     let manifest = registry.manifest(&context.dataset)?;
     let known = KnownImages::of(&manifest);
@@ -96,7 +95,7 @@ pub fn predict(
         age: context.dataset.age,
         work: Work::PredictFiles {
             model: spec.model.clone(),
-            checkpoint: record.checkpoint,
+            checkpoint,
             numbers: numbers(&spec, device.kind),
             images: for_worker,
         },

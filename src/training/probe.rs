@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use super::evaluate::{numbers, read_columns};
-use super::inputs::{ExecutionStart, TrainInputs, execution};
+use super::inputs::{ExecutionStart, TrainInputs, TrainedNetwork, execution};
 use super::process::Listener;
 use super::software::{OtherSources, put_software};
 use super::{Device, RunContext, RunError};
 use crate::hash::Id;
 use crate::records::{
-    Assignment, Computed, Execution, Manifest, ProbeResult, ProbeTable, ProbedFold, Run, Scores, Spec,
-    Subset, Table, Target, different_settings, rules,
+    Assignment, Computed, Execution, Manifest, NetworkSpec, ProbeResult, ProbeTable, ProbedFold, Run, Scores,
+    Spec, Subset, Table, Target, different_network_settings, rules,
 };
 use crate::registry::Registry;
 use crate::scores::spread;
@@ -45,14 +45,10 @@ pub fn probe(
     let RunContext { registry, worker, environment, .. } = run_context;
     let mut asked = runs
         .iter()
-        .map(|id| {
-            let run = registry.get(*id)?;
-            let spec = registry.get(run.spec)?;
-            Ok((*id, run, spec))
-        })
+        .map(|id| Ok((*id, TrainedNetwork::of(registry, *id)?)))
         .collect::<Result<Vec<_>, RunError>>()?;
-    asked.sort_by_key(|(.., spec)| spec.fold);
-    let first = &asked.first().ok_or(RunError::Nothing)?.2;
+    asked.sort_by_key(|(_, network)| network.spec.fold);
+    let first = &asked.first().ok_or(RunError::Nothing)?.1.spec;
     belong_together(&asked)?;
     if first.model.architecture.image().is_none() {
         return Err(RunError::SeesNoImage(first.model.name.clone()));
@@ -64,14 +60,16 @@ pub fn probe(
     let mut folds = Vec::new();
     let mut executions = Vec::new();
     let mut other_sources = Vec::new();
-    for (id, run, spec) in &asked {
+    for (id, network) in &asked {
+        let spec = &network.spec;
+        let whole = &Spec::Network(spec.clone());
         let device = device.clone().unwrap_or_else(|| Device::of(spec.device));
         let numerics = worker.identity().numerics();
         let computed = Computed { device: device.kind, threads: spec.threads, numerics };
         let members = [
-            registry.members(spec, Subset::Train)?,
-            registry.members(spec, Subset::Val)?,
-            registry.members(spec, Subset::Test)?,
+            registry.members(whole, Subset::Train)?,
+            registry.members(whole, Subset::Val)?,
+            registry.members(whole, Subset::Test)?,
         ];
         let known = members.each_ref().map(|rows| truth(&manifest, rows, target));
         check_classes(&known, target, spec.fold)?;
@@ -85,10 +83,10 @@ pub fn probe(
             folds.push(fold);
             continue;
         }
-        refuse(run_context.policy(), spec, &context.dataset, None)?;
+        refuse(run_context.policy(), whole, &context.dataset, None)?;
         let start = ExecutionStart::now(environment);
         let out = registry.store().scratch()?;
-        let job = job(registry, &context, (run, spec), target, &device, out.path());
+        let job = job(registry, &context, network, target, &device, out.path());
         let worked = worker.run(&job, listener)?;
         let read = |name| read_columns(out.dir(), name, manifest.rows.len());
         let [validation, test] = [read(files::VALIDATION)?, read(files::SCORES)?];
@@ -134,9 +132,11 @@ pub fn probe(
 }
 
 /// Refuses runs that are not different folds of one model on one split, trained with the same settings.
-fn belong_together(asked: &[(Id<Run>, Run, Spec)]) -> Result<(), RunError> {
+fn belong_together(asked: &[(Id<Run>, TrainedNetwork)]) -> Result<(), RunError> {
     for pair in asked.windows(2) {
-        let [(a, _, one), (b, _, other)] = pair else { continue };
+        let [(a, TrainedNetwork { spec: one, .. }), (b, TrainedNetwork { spec: other, .. })] = pair else {
+            continue;
+        };
         let (a, b) = (a.hash.short(), b.hash.short());
         if (&one.model, one.split) != (&other.model, other.split) {
             let [one, other] =
@@ -147,7 +147,7 @@ fn belong_together(asked: &[(Id<Run>, Run, Spec)]) -> Result<(), RunError> {
             let (model, fold) = (one.model.name.clone(), one.fold);
             return Err(RunError::NotOneFold { a, b, model, fold });
         }
-        if let Some((what, one, other)) = different_settings(one, other) {
+        if let Some((what, one, other)) = different_network_settings(one, other) {
             let [one, other] = [one, other].map(|value| format!("of {what} {value}"));
             return Err(RunError::NotOneModel { a, one, b, other });
         }
@@ -202,7 +202,7 @@ fn fitted(
 fn job(
     registry: &Registry,
     context: &TrainInputs,
-    (run, spec): (&Run, &Spec),
+    TrainedNetwork { spec, checkpoint }: &TrainedNetwork,
     target: Target,
     device: &Device,
     out: &Path,
@@ -218,7 +218,7 @@ fn job(
         age: context.dataset.age,
         work: Work::Probe {
             model: spec.model.clone(),
-            checkpoint: run.checkpoint,
+            checkpoint: *checkpoint,
             numbers: numbers(spec, device.kind),
             manifest: context.dataset.manifest,
             assignment: context.split.assignment,
@@ -230,7 +230,7 @@ fn job(
 
 /// Evaluates the predictions for the validation and the test images.
 fn judged(
-    spec: &Spec,
+    spec: &NetworkSpec,
     target: Target,
     manifest: &Manifest,
     assignment: &Assignment,

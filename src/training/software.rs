@@ -54,7 +54,7 @@ impl OtherSources {
         identity: &Identity,
     ) -> Result<Option<Self>, RunError> {
         let executions = registry.referring::<Execution>(view, made)?;
-        let changed = |execution: &Execution| changed_files(registry, execution.software, identity).ok();
+        let changed = |execution: &Execution| changed_files(registry, execution.software?, identity).ok();
         let files: Vec<Vec<String>> =
             executions.iter().filter_map(|(_, execution)| changed(execution)).collect();
         if files.iter().any(Vec::is_empty) {

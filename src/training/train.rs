@@ -1,10 +1,9 @@
 //! Trains a spec; a spec whose run is recorded is answered from the registry.
 
-use std::fs::TryLockError;
 use std::path::PathBuf;
 
-use super::evaluate::{Evaluated, RecordedRun, evaluate_run};
-use super::inputs::{ExecutionStart, TrainInputs, execution};
+use super::evaluate::{Evaluated, evaluate_run};
+use super::inputs::{ExecutionStart, TrainInputs, TrainedNetwork, execution};
 use super::process::{Listener, WorkerError};
 use super::software::{OtherSources, put_software};
 use super::{Device, Environment, RunContext, RunError, unfinished};
@@ -13,7 +12,7 @@ use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::limits;
 use crate::records::{
-    Dataset, FoldSizes, Init, Model, Numerics, Run, Spec, Split, Subset, Training, Weights,
+    Dataset, FoldSizes, Init, Model, NetworkSpec, Numerics, Run, Spec, Split, Subset, Training, Weights,
 };
 use crate::registry::{Registry, RegistryError, is_name};
 use crate::store::{FileState, LinkMode};
@@ -91,7 +90,8 @@ pub fn train(
     let request = &request;
     let spec = spec(request, worker.identity().numerics());
     let context = TrainInputs::load(registry, &spec)?;
-    let spec_id: Id<Spec> = Registry::id_of(&spec)?;
+    let whole = Spec::Network(spec.clone());
+    let spec_id: Id<Spec> = Registry::id_of(&whole)?;
 
     let view = registry.view()?;
     let known = registry.referring::<Run>(&view, &spec_id.hash)?.into_iter().next();
@@ -99,7 +99,7 @@ pub fn train(
         Some((id, record)) => {
             let other = OtherSources::of(registry, &view, &id.hash, worker.identity())?;
             // The answer must be what was recorded, so the objects are checked.
-            for object in [record.checkpoint, record.log] {
+            for object in record.checkpoint.into_iter().chain(record.log) {
                 registry.store().verify(&object.hash, 0, &mut Vec::new())?;
             }
             let existing = view.names_by_id()?.remove(&id.hash);
@@ -114,17 +114,17 @@ pub fn train(
                 registry.check_name(&view, name, None)?;
             }
             drop(view);
-            refuse(run_context.policy(), &spec, &context.dataset, None)?;
+            refuse(run_context.policy(), &whole, &context.dataset, None)?;
             let mut transaction = registry.transaction()?;
-            transaction.put(&spec)?;
+            transaction.put(&whole)?;
             transaction.commit(&environment.stamp)?;
             (execute(run_context, &context, (spec_id, &spec), request, &base, listener)?, false, None)
         }
     };
     let (run, record, name) = trained;
-    let recorded = RecordedRun { id: run, record: &record, spec: &spec };
+    let network = TrainedNetwork::of(registry, run)?;
     let mut of =
-        |subset| evaluate_run(run_context, recorded, subset, &request.device, request.threads, listener);
+        |subset| evaluate_run(run_context, run, &network, subset, &request.device, request.threads, listener);
     let (test, validation) = (of(Subset::Test)?, of(Subset::Val)?);
     Ok(TrainedRun { run, record, name, test, validation, cached, other_sources })
 }
@@ -141,8 +141,8 @@ pub(crate) fn cap_batch(training: &mut Training, fold: Option<&FoldSizes>) -> Op
 }
 
 /// The spec of a request.
-pub(crate) fn spec(request: &TrainRequest, numerics: Numerics) -> Spec {
-    Spec {
+pub(crate) fn spec(request: &TrainRequest, numerics: Numerics) -> NetworkSpec {
+    NetworkSpec {
         dataset: request.dataset,
         split: request.split,
         fold: request.fold,
@@ -183,22 +183,14 @@ fn keep_name(
 fn execute(
     run_context: RunContext,
     context: &TrainInputs,
-    (spec_id, spec): (Id<Spec>, &Spec),
+    (spec_id, spec): (Id<Spec>, &NetworkSpec),
     request: &TrainRequest,
     base: &str,
     listener: &mut dyn Listener,
 ) -> Result<(Id<Run>, Run, String), RunError> {
     let RunContext { registry, worker, environment, .. } = run_context;
     let place = registry.training_folder(&spec_id.hash);
-    let folder = registry.dir().folder(&place);
-    let folder = folder.map_err(RunError::io("create", &registry.dir().path_of(&place)))?;
-    let lock = folder.path_of(unfinished::LOCK);
-    let locked = folder.create(unfinished::LOCK).map_err(RunError::io("create", &lock))?;
-    // Let go by the system however this process ends.
-    locked.try_lock().map_err(|e| match e {
-        TryLockError::WouldBlock => RunError::Running(lock.clone()),
-        TryLockError::Error(source) => RunError::io("lock", &lock)(source),
-    })?;
+    let (folder, _locked) = unfinished::lock(registry, spec_id)?;
 
     let start = ExecutionStart::now(environment);
     let name = request.name.as_deref().unwrap_or(base);
@@ -224,12 +216,13 @@ fn execute(
         .map_err(RunError::io("read", &folder.path_of(files::LOG)))?;
     let record = Run {
         spec: spec_id,
-        checkpoint: Id::new(weights),
-        log: transaction.put_blob(&log_bytes)?,
-        epochs: worked.outcome.epochs,
-        best_epoch: worked.outcome.best_epoch,
-        val_loss: worked.outcome.val_loss,
-        parameters: worked.outcome.parameters,
+        checkpoint: Some(Id::new(weights)),
+        log: Some(transaction.put_blob(&log_bytes)?),
+        epochs: Some(worked.outcome.epochs),
+        best_epoch: Some(worked.outcome.best_epoch),
+        val_loss: Some(worked.outcome.val_loss),
+        parameters: Some(worked.outcome.parameters),
+        files: Vec::new(),
     };
     let run = transaction.put(&record)?;
     let software = put_software(&mut transaction, worker.identity())?;
@@ -259,7 +252,7 @@ pub(crate) struct TrainFolders {
 pub(crate) fn train_job(
     registry: &Registry,
     context: &TrainInputs,
-    spec: &Spec,
+    spec: &NetworkSpec,
     device: &str,
     folders: TrainFolders,
     save_every: f64,

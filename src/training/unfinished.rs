@@ -15,6 +15,8 @@ use crate::worker::{RunStatus, files};
 
 const FILE: &str = "training.json";
 const ERROR: &str = "error.txt";
+/// The folder for what a program leaves.
+pub(super) const PROGRAM_OUT: &str = "out";
 /// File that is locked during a training.
 pub(super) const LOCK: &str = "lock";
 
@@ -73,6 +75,20 @@ pub(super) fn announce(
         removed => removed.map_err(RunError::io("remove", &dir.path_of(ERROR)))?,
     }
     dir.replace(FILE, &text).map_err(RunError::io("write", &dir.path_of(FILE)))
+}
+
+/// The folder of a training, locked: let go by the system however this process ends.
+pub(super) fn lock(registry: &Registry, spec: Id<Spec>) -> Result<(Dir, std::fs::File), RunError> {
+    let place = registry.training_folder(&spec.hash);
+    let folder = registry.dir().folder(&place);
+    let folder = folder.map_err(RunError::io("create", &registry.dir().path_of(&place)))?;
+    let lock = folder.path_of(LOCK);
+    let locked = folder.create(LOCK).map_err(RunError::io("create", &lock))?;
+    locked.try_lock().map_err(|e| match e {
+        TryLockError::WouldBlock => RunError::Running(lock.clone()),
+        TryLockError::Error(source) => RunError::io("lock", &lock)(source),
+    })?;
+    Ok((folder, locked))
 }
 
 /// Says in the folder of a training why it failed; whoever asks how it stands reads it there.
@@ -149,6 +165,7 @@ fn read(root: &Dir, folder: &Path) -> Option<UnfinishedTraining> {
     let status = file(files::STATUS).and_then(|text| serde_json::from_slice(&text).ok());
     let pid = dir.open_file(LOCK).ok().and_then(|(lock, _)| disk::lock_holder(&lock));
     let error = file(ERROR).and_then(|text| String::from_utf8(text).ok()).filter(|_| pid.is_none());
-    let resumable = dir.stat(files::STATE).is_ok();
+    // A program may have left something that it goes on from.
+    let resumable = dir.stat(files::STATE).is_ok() || dir.stat(PROGRAM_OUT).is_ok();
     Some(UnfinishedTraining { announcement, pid, status, error, resumable })
 }

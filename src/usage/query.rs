@@ -245,7 +245,7 @@ impl<'a> UsageQuery<'a> {
             }
             ImageUse::Scores { dataset, scores } => used.scored.extend(self.scored(dataset, scores)?),
             ImageUse::File { run, file } => {
-                let dataset = self.objects.get(self.objects.get(run)?.spec)?.dataset;
+                let dataset = self.objects.get(self.objects.get(run)?.spec)?.dataset();
                 used.scored.extend(self.rows_that(dataset, |row| row.object == Some(file))?);
             }
             ImageUse::Names { dataset, names } => {

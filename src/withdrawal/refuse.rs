@@ -34,7 +34,10 @@ pub fn refuse(
         subsets.into_iter().map(|subset| registry.members(spec, subset)).collect::<Result<_, _>>()?;
     let mut rows = members.concat();
     rows.sort_unstable();
-    let files = spec.model.architecture.image().is_some();
+    let files = match spec {
+        Spec::Network(spec) => spec.model.architecture.image().is_some(),
+        Spec::Program(_) => !dataset.metadata_only,
+    };
     refuse_rows(policy, &manifest, &rows, files)?;
     if subset.is_none() { refuse_weights(policy, spec) } else { Ok(()) }
 }
@@ -43,7 +46,7 @@ pub fn refuse(
 fn refuse_weights(policy: UsePolicy, spec: &Spec) -> Result<(), UseError> {
     let registry = policy.registry;
     for spec in registry.learnt_before(spec)? {
-        let manifest = registry.manifest(&registry.get(spec.dataset)?)?;
+        let manifest = registry.manifest(&registry.get(spec.dataset())?)?;
         let mut rows =
             [registry.members(&spec, Subset::Train)?, registry.members(&spec, Subset::Val)?].concat();
         rows.sort_unstable();

@@ -396,7 +396,10 @@ fn a_false_run_or_manifest_is_not_reproduced_not_signed_and_named() {
     let mut manifest = registry.manifest(&dataset).unwrap();
     manifest.rows[0].sha256 = manifest.rows[1].sha256;
     let mut transaction = registry.transaction().unwrap();
-    let run = transaction.put(&Run { best_epoch: run.best_epoch + 1, ..run }).unwrap().to_string();
+    let run = transaction
+        .put(&Run { best_epoch: run.best_epoch.map(|epoch| epoch + 1), ..run })
+        .unwrap()
+        .to_string();
     let manifest = transaction.put_packed(&manifest).unwrap();
     let dataset = transaction.put(&Dataset { manifest, ..dataset }).unwrap().to_string();
     transaction.commit(&stamp()).unwrap();

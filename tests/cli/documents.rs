@@ -90,6 +90,12 @@ fn every_command_writes_the_document_that_its_schema_describes() {
     run("train", MLP);
     run("train", &format!("{MLP} --seed 3 --name seeded"));
     run("train-settings", "train --model tiny --settings");
+    let copy = "open(out + '/job.json', 'w').write(open(os.environ['REG_JOB']).read())\n";
+    let program = format!("{}{copy}", include_str!("../../examples/programs/prevalence.py"));
+    fs::write(study.path("train.py"), program).unwrap();
+    let ran = run("run", "run --dataset tiny --split s --name program -- python3 train.py");
+    let job = ran["files"].as_array().unwrap().iter().find(|file| file["name"] == "job.json").unwrap();
+    let job = format!("cat {}", job["object"].as_str().unwrap());
     run("eval", "eval mlp-s-f0 --subset val");
     run("eval", "eval mlp-s-f0 --subset val --operating-point sensitivity=0.9");
     run("eval", "eval tiny-s-f0 --tta flip");
@@ -141,6 +147,7 @@ fn every_command_writes_the_document_that_its_schema_describes() {
     run("trace", "trace --down patient:2");
     run("verify", "verify table");
     run("verify", "verify --recompute");
+    run("reproduce", "reproduce program");
     run("reproduce", "reproduce mlp-s-f0");
     run("reproduce", "reproduce table");
     run("audit", "audit table -o table.zip");
@@ -169,6 +176,7 @@ fn every_command_writes_the_document_that_its_schema_describes() {
     run("man", "man train");
     run("man", "man -o pages");
     run("export-mlflow", "export mlflow tracking");
+    schemas.check("run-job", &study.reg(&job));
     schemas.check("trust", &study.reg_with("HOME", study.path("home"), "--json trust"));
     schemas.check("serve", &served(&study));
     for wrong in ["show nothing", "paint", "list --where x=", "train"] {

@@ -47,6 +47,7 @@ mod odd_paths;
 mod other_sets;
 mod output;
 mod pages;
+mod programs;
 mod published;
 mod reingest;
 mod remote;

@@ -167,7 +167,7 @@ fn the_index_keeps_rows_as_the_objects_have_them_through_everything() {
     let registry = study.registry();
     let id = study.id("mlp-s-f0").parse().unwrap();
     let mut row = registry.view().unwrap().run_row(&id).unwrap().unwrap();
-    row.val_loss = 0.0;
+    row.val_loss = Some(0.0);
     registry.index().write(|writer| writer.set_run_row(&id, Some(&row))).unwrap();
     let answer = study.reg("verify");
     assert!(

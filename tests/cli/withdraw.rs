@@ -28,9 +28,9 @@ fn runs_that_saw(study: &Study) -> BTreeSet<String> {
     let mut saw = BTreeSet::new();
     for id in view.of_kind(reg::records::Kind::Run).unwrap() {
         let spec: Spec = registry.get(registry.get::<Run>(Id::new(id)).unwrap().spec).unwrap();
-        let split: Split = registry.get(spec.split).unwrap();
-        let manifest = registry.manifest(&registry.get(spec.dataset).unwrap()).unwrap();
-        let codes = registry.assignment(&split).unwrap().folds[spec.fold as usize].clone();
+        let split: Split = registry.get(spec.split()).unwrap();
+        let manifest = registry.manifest(&registry.get(spec.dataset()).unwrap()).unwrap();
+        let codes = registry.assignment(&split).unwrap().folds[spec.fold() as usize].clone();
         let of_patient = manifest.rows.iter().zip(codes).filter(|(row, _)| row.patient == PATIENT.into());
         if of_patient.map(|(_, code)| code).any(|code| code < 2) {
             saw.insert(names[&id].clone());

@@ -127,7 +127,7 @@ fn a_data_set_has_one_to_512_labels_with_plain_and_different_names() {
 fn a_number_that_json_cannot_hold_is_not_written() {
     let run: Run = codec::decode(text("run.json").as_bytes()).unwrap();
     for val_loss in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-        let refused = codec::encode(&Run { val_loss, ..run.clone() }).unwrap_err();
+        let refused = codec::encode(&Run { val_loss: Some(val_loss), ..run.clone() }).unwrap_err();
         assert!(matches!(refused, CodecError::Unwritable { kind: "run", .. }), "{refused}");
         // Where a value may be absent, null would be read as absent.
         let table = Table::Auc(reg::records::AucTable { mean: Some(val_loss), ..values::auc_table() });

@@ -9,14 +9,16 @@ use reg::records::{
     AgeCount, Architecture, Area, Assignment, AucTable, Augmentation, Blob, Bootstrap, BootstrapRow, BoxRow,
     Boxes, CalibrationBin, ComparedDivision, ComparedModel, Comparison, Computed, Dataset, DatasetTable,
     DelongRow, DeviceKind, EarlyStop, Event, Execution, File, FoldSizes, Gender, Git, GroupBy, GroupRow,
-    GroupTest, Heatmap, HeatmapInBox, ImageInput, ImageRow, Incomparable, IncomparableKind, Init, LabelAuc,
-    LabelPrevalence, LabelSpread, LabelThreshold, LabelValues, Layout, LeakCheck, LineOfCalibration, Loss,
-    Manifest, MetricIntervals, MetricRow, Model, NameChange, Note, Numerics, OperatingPoint, Packed,
-    PixelDigests, PixelHashes, Pixels, PointedBox, PointedLabel, Pointing, Pooling, Precision, Predictions,
-    Primary, ProbeResult, ProbeTable, ProbedFold, PublishedAuc, PublishedModel, PublishedTable, RankedModel,
-    Record, Removal, RemovedRecord, ResampledRow, Run, Scale, ScoreSource, Scores, Software, Spec, Split,
-    SplitMethod, Spread, StdError, Study, StudyProbe, StudyRun, StudySection, Subject, Subset, SubsetSize,
-    Table, Target, Training, Variance, ViewPosition, Weights, Withdrawal, WithdrawnImage,
+    GroupTest, Heatmap, HeatmapInBox, ImageInput, ImageRow, Incomparable, IncomparableKind, Init, Isolation,
+    LabelAuc, LabelPrevalence, LabelSpread, LabelThreshold, LabelValues, Layout, LeakCheck,
+    LineOfCalibration, Loss, Manifest, MetricIntervals, MetricRow, Model, NameChange, NetworkIsolation,
+    NetworkSpec, Note, Numerics, OperatingPoint, OutputFile, Packed, PixelDigests, PixelHashes, Pixels,
+    PointedBox, PointedLabel, Pointing, Pooling, Precision, Predictions, Primary, ProbeResult, ProbeTable,
+    ProbedFold, Program, ProgramEnvironment, ProgramFile, ProgramInput, ProgramSpec, PublishedAuc,
+    PublishedModel, PublishedTable, RankedModel, Record, Removal, RemovedRecord, ResampledRow, Run, Scale,
+    ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, StdError, Study, StudyProbe, StudyRun,
+    StudySection, Subject, Subset, SubsetSize, Table, Target, Training, Variance, ViewPosition, Weights,
+    Withdrawal, WithdrawnImage,
 };
 
 type Means = dyn Fn(&[u8]) -> Result<bool, CodecError>;
@@ -63,13 +65,16 @@ pub(crate) fn all() -> Vec<Golden> {
         record("split-k-fold.json", folded()),
         record("weights.json", weights()),
         record("software.json", software()),
-        record("spec-resnet.json", spec_resnet()),
-        record("spec-tiny.json", spec_tiny()),
-        record("spec-mlp.json", spec_mlp()),
-        record("spec-densenet.json", spec_densenet()),
-        record("spec-settings.json", spec_settings()),
+        record("spec-resnet.json", Spec::Network(spec_resnet())),
+        record("spec-tiny.json", Spec::Network(spec_tiny())),
+        record("spec-mlp.json", Spec::Network(spec_mlp())),
+        record("spec-densenet.json", Spec::Network(spec_densenet())),
+        record("spec-settings.json", Spec::Network(spec_settings())),
+        record("spec-program.json", spec_program()),
         record("run.json", run()),
+        record("run-program.json", run_program()),
         record("predictions-run.json", predicted()),
+        record("predictions-program.json", predicted_by_program()),
         record("predictions-import.json", imported()),
         record("predictions-flipped.json", flipped()),
         record("predictions-mean.json", averaged()),
@@ -86,6 +91,7 @@ pub(crate) fn all() -> Vec<Golden> {
         record("table-pointing.json", Table::Pointing(pointing().into())),
         record("study.json", study()),
         record("execution.json", execution()),
+        record("execution-program.json", execution_of_program()),
         record("execution-deterministic.json", Execution { deterministic: Some(true), ..execution() }),
         record("withdrawal.json", withdrawal()),
         record("withdrawal-revoked.json", revoked()),
@@ -315,15 +321,15 @@ fn layers(preset: &str, settings: &[(&str, serde_json::Value)], image: Option<Im
 }
 
 /// BatchNorm before convolution, and basic blocks.
-fn spec_densenet() -> Spec {
+fn spec_densenet() -> NetworkSpec {
     let mut architecture = layers("densenet121", &[("depth", [2, 2, 1, 1].into())], Some(image_input(3)));
     architecture.layers.insert(2, layers("resnet18", &[], None).layers.remove(2));
-    Spec { model: Model { name: "own".to_owned(), architecture }, ..spec_resnet() }
+    NetworkSpec { model: Model { name: "own".to_owned(), architecture }, ..spec_resnet() }
 }
 
-fn spec_resnet() -> Spec {
+fn spec_resnet() -> NetworkSpec {
     let architecture = layers("resnet50-large-meta", &[], Some(image_input(3)));
-    Spec {
+    NetworkSpec {
         dataset: id(&dataset()),
         split: id(&resampled()),
         fold: 1,
@@ -338,9 +344,9 @@ fn spec_resnet() -> Spec {
     }
 }
 
-fn spec_tiny() -> Spec {
+fn spec_tiny() -> NetworkSpec {
     let architecture = layers("tiny", &[("widths", [8, 16].into())], Some(image_input(1)));
-    Spec {
+    NetworkSpec {
         model: Model { name: "tiny".to_owned(), architecture },
         init: Init::OffTheShelf,
         training: Training { loss: Loss::ClassBalanced, ..training() },
@@ -350,8 +356,8 @@ fn spec_tiny() -> Spec {
 }
 
 /// With all settings that older specs lack.
-fn spec_settings() -> Spec {
-    Spec {
+fn spec_settings() -> NetworkSpec {
+    NetworkSpec {
         training: Training {
             pixels: Some(Pixels::Side(792)),
             precision: Some(Precision::Bf16),
@@ -363,8 +369,8 @@ fn spec_settings() -> Spec {
     }
 }
 
-fn spec_mlp() -> Spec {
-    Spec {
+fn spec_mlp() -> NetworkSpec {
+    NetworkSpec {
         model: Model {
             name: "mlp".to_owned(),
             architecture: layers("mlp", &[("hidden", [16].into())], None),
@@ -379,13 +385,85 @@ fn spec_mlp() -> Spec {
 
 fn run() -> Run {
     Run {
-        spec: id(&spec_mlp()),
-        checkpoint: blob("checkpoint"),
-        log: blob("log"),
-        epochs: 30,
-        best_epoch: 12,
-        val_loss: 0.1875,
-        parameters: 79,
+        spec: id(&Spec::Network(spec_mlp())),
+        checkpoint: Some(blob("checkpoint")),
+        log: Some(blob("log")),
+        epochs: Some(30),
+        best_epoch: Some(12),
+        val_loss: Some(0.1875),
+        parameters: Some(79),
+        files: Vec::new(),
+    }
+}
+
+/// Of a program with all that a program can have.
+fn spec_program() -> Spec {
+    let weights = file("weights");
+    Spec::Program(ProgramSpec {
+        dataset: id(&dataset()),
+        split: id(&resampled()),
+        fold: 1,
+        program: Program {
+            name: "theirs".to_owned(),
+            command: ["python3", "train.py", "--weights", "{weights}"].map(str::to_owned).into(),
+            files: vec![
+                ProgramFile { path: "lib/net.py".to_owned(), object: blob("net.py"), executable: false },
+                ProgramFile { path: "train.py".to_owned(), object: blob("train.py"), executable: true },
+            ],
+            interpreter: Some("Python 3.13.1".to_owned()),
+            inputs: vec![ProgramInput {
+                name: "weights".to_owned(),
+                file_name: "weights.safetensors".to_owned(),
+                object: weights.object,
+                sha256: weights.sha256,
+                bytes: weights.bytes,
+            }],
+            variables: vec!["EPOCHS=3".to_owned()],
+            network: true,
+        },
+        seed: 5,
+    })
+}
+
+fn run_program() -> Run {
+    Run {
+        spec: id(&spec_program()),
+        checkpoint: None,
+        log: None,
+        epochs: None,
+        best_epoch: None,
+        val_loss: None,
+        parameters: None,
+        files: vec![OutputFile { name: "scores.csv".to_owned(), object: blob("scores.csv") }],
+    }
+}
+
+fn predicted_by_program() -> Predictions {
+    Predictions {
+        subset: Some(Subset::Test),
+        source: ScoreSource::Program { run: id(&run_program()), rules: 1 },
+        model: "theirs".to_owned(),
+        scale: Scale::Probability,
+        ..predicted()
+    }
+}
+
+fn execution_of_program() -> Execution {
+    Execution {
+        made: id(&run_program()).hash,
+        cpu_capability: None,
+        software: None,
+        program: Some(ProgramEnvironment {
+            executable: "/usr/bin/python3".to_owned(),
+            packages: Some(blob("packages")),
+            gpus: Vec::new(),
+            source: None,
+            isolation: Isolation { landlock: Some(7), network: NetworkIsolation::Allowed },
+            stdout: blob(""),
+            stderr: blob("stderr"),
+        }),
+        deterministic: None,
+        ..execution()
     }
 }
 
@@ -665,6 +743,7 @@ pub(crate) fn comparison() -> Comparison {
     let model = |name: &str, predictions: &Predictions| ComparedModel {
         name: name.to_owned(),
         imported: false,
+        program: false,
         predictions: vec![id(predictions), id(predictions)],
         seeds: Vec::new(),
         validation: Vec::new(),
@@ -902,7 +981,7 @@ fn study() -> Study {
             section("table-4", Some(id(&resampled())), None),
             section("table-6", None, Some("paper")),
         ],
-        runs: vec![run("table-4", 0, Some(id(&spec_mlp()))), lacking],
+        runs: vec![run("table-4", 0, Some(id(&Spec::Network(spec_mlp())))), lacking],
         probes: vec![StudyProbe {
             setup: "fine-tuned".to_owned(),
             target: Target::View,
@@ -921,9 +1000,10 @@ fn execution() -> Execution {
         cpu: "AMD EPYC 7763".to_owned(),
         gpu: None,
         cores: 2,
-        cpu_capability: "AVX2".to_owned(),
+        cpu_capability: Some("AVX2".to_owned()),
         reg: "0.1.0".to_owned(),
-        software: id(&software()),
+        software: Some(id(&software())),
+        program: None,
         git: Some(Git { commit: "git:0123456789abcdef0123456789abcdef01234567".to_owned(), clean: true }),
         // Characters that JSON must escape, and others.
         command: "reg train --name 'a\"b\\c/d\t\u{1}\u{7f}\u{2028}'".to_owned(),

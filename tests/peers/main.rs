@@ -336,7 +336,7 @@ fn mlflow_opens_the_store_with_runs_settings_epochs_and_files() {
     for (name, run) in runs {
         let id: Id<Run> = Id::new(study.id(name).parse().unwrap());
         let record = registry.get(id).unwrap();
-        let log = registry.store().read(&record.log.hash).unwrap();
+        let log = registry.store().read(&record.log.unwrap().hash).unwrap();
         let losses: Vec<Value> = String::from_utf8(log)
             .unwrap()
             .lines()
@@ -352,7 +352,10 @@ fn mlflow_opens_the_store_with_runs_settings_epochs_and_files() {
         assert_eq!(run["metrics"]["test AUC/mean"], answer["auc"]["mean"]);
         assert_eq!(run["metrics"]["test AUC/labels in the mean"].as_f64(), answer["mean_over"].as_f64());
         assert_eq!(run["params"]["fold"], name[name.len() - 1..]);
-        assert_eq!(run["checkpoint"], json!(registry.store().read(&record.checkpoint.hash).unwrap().len()));
+        assert_eq!(
+            run["checkpoint"],
+            json!(registry.store().read(&record.checkpoint.unwrap().hash).unwrap().len())
+        );
         assert_eq!(
             run["artifacts"],
             json!([

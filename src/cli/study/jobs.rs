@@ -96,6 +96,25 @@ impl Scheduler {
         batch: &BatchRequest,
         only_print: bool,
     ) -> Result<Reply, Failure> {
+        let mut programs = batch.plan.runs.iter().filter(|run| run.is_due() && run.is_program());
+        if let Some(run) = programs.next() {
+            let setup = &run.row.setup;
+            if self.kubernetes || self.push.is_some() {
+                let why =
+                    format!("setup `{setup}` is a program, whose files and interpreter are on this machine");
+                return Err(Failure::new(
+                    why,
+                    Some("leave out --push, or give --slurm with a shared file system".to_owned()),
+                ));
+            }
+            if self.time.is_none() || self.mem.is_none() {
+                let why = format!("setup `{setup}` is a program, of whose time and memory nothing is known");
+                return Err(Failure::new(
+                    why,
+                    Some("give both for all tasks: --time 8:00:00 --mem 16G".to_owned()),
+                ));
+            }
+        }
         if let (true, Some(image), Some(claim)) = (self.kubernetes, &self.image, &self.claim) {
             if !batch.plan.runs.iter().any(|run| run.is_due()) {
                 return Ok(nothing_to_do(

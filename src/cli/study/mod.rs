@@ -195,9 +195,10 @@ fn recorded(context: &Context, registry: &Registry, text: &str) -> Result<Record
     let worker = Worker::find()?;
     // If the file leaves the device open, the device with which the study was run is used.
     let carried_out = study::of_file(registry, &registry.view()?, &source.path)?;
-    let spec = carried_out.and_then(|(_, study)| study.runs.iter().find_map(|run| run.spec));
-    let device = match spec {
-        Some(spec) => Device::of(registry.get(spec)?.device),
+    let specs = carried_out.into_iter().flat_map(|(_, study)| study.runs).filter_map(|run| run.spec);
+    let specs = specs.map(|spec| registry.get(spec)).collect::<Result<Vec<_>, _>>()?;
+    let device = match specs.iter().find_map(|spec| Some(spec.network()?.device)) {
+        Some(device) => Device::of(device),
         None => Device::parse(&source.file.device, worker.identity())?,
     };
     let plan = study::plan(context.run_context(registry, &worker), &source, &device, 1, false)?;

@@ -18,8 +18,8 @@ use super::*;
 use crate::hash::Sha256;
 use crate::records::{
     Architecture, Assignment, Dataset, DeviceKind, File, FoldSizes, Gender, ImageRow, Init, LabelSpread,
-    LabelValues, Layer, Loss, Manifest, Model, Numerics, Record, Run, Scale, Scores, Spec, Split,
-    SplitMethod, SubsetSize, Training, ViewPosition, Weights,
+    LabelValues, Layer, Loss, Manifest, Model, NetworkSpec, Numerics, Record, Run, Scale, ScoreSource,
+    Scores, Spec, Split, SplitMethod, SubsetSize, Training, ViewPosition, Weights,
 };
 use crate::registry::MemoryStore;
 
@@ -106,18 +106,27 @@ impl World {
         self.run_with(model, fold, |_| {})
     }
 
-    fn run_with(&mut self, model: &str, fold: u32, change: impl FnOnce(&mut Spec)) -> Id<Run> {
+    fn run_with(&mut self, model: &str, fold: u32, change: impl FnOnce(&mut NetworkSpec)) -> Id<Run> {
         let mut spec = spec(self.dataset, self.split, model, fold);
         change(&mut spec);
-        let spec = self.store.put(&spec);
+        let spec = self.store.put(&Spec::Network(spec));
         let checkpoint = self.store.put_file(format!("weights of {spec}").as_bytes()).object;
         let log = self.store.put_file(b"log").object;
-        self.store.put(&Run { spec, checkpoint, log, epochs: 1, best_epoch: 1, val_loss: 1.0, parameters: 1 })
+        self.store.put(&Run {
+            spec,
+            checkpoint: Some(checkpoint),
+            log: Some(log),
+            epochs: Some(1),
+            best_epoch: Some(1),
+            val_loss: Some(1.0),
+            parameters: Some(1),
+            files: Vec::new(),
+        })
     }
 
     /// Weights that are the checkpoint of a run.
     fn weights(&mut self, of: Id<Run>) -> Id<Weights> {
-        let checkpoint = self.get(of).checkpoint;
+        let checkpoint = self.get(of).checkpoint.unwrap();
         let file = File { object: checkpoint, sha256: Sha256([0; 32]), bytes: 1 };
         self.store.put(&Weights { file, runs: Vec::new(), tensors: 1, parameters: 1 })
     }
@@ -138,16 +147,16 @@ impl World {
 
     fn scored(&mut self, run: Id<Run>, subset: Subset, scores: &[&[f64]]) -> Input {
         let spec = self.get(self.get(run).spec);
-        let labels = self.get(spec.dataset).labels;
-        let rows = self.rows(spec.split, spec.fold, subset);
+        let labels = self.get(spec.dataset()).labels;
+        let rows = self.rows(spec.split(), spec.fold(), subset);
         let scores = self.scores(rows, scores);
         let predictions = Predictions {
-            dataset: spec.dataset,
-            split: Some(spec.split),
-            fold: Some(spec.fold),
+            dataset: spec.dataset(),
+            split: Some(spec.split()),
+            fold: Some(spec.fold()),
             subset: Some(subset),
             source: by_run(run),
-            model: spec.model.name,
+            model: spec.model_name().to_owned(),
             labels,
             scale: Scale::Logit,
             images: scores.1,
@@ -256,8 +265,8 @@ fn resampled(seed: u64) -> SplitMethod {
     SplitMethod::Resample { seed, ratios: [70, 10, 20] }
 }
 
-fn spec(dataset: Id<Dataset>, split: Id<Split>, model: &str, fold: u32) -> Spec {
-    Spec {
+fn spec(dataset: Id<Dataset>, split: Id<Split>, model: &str, fold: u32) -> NetworkSpec {
+    NetworkSpec {
         dataset,
         split,
         fold,

@@ -151,10 +151,10 @@ fn whoever_begins_with_weights_has_seen_what_their_run_saw_however_far_back() {
     // Trained on the patients that fold 0 tests on.
     let source = world.run("source", 1);
     let weights = world.weights(source);
-    let between = |spec: &mut Spec| (spec.init, spec.weights) = (Init::FineTune, Some(weights));
+    let between = |spec: &mut NetworkSpec| (spec.init, spec.weights) = (Init::FineTune, Some(weights));
     let between = world.run_with("between", 0, between);
     let weights = world.weights(between);
-    let tuned = |spec: &mut Spec| (spec.init, spec.weights) = (Init::OffTheShelf, Some(weights));
+    let tuned = |spec: &mut NetworkSpec| (spec.init, spec.weights) = (Init::OffTheShelf, Some(weights));
     let tuned = world.run_with("tuned", 0, tuned);
     let input = world.tested(tuned, &[&SCORES, &SCORES]);
     let against = world.against(&[&input], &CompareOptions::default());
@@ -167,7 +167,7 @@ fn whoever_begins_with_weights_has_seen_what_their_run_saw_however_far_back() {
     // Weights of a run of the same fold have seen no other images.
     let source = world.run("source", 0);
     let weights = world.weights(source);
-    let tuned = |spec: &mut Spec| (spec.init, spec.weights) = (Init::FineTune, Some(weights));
+    let tuned = |spec: &mut NetworkSpec| (spec.init, spec.weights) = (Init::FineTune, Some(weights));
     let tuned = world.run_with("tuned", 0, tuned);
     let input = world.tested(tuned, &[&SCORES, &SCORES]);
     assert_eq!(own_leaks(&world.store, input.id, PixelSource::Among(&[])).unwrap(), []);

@@ -14,8 +14,8 @@ use crate::index::View;
 use crate::lineage::{Direction, Graph};
 use crate::recompute::verify_record;
 use crate::records::{
-    Comparison, Content, Dataset, EpochLog, Execution, Heatmap, Kind, Pointing, Predictions, ProbeTable, Run,
-    ScoreSource, Spec, Split, Study, Table,
+    Comparison, Content, Dataset, Execution, Heatmap, Kind, Pointing, Predictions, ProbeTable, RecordedEpoch,
+    Run, Spec, Split, Study, Table,
 };
 use crate::registry::{Registry, RegistryError, Stamp};
 use crate::study::{self, StudyRunStatus, compare_sections, recorded_sections, status};
@@ -48,7 +48,7 @@ pub(super) struct ReportedRun {
     pub(super) name: String,
     pub(super) run: Run,
     pub(super) spec: Spec,
-    pub(super) epochs: Vec<EpochLog>,
+    pub(super) epochs: Vec<RecordedEpoch>,
     /// The newest execution; `None` if there is no record of it.
     pub(super) execution: Option<Execution>,
 }
@@ -228,9 +228,7 @@ impl Material {
             if let Some(split) = predictions.split {
                 self.add_split(registry, view, split)?;
             }
-            if let ScoreSource::Run { run, .. } = predictions.source {
-                runs.push(run);
-            }
+            runs.extend(predictions.source.run());
         }
         runs.extend(self.heatmaps.iter().map(|(_, heatmap)| heatmap.run));
         runs.extend(self.pointings.iter().map(|(_, pointing)| pointing.run));
@@ -239,8 +237,8 @@ impl Material {
                 continue;
             }
             let trained = trained(registry, view, id)?;
-            self.add_dataset(registry, view, trained.spec.dataset)?;
-            self.add_split(registry, view, trained.spec.split)?;
+            self.add_dataset(registry, view, trained.spec.dataset())?;
+            self.add_split(registry, view, trained.spec.split())?;
             self.runs.push(trained);
             for (table, recorded) in registry.referring::<Table>(view, &id.hash)? {
                 match recorded {
@@ -341,19 +339,15 @@ impl Material {
         id: Id<Predictions>,
     ) -> Result<Option<&ReportedRun>, PageError> {
         let predictions: Predictions = registry.get(id)?;
-        Ok(match predictions.source {
-            ScoreSource::Run { run, .. } => self.runs.iter().find(|known| known.id == run),
-            ScoreSource::Mean { .. } | ScoreSource::Import { .. } => None,
-        })
+        let run = predictions.source.run();
+        Ok(run.and_then(|run| self.runs.iter().find(|known| known.id == run)))
     }
 }
 
 fn trained(registry: &Registry, view: &View, id: Id<Run>) -> Result<ReportedRun, PageError> {
     let run = registry.get(id)?;
     let spec = registry.get(run.spec)?;
-    let log = registry.store().read(&run.log.hash).map_err(RegistryError::from)?;
-    let log = String::from_utf8_lossy(&log);
-    let epochs = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let epochs = registry.epochs(&run)?;
     let mut executions: BTreeMap<String, Execution> = BTreeMap::new();
     for (_, execution) in registry.referring::<Execution>(view, &id.hash)? {
         executions.insert(execution.started.clone(), execution);

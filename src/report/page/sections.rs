@@ -7,7 +7,7 @@ use super::gather::{Counted, Material, ReportSection, ReportedRun, StudyProgress
 use super::html::{HtmlWriter, TableContext};
 use crate::digits::{self, counted};
 use crate::hash::Hash;
-use crate::records::{Architecture, ComparedModel, Division, Incomparable, ScoreSource, SplitMethod};
+use crate::records::{Architecture, ComparedModel, Division, Incomparable, Spec, SplitMethod};
 use crate::registry::Registry;
 use crate::report::svg;
 use crate::report::{
@@ -104,7 +104,19 @@ fn models(
             all.push(model.predictions.iter().map(|id| id.hash).collect());
             continue;
         };
-        let spec = &run.spec;
+        let Spec::Network(spec) = &run.spec else {
+            let mut row =
+                vec![Cell::Text(model.name.clone()), Cell::Text("a program of the user's own".to_owned())];
+            row.extend((0..6).map(|_| Cell::Empty));
+            row.extend([
+                Cell::Text(run.spec.seed().to_string()),
+                Cell::Integer(model.predictions.len() as u64),
+            ]);
+            row.push(Cell::Empty);
+            table.rows.push(row);
+            all.push(runs.iter().map(|run| run.id.hash).collect());
+            continue;
+        };
         let image = spec.model.architecture.image();
         let size = |value: Option<u32>| value.map_or(Cell::Text("none".into()), |n| Cell::Integer(n.into()));
         table.rows.push(vec![
@@ -119,7 +131,7 @@ fn models(
             // Without separators, because a seed is not a count.
             Cell::Text(spec.seed.to_string()),
             Cell::Integer(model.fold_count() as u64),
-            Cell::Integer(run.run.parameters),
+            run.run.parameters.map_or(Cell::Empty, Cell::Integer),
         ]);
         all.push(runs.iter().map(|run| run.id.hash).collect());
     }
@@ -327,14 +339,15 @@ pub(super) fn training(page: &mut HtmlWriter, material: &Material) {
         let text = |value: Option<&str>| value.map_or(Cell::Empty, |text| Cell::Text(text.to_owned()));
         table.rows.push(vec![
             Cell::Text(run.name.clone()),
-            Cell::Integer(run.spec.fold.into()),
-            Cell::Integer(run.run.best_epoch.into()),
-            Cell::Integer(run.run.epochs.into()),
-            Cell::Number { value: Some(run.run.val_loss), decimals: 4 },
-            Cell::Text(
-                format!("{:?}, {}", run.spec.device, counted(run.spec.threads.into(), "thread"))
-                    .to_lowercase(),
-            ),
+            Cell::Integer(run.spec.fold().into()),
+            run.run.best_epoch.map_or(Cell::Empty, |epoch| Cell::Integer(epoch.into())),
+            run.run.epochs.map_or(Cell::Empty, |epochs| Cell::Integer(epochs.into())),
+            run.run.val_loss.map_or(Cell::Empty, |loss| Cell::Number { value: Some(loss), decimals: 4 }),
+            run.spec.network().map_or(Cell::Empty, |spec| {
+                Cell::Text(
+                    format!("{:?}, {}", spec.device, counted(spec.threads.into(), "thread")).to_lowercase(),
+                )
+            }),
             execution.map_or(Cell::Empty, |e| Cell::Number { value: Some(e.seconds / 60.0), decimals: 1 }),
             // Shown to the minute.
             text(
@@ -410,9 +423,8 @@ pub(super) fn cautions(
             }
             let mut uneven = Vec::new();
             for id in &model.predictions {
-                if matches!(registry.get(*id)?.source, ScoreSource::Run { .. }) {
-                    uneven.extend(material.run_of(registry, *id)?.map(|run| &run.spec.training));
-                }
+                let run = material.run_of(registry, *id)?;
+                uneven.extend(run.and_then(|run| run.spec.network()).map(|spec| &spec.training));
             }
             if uneven.windows(2).any(|pair| pair[0] != pair[1]) {
                 items.push(format!("The runs of {name} were not all trained with the same settings."));
@@ -428,7 +440,8 @@ pub(super) fn cautions(
                 comparison.division().name()
             ));
         }
-        let last_epoch = |run: &&ReportedRun| run.run.best_epoch == run.run.epochs && run.run.epochs > 1;
+        let last_epoch =
+            |run: &&ReportedRun| run.run.best_epoch == run.run.epochs && run.run.epochs > Some(1);
         let growing: Vec<&str> =
             material.runs.iter().filter(last_epoch).map(|run| run.name.as_str()).collect();
         if !growing.is_empty() && std::ptr::eq(section, &material.sections[0]) {

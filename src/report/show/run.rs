@@ -9,8 +9,11 @@ use super::{PageSection, RecordPage, heading};
 use crate::digits::{counted, span, thousands};
 use crate::hash::{Hash, Id};
 use crate::index::View;
-use crate::network::spec_settings;
-use crate::records::{EpochLog, Init, Kind, OperatingPoint, Run, Spec, Split};
+use crate::network::{network_settings, spec_settings};
+use crate::records::{
+    Execution, Init, Kind, NetworkSpec, OperatingPoint, ProgramEnvironment, ProgramFile, RecordedEpoch, Run,
+    Spec, Split,
+};
 use crate::registry::{Registry, RegistryError};
 use crate::scores::run_thresholds;
 use crate::training::config::{Overrides, resolve};
@@ -32,23 +35,45 @@ pub(super) fn page(
     let called = |id: &Hash| names.get(id).cloned().unwrap_or_else(|| id.short());
     let mut rows: Vec<(String, String)> = Vec::new();
     let mut add = |name: &str, value: String| rows.push((name.to_owned(), value));
-    let start = match (spec.init, spec.weights) {
-        (Init::FineTune, Some(weights)) => format!("fine-tuned from {}", called(&weights.hash)),
-        (Init::OffTheShelf, Some(weights)) => format!("{} with a new last layer", called(&weights.hash)),
-        _ => "from scratch".to_owned(),
-    };
-    add("Model", format!("{}, {start}, {}", spec.model.name, counted(run.parameters, "parameter")));
-    add("Data set", called(&spec.dataset.hash));
-    add("Split", of_split(&called(&spec.split.hash), &spec, registry.get(spec.split).ok().as_ref()));
-    add("Seed", spec.seed.to_string());
-    add("Epoch", format!("{} of {} kept, by validation loss", run.best_epoch, run.epochs));
-    add("Validation loss", decimals(Some(run.val_loss)));
+    match &spec {
+        Spec::Network(network) => {
+            let start = match (network.init, network.weights) {
+                (Init::FineTune, Some(weights)) => format!("fine-tuned from {}", called(&weights.hash)),
+                (Init::OffTheShelf, Some(weights)) => {
+                    format!("{} with a new last layer", called(&weights.hash))
+                }
+                _ => "from scratch".to_owned(),
+            };
+            let parameters = run.parameters.map(|count| format!(", {}", counted(count, "parameter")));
+            add("Model", format!("{}, {start}{}", network.model.name, parameters.unwrap_or_default()));
+        }
+        Spec::Program(of) => add("Model", format!("{}, a program of the user's own", of.program.name)),
+    }
+    add("Data set", called(&spec.dataset().hash));
+    add("Split", of_split(&called(&spec.split().hash), &spec, registry.get(spec.split()).ok().as_ref()));
+    add("Seed", spec.seed().to_string());
+    if let (Some(best), Some(epochs)) = (run.best_epoch, run.epochs) {
+        let chosen = match spec.network() {
+            Some(_) => format!("{best} of {epochs} kept, by validation loss"),
+            None => format!(
+                "{best} of {epochs} with the lowest validation loss; which one was kept, the program decided"
+            ),
+        };
+        add("Epoch", chosen);
+        add("Validation loss", decimals(run.val_loss));
+    }
     let labels = row.test.as_ref().map(|test| test.labels);
     let over = |covered: u32| match labels {
         Some(all) => format!("mean over {covered} of {}", counted(all.into(), "label")),
         None => format!("mean over {}", counted(covered.into(), "label")),
     };
-    add("Validation AUC", format!("{}, {}", decimals(row.val_auc), over(row.val_auc_labels)));
+    match (row.val_auc_labels, row.val_auc) {
+        (Some(covered), auc) => add("Validation AUC", format!("{}, {}", decimals(auc), over(covered))),
+        (None, Some(auc)) => {
+            add("Validation AUC", format!("{}, as the program reports it", decimals(Some(auc))))
+        }
+        (None, None) => {}
+    }
     match &row.test {
         Some(test) => add("Test AUC", format!("{}, {}", decimals(test.mean), over(test.mean_over))),
         None => add("Test AUC", "not evaluated; `reg eval RUN` evaluates it".to_owned()),
@@ -58,36 +83,73 @@ pub(super) fn page(
     }
     let mut page = RecordPage::default();
     page.pairs(&heading(Kind::Run, names.get(&id.hash).map(String::as_str), &id.hash), rows);
-    page.pairs(
-        &format!("Settings (* is not the default of {})", spec.model.name),
-        settings(&spec).unwrap_or_else(|| all_settings(&spec)),
-    );
+    match &spec {
+        Spec::Network(network) => page.pairs(
+            &format!("Settings (* is not the default of {})", network.model.name),
+            settings(network).unwrap_or_else(|| all_settings(&spec)),
+        ),
+        Spec::Program(of) => {
+            page.pairs("Program", all_settings(&spec));
+            let file = |file: &ProgramFile| (file.path.clone(), file.object.hash.short());
+            page.pairs("Its files", of.program.files.iter().map(file).collect());
+            page.pairs("It left", left(&run));
+            let executions = registry.referring::<Execution>(view, &id.hash)?;
+            if let Some(ran) = executions.first().and_then(|(_, execution)| execution.program.as_ref()) {
+                page.pairs("It ran with", environment(ran));
+            }
+        }
+    }
     // Scores that cannot be read are for `reg verify` to report.
     if let Ok(Some(auc)) = run_thresholds(registry, view, id, OperatingPoint::Youden) {
         page.sections.push(PageSection::Table(results::thresholds("Thresholds", &auc)));
     }
-    if let Ok(log) = registry.store().read(&run.log.hash) {
-        page.sparklines(&format!("Curves over {}", counted(run.epochs.into(), "epoch")), curves(&log));
+    if let Ok(epochs) = registry.epochs(&run) {
+        page.sparklines(&format!("Curves over {}", counted(epochs.len() as u64, "epoch")), curves(&epochs));
     }
     Ok(page)
 }
 
+/// The files that a program left.
+fn left(run: &Run) -> Vec<(String, String)> {
+    let named = [("checkpoint", run.checkpoint), ("epochs", run.log)];
+    let own = named.into_iter().filter_map(|(name, id)| Some((name.to_owned(), id?.hash.short())));
+    own.chain(run.files.iter().map(|file| (file.name.clone(), file.object.hash.short()))).collect()
+}
+
+/// What is known of the surroundings of a program.
+fn environment(of: &ProgramEnvironment) -> Vec<(String, String)> {
+    let mut rows = vec![("Executable".to_owned(), of.executable.clone())];
+    let mut add = |name: &str, value: String| rows.push((name.to_owned(), value));
+    if let Some(packages) = of.packages {
+        add("Packages", format!("`reg cat {}` lists them", packages.hash.short()));
+    }
+    if let Some(git) = &of.source {
+        let changes = if git.clean { "" } else { ", with uncommitted changes" };
+        add("Source", format!("{}{changes}", git.commit));
+    }
+    of.gpus.iter().for_each(|gpu| add("GPU", gpu.clone()));
+    add("Isolation", of.isolation.told());
+    let [out, err] = [of.stdout, of.stderr].map(|id| id.hash.short());
+    add("Output", format!("`reg cat {out}` and, of standard error, `reg cat {err}`"));
+    rows
+}
+
 fn of_split(name: &str, spec: &Spec, split: Option<&Split>) -> String {
-    let sizes = split.and_then(|split| split.folds.get(spec.fold as usize));
+    let sizes = split.and_then(|split| split.folds.get(spec.fold() as usize));
     let sizes = sizes.map(|fold| {
         let [train, val, test] = [&fold.train, &fold.val, &fold.test].map(|subset| thousands(subset.images));
         format!(": {train} training, {val} validation and {test} test images")
     });
-    format!("{name}, fold {}{}", spec.fold, sizes.unwrap_or_default())
+    format!("{name}, fold {}{}", spec.fold(), sizes.unwrap_or_default())
 }
 
 /// The settings with marks; none if the network is one of the user's own, whose defaults are not known here.
-fn settings(spec: &Spec) -> Option<Vec<(String, String)>> {
+fn settings(spec: &NetworkSpec) -> Option<Vec<(String, String)>> {
     let overrides =
         Overrides { model: spec.model.name.clone(), init: Some(spec.init), ..Overrides::default() };
     let (model, training) = resolve(&overrides).ok()?;
     let defaults: BTreeMap<String, Value> =
-        spec_settings(&Spec { model, training, ..spec.clone() }).into_iter().collect();
+        network_settings(&NetworkSpec { model, training, ..spec.clone() }).into_iter().collect();
     let marked = |(name, value): (String, Value)| {
         let default = defaults.get(&name);
         let told = match default {
@@ -97,7 +159,7 @@ fn settings(spec: &Spec) -> Option<Vec<(String, String)>> {
         };
         (name, told)
     };
-    let mut settings: Vec<(String, String)> = spec_settings(spec).into_iter().map(marked).collect();
+    let mut settings: Vec<(String, String)> = network_settings(spec).into_iter().map(marked).collect();
     let off = defaults.iter().filter(|(name, _)| !settings.iter().any(|(known, _)| known == *name));
     let off: Vec<(String, String)> =
         off.map(|(name, default)| (name.clone(), format!("none *  (default {})", text(default)))).collect();
@@ -122,18 +184,16 @@ fn decimals(value: Option<f64>) -> String {
 }
 
 /// The curves of a training, each with its first and last value.
-fn curves(log: &[u8]) -> Vec<(String, String)> {
-    let epochs: Vec<EpochLog> =
-        log.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
-    let curve = |name: &str, of: fn(&EpochLog) -> Option<f64>| {
+fn curves(epochs: &[RecordedEpoch]) -> Vec<(String, String)> {
+    let curve = |name: &str, of: fn(&RecordedEpoch) -> Option<f64>| {
         let values: Vec<f64> = epochs.iter().filter_map(of).collect();
         let (first, last) = (values.first()?, values.last()?);
         let told = format!("{} {} {}", decimals(Some(*first)), sparkline(&values), decimals(Some(*last)));
         Some((name.to_owned(), told))
     };
     [
-        curve("Training loss", |epoch| Some(epoch.train_loss)),
-        curve("Validation loss", |epoch| Some(epoch.val_loss)),
+        curve("Training loss", |epoch| epoch.train_loss),
+        curve("Validation loss", |epoch| epoch.val_loss),
         curve("Validation AUC", |epoch| epoch.val_auc),
     ]
     .into_iter()

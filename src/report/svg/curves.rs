@@ -3,7 +3,7 @@
 use super::scale::{AxisScale, thinned};
 use super::{Anchor, Canvas, Figure, series_class};
 use crate::digits::counted;
-use crate::records::EpochLog;
+use crate::records::RecordedEpoch;
 
 const WIDTH: f64 = 372.0;
 const HEIGHT: f64 = 190.0;
@@ -19,8 +19,8 @@ struct Quantity {
     key: &'static str,
     title: &'static str,
     axis: &'static str,
-    of: fn(&EpochLog) -> Option<f64>,
-    dashed: Option<fn(&EpochLog) -> Option<f64>>,
+    of: fn(&RecordedEpoch) -> Option<f64>,
+    dashed: Option<fn(&RecordedEpoch) -> Option<f64>>,
 }
 
 const QUANTITIES: [Quantity; 3] = [
@@ -28,8 +28,8 @@ const QUANTITIES: [Quantity; 3] = [
         key: "loss",
         title: "Loss: validation, and training (dashed)",
         axis: "Loss",
-        of: |epoch| Some(epoch.val_loss),
-        dashed: Some(|epoch| Some(epoch.train_loss)),
+        of: |epoch| epoch.val_loss,
+        dashed: Some(|epoch| epoch.train_loss),
     },
     Quantity {
         key: "auc",
@@ -38,21 +38,15 @@ const QUANTITIES: [Quantity; 3] = [
         of: |epoch| epoch.val_auc,
         dashed: None,
     },
-    Quantity {
-        key: "lr",
-        title: "Learning rate",
-        axis: "Learning rate",
-        of: |epoch| Some(epoch.lr),
-        dashed: None,
-    },
+    Quantity { key: "lr", title: "Learning rate", axis: "Learning rate", of: |epoch| epoch.lr, dashed: None },
 ];
 
 /// Draws the losses, the validation AUC and the learning rate of runs by epoch, each on a chart with one line for each run.
-pub fn curves(runs: &[(&str, &[EpochLog])]) -> Vec<Figure> {
+pub fn curves(runs: &[(&str, &[RecordedEpoch])]) -> Vec<Figure> {
     QUANTITIES.iter().map(|quantity| chart(quantity, runs)).collect()
 }
 
-fn chart(quantity: &Quantity, runs: &[(&str, &[EpochLog])]) -> Figure {
+fn chart(quantity: &Quantity, runs: &[(&str, &[RecordedEpoch])]) -> Figure {
     let mut canvas = Canvas::default();
     canvas.text("head", Anchor::Start, [LEFT, 17.0], quantity.title);
     let names: Vec<String> = runs.iter().map(|(name, _)| (*name).to_owned()).collect();

@@ -3,7 +3,7 @@
 use super::scale::AxisScale;
 use super::{Anchor, Canvas, Figure, fitted, key, series_class};
 use crate::digits::counted;
-use crate::records::EpochLog;
+use crate::records::RecordedEpoch;
 
 const WIDTH: f64 = 306.0;
 const TOP: f64 = 48.0;
@@ -14,14 +14,14 @@ const RIGHT: f64 = 12.0;
 const MARKED: usize = 40;
 
 /// Draws the training and validation loss by epoch, and marks the selected epoch.
-pub fn learning(run: &str, epochs: &[EpochLog]) -> Figure {
+pub fn learning(run: &str, epochs: &[RecordedEpoch]) -> Figure {
     let mut canvas = Canvas::default();
     canvas.text("head", Anchor::Start, [LEFT, 17.0], &fitted(run, WIDTH - LEFT - RIGHT));
     canvas.legend([LEFT, 22.0], WIDTH - LEFT, &["training".to_owned(), "validation".to_owned()]);
-    let losses = || epochs.iter().flat_map(|epoch| [epoch.train_loss, epoch.val_loss]);
+    let losses = || epochs.iter().flat_map(|epoch| epoch.train_loss.into_iter().chain(epoch.val_loss));
     let low = losses().fold(f64::INFINITY, f64::min);
     let high = losses().fold(f64::NEG_INFINITY, f64::max);
-    let (low, high) = if epochs.is_empty() { (0.0, 1.0) } else { (low, high) };
+    let (low, high) = if losses().next().is_none() { (0.0, 1.0) } else { (low, high) };
     let last = epochs.last().map_or(1, |epoch| epoch.epoch);
     let y = AxisScale::round(low, high, 5, [BOTTOM, TOP]);
     // Epochs are whole numbers: no tick is between two, and a single epoch is centred.
@@ -44,9 +44,10 @@ pub fn learning(run: &str, epochs: &[EpochLog]) -> Figure {
     if let Some(best) = best {
         canvas.line("chance", [x(best.epoch), TOP], [x(best.epoch), BOTTOM]);
     }
-    let series: [fn(&EpochLog) -> f64; 2] = [|epoch| epoch.train_loss, |epoch| epoch.val_loss];
+    let series: [fn(&RecordedEpoch) -> Option<f64>; 2] = [|epoch| epoch.train_loss, |epoch| epoch.val_loss];
     for (number, loss) in series.iter().enumerate() {
-        let points: Vec<[f64; 2]> = epochs.iter().map(|epoch| [x(epoch.epoch), y.at(loss(epoch))]).collect();
+        let point = |epoch: &RecordedEpoch| Some([x(epoch.epoch), y.at(loss(epoch)?)]);
+        let points: Vec<[f64; 2]> = epochs.iter().filter_map(point).collect();
         if points.len() > 1 {
             canvas.path(&format!("run {}", series_class(number)), &points);
         }
@@ -63,9 +64,12 @@ pub fn learning(run: &str, epochs: &[EpochLog]) -> Figure {
         }
     }
     let kept = best.map_or(String::new(), |best| {
+        let told = |loss: Option<f64>| loss.map_or("n/a".to_owned(), |loss| format!("{loss:.4}"));
         format!(
-            " Best epoch: {}, validation loss {:.4}, training loss {:.4}.",
-            best.epoch, best.val_loss, best.train_loss
+            " Best epoch: {}, validation loss {}, training loss {}.",
+            best.epoch,
+            told(best.val_loss),
+            told(best.train_loss)
         )
     });
     let all = counted(epochs.len() as u64, "epoch");

@@ -2,7 +2,9 @@ use super::palette::{DARK, LIGHT, contrast, heatmap};
 use super::*;
 use crate::dataset::statistics::{AgeBin, AgeStatistics};
 use crate::hash::{Hash, Id};
-use crate::records::{ComparedModel, EpochLog, IncomparableKind, LabelSpread, Pooling, Spread, Variance};
+use crate::records::{
+    ComparedModel, IncomparableKind, LabelSpread, Pooling, RecordedEpoch, Spread, Variance,
+};
 
 /// A name with hostile characters.
 const ODD: &str = "a<script>alert(1)</script>&\"'\u{1b}";
@@ -22,15 +24,15 @@ fn precision(model: &str, label: &str) -> PrecisionRecallCurve {
     }
 }
 
-fn epochs(losses: &[f64]) -> Vec<EpochLog> {
+fn epochs(losses: &[f64]) -> Vec<RecordedEpoch> {
     let best = losses.iter().copied().fold(f64::INFINITY, f64::min);
-    let epoch = |(number, loss): (u32, &f64)| EpochLog {
+    let epoch = |(number, loss): (u32, &f64)| RecordedEpoch {
         epoch: number,
-        lr: 0.01,
-        train_loss: *loss / 2.0,
-        val_loss: *loss,
+        lr: Some(0.01),
+        train_loss: Some(*loss / 2.0),
+        val_loss: Some(*loss),
         val_auc: None,
-        val_auc_labels: 0,
+        val_auc_labels: Some(0),
         improved: *loss == best,
     };
     (1..).zip(losses).map(epoch).collect()
@@ -64,6 +66,7 @@ fn figures() -> Vec<Figure> {
     let model = |name: &str, shift: f64| ComparedModel {
         name: name.into(),
         imported: false,
+        program: false,
         predictions: Vec::new(),
         seeds: Vec::new(),
         validation: Vec::new(),

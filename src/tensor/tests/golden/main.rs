@@ -23,7 +23,7 @@ use std::process::Command;
 use bench::*;
 use reg::hash::{Hash, Id};
 use reg::records::{
-    Architecture, Augmentation, EpochLog, Init, Loss, Model, Scores, Spec, Subset, Target, codec,
+    Architecture, Augmentation, EpochLog, Init, Loss, Model, NetworkSpec, Scores, Subset, Target, codec,
 };
 use reg::worker::{GradcamImages, Identity, Work, files};
 use serde::{Deserialize, Serialize};
@@ -101,7 +101,7 @@ impl Jobs {
     }
 
     /// Trains, then scores the test subset. Returns the checkpoint.
-    fn train(&mut self, name: &str, spec: &Spec, weights: Option<Hash>) -> Hash {
+    fn train(&mut self, name: &str, spec: &NetworkSpec, weights: Option<Hash>) -> Hash {
         let out = self.bench.out(name);
         run_with(&self.bench.train(&out, spec, weights), &PLAIN);
         let log = fs::read_to_string(out.join(files::LOG)).unwrap();
@@ -163,7 +163,7 @@ fn resnet() -> Architecture {
 }
 
 /// With the paper's augmentation, at a learning rate that is stable for some steps of a deep network.
-fn augmented(architecture: Architecture, epochs: u32) -> Spec {
+fn augmented(architecture: Architecture, epochs: u32) -> NetworkSpec {
     let mut spec = spec(architecture, epochs);
     (spec.training.lr, spec.training.batch) = (0.001, 4);
     spec.training.augmentation = Some(Augmentation {
@@ -191,9 +191,9 @@ fn computed() -> BTreeMap<String, Result> {
     let scratch = augmented(resnet(), 1);
     let trained = jobs.train("resnet from scratch", &scratch, None);
     let weights = Some(Id::new(trained));
-    let tuned = Spec { init: Init::FineTune, weights, seed: 6, ..augmented(resnet(), 1) };
+    let tuned = NetworkSpec { init: Init::FineTune, weights, seed: 6, ..augmented(resnet(), 1) };
     jobs.train("resnet fine-tuned", &tuned, Some(trained));
-    let mut shelf = Spec { init: Init::OffTheShelf, weights, seed: 7, ..spec(resnet(), 3) };
+    let mut shelf = NetworkSpec { init: Init::OffTheShelf, weights, seed: 7, ..spec(resnet(), 3) };
     (shelf.training.lr, shelf.training.augmentation) = (0.001, None);
     jobs.train("resnet off the shelf", &shelf, Some(trained));
     jobs.probe(&scratch.model, trained, Target::Gender);

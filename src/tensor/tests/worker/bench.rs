@@ -12,8 +12,8 @@ use reg::network;
 use reg::random::Stream;
 use reg::records::{
     AgeRange, Architecture, Assignment, Augmentation, DeviceKind, EarlyStop, Gender, ImageInput, ImageRow,
-    Init, LabelValues, Layout, Loss, Manifest, Model, Numerics, Packed, Pixels, Precision, Scores, Spec,
-    Subset, Training, ViewPosition, codec,
+    Init, LabelValues, Layout, Loss, Manifest, Model, NetworkSpec, Numerics, Packed, Pixels, Precision,
+    Scores, Subset, Training, ViewPosition, codec,
 };
 use reg::worker::{Job, JobOutcome, Numbers, PROTOCOL, Work, WorkerEvent};
 use serde_json::{Value, json};
@@ -98,7 +98,7 @@ impl Bench {
         }
     }
 
-    pub(crate) fn train(&self, out: &Path, spec: &Spec, weights: Option<Hash>) -> Job {
+    pub(crate) fn train(&self, out: &Path, spec: &NetworkSpec, weights: Option<Hash>) -> Job {
         let (manifest, assignment) = (Id::new(self.manifest), Id::new(self.assignment));
         self.job(
             out,
@@ -173,9 +173,9 @@ pub(crate) fn mlp() -> Architecture {
 }
 
 /// Two labels, a few quick epochs.
-pub(crate) fn spec(architecture: Architecture, epochs: u32) -> Spec {
+pub(crate) fn spec(architecture: Architecture, epochs: u32) -> NetworkSpec {
     let hash = Hash::of(b"a link that the worker does not follow");
-    Spec {
+    NetworkSpec {
         dataset: Id::new(hash),
         split: Id::new(hash),
         fold: 0,

@@ -1,0 +1,295 @@
+//! The process of a program: started in a group of its own, heard, and ended with all that it has started.
+
+use std::collections::VecDeque;
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::error::ProgramError;
+use super::launch::{ARGUMENT, LaunchPlan, Launched};
+use crate::escape;
+use crate::limits;
+use crate::records::{Isolation, NetworkIsolation};
+use crate::training::process::Listener;
+use crate::worker::WorkerEvent;
+
+/// How long a program may take to end after it was asked to.
+const GRACE: Duration = Duration::from_secs(10);
+/// How long output is waited for that something has kept open which outlived the program.
+const DRAIN: Duration = Duration::from_secs(2);
+/// How often the process is looked at.
+const TICK: Duration = Duration::from_millis(20);
+/// The longest line that is shown while the program runs.
+const SHOWN: usize = 400;
+
+/// What a program wrote: the beginning and the end, where there is more than the limit.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    head: Vec<u8>,
+    tail: VecDeque<u8>,
+    left_out: u64,
+}
+
+impl Said {
+    fn add(&mut self, bytes: &[u8]) {
+        let room = limits::PROGRAM_SAID - self.head.len();
+        let (head, rest) = bytes.split_at(bytes.len().min(room));
+        self.head.extend(head);
+        self.tail.extend(rest);
+        let over = self.tail.len().saturating_sub(limits::PROGRAM_SAID);
+        self.tail.drain(..over);
+        self.left_out += over as u64;
+    }
+
+    /// All of it, with a line in place of what was left out.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let mut all = self.head.clone();
+        if self.left_out > 0 {
+            all.extend(format!("\n[{} bytes left out]\n", self.left_out).into_bytes());
+        }
+        all.extend(self.tail.iter());
+        all
+    }
+
+    /// The last line with a visible character.
+    fn last_line(&self) -> String {
+        let end: Vec<u8> =
+            if self.tail.is_empty() { self.head.clone() } else { self.tail.iter().copied().collect() };
+        let text = String::from_utf8_lossy(&end[end.len().saturating_sub(limits::WORKER_LOG as usize)..])
+            .into_owned();
+        shown(text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default())
+    }
+}
+
+fn shown(line: &str) -> String {
+    let line = line.rsplit('\r').find(|part| !part.trim().is_empty()).unwrap_or_default();
+    escape::line(&line.chars().take(SHOWN).collect::<String>())
+}
+
+/// A program that ended with status 0.
+pub(super) struct Ended {
+    pub(super) stdout: Said,
+    pub(super) stderr: Said,
+    pub(super) isolation: Isolation,
+}
+
+/// How a program is started.
+pub(super) struct Start<'a> {
+    /// The plan of its process; `forbid_tcp` and `status` are filled in.
+    pub(super) plan: LaunchPlan,
+    /// The file that holds the plan.
+    pub(super) plan_file: &'a Path,
+    /// The folder in which it runs.
+    pub(super) folder: &'a Path,
+    /// Its environment.
+    pub(super) variables: Vec<(String, std::ffi::OsString)>,
+    /// Whether it may use the network.
+    pub(super) network: bool,
+    /// How long it may take.
+    pub(super) timeout: Option<Duration>,
+}
+
+impl Start<'_> {
+    /// Runs the program to its end.
+    pub(super) fn run(mut self, listener: &mut dyn Listener) -> Result<Ended, ProgramError> {
+        let reg = std::env::current_exe().map_err(|e| ProgramError::io(Path::new("reg"), &e))?;
+        let unshare = if self.network { None } else { unshare() };
+        self.plan.forbid_tcp = !self.network && unshare.is_none();
+        let text = serde_json::to_vec(&self.plan)
+            .map_err(|_| ProgramError::NotText(self.plan.program.to_string_lossy().into_owned()))?;
+        std::fs::write(self.plan_file, text).map_err(|e| ProgramError::io(self.plan_file, &e))?;
+        let mut command = match unshare.as_deref() {
+            Some([program, options @ ..]) => {
+                let mut command = Command::new(program);
+                command.args(options).arg("--").arg(&reg);
+                command
+            }
+            _ => Command::new(&reg),
+        };
+        let child = command
+            .arg(ARGUMENT)
+            .arg(self.plan_file)
+            .current_dir(self.folder)
+            .env_clear()
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn();
+        let mut child = child.map_err(|e| self.not_started(&e.to_string()))?;
+        let heard = hear(&mut child, self.timeout, listener);
+        let status = std::fs::read(&self.plan.status).unwrap_or_default();
+        let launched = serde_json::from_slice::<Launched>(&status).ok();
+        if let Some(error) = launched.as_ref().and_then(|launched| launched.error.as_ref()) {
+            return Err(self.not_started(error));
+        }
+        let (status, [stdout, stderr]) = heard?;
+        let Some(launched) = launched else { return Err(self.not_started(&stderr.last_line())) };
+        if !status.success() {
+            return Err(ProgramError::Failed { status: told(status), last: stderr.last_line() });
+        }
+        let network = match (self.network, unshare.is_some(), launched.tcp) {
+            (true, ..) => NetworkIsolation::Allowed,
+            (false, true, _) => NetworkIsolation::Namespace,
+            (false, false, true) => NetworkIsolation::Tcp,
+            (false, false, false) => NetworkIsolation::None,
+        };
+        Ok(Ended { stdout, stderr, isolation: Isolation { landlock: launched.landlock, network } })
+    }
+
+    fn not_started(&self, reason: &str) -> ProgramError {
+        ProgramError::Start { path: self.plan.program.clone(), reason: reason.to_owned() }
+    }
+}
+
+fn told(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit status {code}"),
+        (None, Some(9)) => "signal 9, often a lack of memory".to_owned(),
+        (None, signal) => format!("signal {}", signal.unwrap_or(0)),
+    }
+}
+
+/// The command that gives a process a network of its own, if the system allows it: with the rights of this process, or
+/// in a user namespace.
+fn unshare() -> Option<Vec<PathBuf>> {
+    let forms: [&[&str]; 2] = [&["unshare", "--net"], &["unshare", "--user", "--map-current-user", "--net"]];
+    let works = |form: &&&[&str]| {
+        let mut command = Command::new(form[0]);
+        command.args(&form[1..]).args(["--", "true"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    forms.iter().find(works).map(|form| form.iter().map(PathBuf::from).collect())
+}
+
+/// A line of output, or the end of one of the two.
+type Heard = Receiver<String>;
+
+/// Reads a pipe to its end in a thread, and passes each line on.
+fn reader(pipe: impl Read + Send + 'static, lines: Sender<String>) -> JoinHandle<Said> {
+    std::thread::spawn(move || {
+        let mut said = Said::default();
+        let mut pipe = BufReader::new(pipe);
+        let mut line = Vec::new();
+        loop {
+            let piece = match pipe.fill_buf() {
+                Ok([]) => break,
+                Ok(piece) => piece.to_vec(),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) => break,
+            };
+            pipe.consume(piece.len());
+            said.add(&piece);
+            for byte in piece {
+                match byte {
+                    b'\n' => {
+                        let text = shown(&String::from_utf8_lossy(&line));
+                        if !text.is_empty() {
+                            let _ = lines.send(text);
+                        }
+                        line.clear();
+                    }
+                    byte if line.len() < 4 * SHOWN => line.push(byte),
+                    // A bar that is drawn again and again.
+                    b'\r' => line.clear(),
+                    _ => {}
+                }
+            }
+        }
+        said
+    })
+}
+
+/// Waits for the end of a program. A signal or the time limit ends its whole group.
+fn hear(
+    child: &mut Child,
+    timeout: Option<Duration>,
+    listener: &mut dyn Listener,
+) -> Result<(ExitStatus, [Said; 2]), ProgramError> {
+    let wrong = |e: io::Error| ProgramError::io(Path::new("the program"), &e);
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(wrong)?;
+    let group = Pid::from_child(child);
+    let (sender, lines) = channel();
+    let out = reader(child.stdout.take().expect("a pipe"), sender.clone());
+    let err = reader(child.stderr.take().expect("a pipe"), sender);
+    let begun = Instant::now();
+    let mut ending: Option<(Instant, ProgramError)> = None;
+    let status = loop {
+        match lines.recv_timeout(TICK) {
+            Ok(message) => listener.hear(&WorkerEvent::Note { message }),
+            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(TICK),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if let Some(status) = child.try_wait().map_err(wrong)? {
+            break status;
+        }
+        let signalled = signals.pending().next().is_some();
+        let late = timeout.filter(|timeout| begun.elapsed() > *timeout);
+        match &ending {
+            None if signalled || late.is_some() => {
+                let why = late.map_or(ProgramError::Interrupted, ProgramError::TimedOut);
+                ending = Some((Instant::now(), why));
+                let _ = kill_process_group(group, Signal::TERM);
+            }
+            Some((asked, _)) if signalled || asked.elapsed() > GRACE => {
+                let _ = kill_process_group(group, Signal::KILL);
+            }
+            _ => {}
+        }
+    };
+    // Whatever it has started and left behind.
+    let _ = kill_process_group(group, Signal::KILL);
+    drain(&lines, listener);
+    let ended = Instant::now();
+    while !(out.is_finished() && err.is_finished()) && ended.elapsed() < DRAIN {
+        std::thread::sleep(TICK);
+    }
+    let said = [out, err].map(|thread| match thread.is_finished() {
+        true => thread.join().unwrap_or_default(),
+        false => Said::default(),
+    });
+    match ending {
+        Some((_, why)) => Err(why),
+        None => Ok((status, said)),
+    }
+}
+
+/// Passes on what was written before the end.
+fn drain(lines: &Heard, listener: &mut dyn Listener) {
+    let begun = Instant::now();
+    while let Some(left) = DRAIN.checked_sub(begun.elapsed()) {
+        match lines.recv_timeout(left) {
+            Ok(message) => listener.hear(&WorkerEvent::Note { message }),
+            Err(_) => break,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_much_output_the_beginning_and_the_end_are_kept() {
+        let mut said = Said::default();
+        said.add(b"first\n");
+        said.add(&vec![b'.'; 3 * limits::PROGRAM_SAID]);
+        said.add(b"\nlast\r\n");
+        let bytes = said.bytes();
+        assert!(bytes.starts_with(b"first\n...") && bytes.ends_with(b"...\nlast\r\n"));
+        assert!(bytes.len() < 2 * limits::PROGRAM_SAID + 100);
+        assert!(String::from_utf8_lossy(&bytes).contains(&format!("[{} bytes left out]", said.left_out)));
+        assert_eq!(said.last_line(), "last");
+    }
+}

@@ -1,0 +1,142 @@
+//! Why a program cannot be run, or what it left cannot be registered.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::digits::{counted, thousands};
+use crate::disk::Refused;
+use crate::escape::shell;
+
+/// Names in a message; the others are counted.
+const NAMED: usize = 3;
+
+/// Why a program cannot be run, or what it left cannot be registered.
+#[derive(Debug, thiserror::Error)]
+pub enum ProgramError {
+    /// A command that is no program.
+    #[error("there is no program {}", shell(.0))]
+    NotFound(String),
+    /// A word of the command or a path that is not UTF-8, which no record can hold.
+    #[error("{} is not UTF-8, so that no record can hold it", shell(.0))]
+    NotText(String),
+    /// A word of the command that would be taken for the id of an object.
+    #[error("{} in the command looks like the id of an object, for which every reader of the record would take it", .0)]
+    LikeId(String),
+    /// A bad value of an option.
+    #[error("--{option} {}: {reason}", shell(value))]
+    Option {
+        /// The option without its dashes.
+        option: &'static str,
+        /// What was given.
+        value: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file of the program, or an input, that cannot be taken.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The list of files in a git tree.
+    #[error("git cannot list the files of {}: {reason}", path.display())]
+    Git {
+        /// The folder.
+        path: PathBuf,
+        /// What git says.
+        reason: String,
+    },
+    /// It cannot be started.
+    #[error("cannot start {}: {reason}", path.display())]
+    Start {
+        /// The program.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// It ended with another status than 0.
+    #[error("the program failed ({status}){}", said(last))]
+    Failed {
+        /// Its exit status.
+        status: String,
+        /// The last line that it wrote to standard error.
+        last: String,
+    },
+    /// It took too long.
+    #[error("the program was stopped: it took longer than --timeout {} seconds", .0.as_secs())]
+    TimedOut(Duration),
+    /// It was stopped by a signal.
+    #[error("interrupted; what the program has left so far is kept")]
+    Interrupted,
+    /// What it left cannot be registered.
+    #[error("the program left {name}, but {reason}")]
+    Output {
+        /// The file.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It left no scores.
+    #[error("the program left no scores: none of {} in REG_OUT", super::scores::NAMES.join(", "))]
+    NoScores,
+}
+
+fn said(last: &str) -> String {
+    if last.is_empty() { String::new() } else { format!(": {last}") }
+}
+
+impl ProgramError {
+    pub(super) fn output(name: &str, reason: impl Into<String>) -> Self {
+        ProgramError::Output { name: name.to_owned(), reason: reason.into() }
+    }
+
+    pub(super) fn file(path: &Path, reason: impl Into<String>) -> Self {
+        ProgramError::File { path: path.to_owned(), reason: reason.into() }
+    }
+
+    pub(super) fn io(path: &Path, e: &std::io::Error) -> Self {
+        let hint = Refused::behind(e).and_then(Refused::hint).map(|hint| format!(" ({hint})"));
+        ProgramError::file(path, format!("{e}{}", hint.unwrap_or_default()))
+    }
+
+    /// A hint.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            ProgramError::NotFound(_) => "name a program of PATH, or a file with its folder: ./train.sh",
+            ProgramError::LikeId(_) => "give the file itself with --input KEY=FILE, and {KEY} in the command",
+            ProgramError::Git { .. } => "repair what git says, or give a folder outside of git",
+            ProgramError::Failed { .. } => {
+                "nothing was registered; to run it again where it stopped, type the same command"
+            }
+            ProgramError::TimedOut(_) => {
+                "the same command with a longer --timeout goes on with what the program has left"
+            }
+            ProgramError::NoScores => {
+                "write $REG_OUT/scores.csv: a column `Image Index`, then a column for each label of job.json"
+            }
+            ProgramError::Output { name, .. } if super::scores::NAMES.contains(&name.as_str()) => {
+                "a row for each image of the file `test` of job.json, a column for each of its labels; nothing was registered"
+            }
+            ProgramError::Output { .. } => "nothing was registered; correct the program and run it again",
+            ProgramError::NotText(_)
+            | ProgramError::Option { .. }
+            | ProgramError::File { .. }
+            | ProgramError::Start { .. }
+            | ProgramError::Interrupted => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// Some names and the number of the others: `a.png, b.png and 3 more`.
+pub(super) fn named(all: &[&str], one: &str) -> String {
+    let first = all.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+    match all.len() {
+        count @ 0..=NAMED => format!("{} ({first})", counted(count as u64, one)),
+        count => {
+            format!("{} ({first} and {} more)", counted(count as u64, one), thousands((count - NAMED) as u64))
+        }
+    }
+}

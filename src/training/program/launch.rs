@@ -1,0 +1,106 @@
+//! The last step before a program: confines the process to the program's files and becomes the program.
+//!
+//! Runs in a process of its own, `reg` started by `reg` with [`ARGUMENT`]: what Landlock forbids a process it forbids all
+//! that the process starts, and cannot be taken back.
+
+use std::fs::File;
+use std::io::{Seek, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, LandlockStatus, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, path_beneath_rules,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::limits;
+
+/// The first argument of a process that becomes a program; the second is the path of its plan.
+pub const ARGUMENT: &str = "become-program";
+/// The newest interface of Landlock whose rights are asked for; an older kernel grants those that it knows.
+const NEWEST: ABI = ABI::V6;
+/// What a shell answers if a program cannot be started.
+const NOT_STARTED: u8 = 126;
+
+/// What a process becomes.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct LaunchPlan {
+    /// Files and folders to read and execute.
+    pub(super) read: Vec<PathBuf>,
+    /// Folders to write to, and devices.
+    pub(super) write: Vec<PathBuf>,
+    /// Whether TCP is forbidden, where the network is not kept away by other means.
+    pub(super) forbid_tcp: bool,
+    /// The file into which the process writes what was enforced.
+    pub(super) status: PathBuf,
+    /// The program.
+    pub(super) program: PathBuf,
+    /// Its arguments.
+    pub(super) arguments: Vec<String>,
+}
+
+/// What was enforced, or why the program could not be started.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Launched {
+    /// Version of Landlock's interface; none if the kernel has none.
+    pub(super) landlock: Option<u32>,
+    /// Whether TCP is refused.
+    pub(super) tcp: bool,
+    /// Why it could not be started.
+    pub(super) error: Option<String>,
+}
+
+/// Confines this process and becomes the program of a plan; returns only if that fails.
+pub fn become_program(plan: &Path) -> ExitCode {
+    let read = limits::read(plan, limits::ARRAY).ok();
+    let Some(plan) = read.and_then(|bytes| serde_json::from_slice::<LaunchPlan>(&bytes).ok()) else {
+        return ExitCode::from(NOT_STARTED);
+    };
+    // Opened before the process is confined.
+    let Ok(mut status) = File::create(&plan.status) else { return ExitCode::from(NOT_STARTED) };
+    let mut launched = match confine(&plan) {
+        Ok(launched) => launched,
+        Err(e) => Launched { landlock: None, tcp: false, error: Some(e.to_string()) },
+    };
+    let _ = tell(&mut status, &launched);
+    if launched.error.is_none() {
+        launched.error = Some(Command::new(&plan.program).args(&plan.arguments).exec().to_string());
+        let _ = tell(&mut status, &launched);
+    }
+    ExitCode::from(NOT_STARTED)
+}
+
+/// Replaces what the file says.
+fn tell(status: &mut File, launched: &Launched) -> std::io::Result<()> {
+    status.rewind()?;
+    status.set_len(0)?;
+    status.write_all(&serde_json::to_vec(launched)?)
+}
+
+fn confine(plan: &LaunchPlan) -> Result<Launched, RulesetError> {
+    let mut rules = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(NEWEST))?
+        .scope(Scope::from_all(NEWEST))?;
+    if plan.forbid_tcp {
+        rules = rules.handle_access(AccessNet::from_all(NEWEST))?;
+    }
+    let status = rules
+        .create()?
+        .add_rules(path_beneath_rules(&plan.read, AccessFs::from_read(NEWEST)))?
+        .add_rules(path_beneath_rules(&plan.write, AccessFs::from_all(NEWEST)))?
+        .restrict_self()?;
+    let version = match status.landlock {
+        LandlockStatus::Available { effective_abi, kernel_abi } => {
+            let number = (1..=64).find(|number| ABI::from(*number) == effective_abi);
+            kernel_abi.or(number).and_then(|version| u32::try_from(version).ok())
+        }
+        _ => None,
+    };
+    let enforced = status.ruleset != RulesetStatus::NotEnforced;
+    let landlock = version.filter(|_| enforced);
+    // TCP is among the rights since version 4.
+    Ok(Launched { landlock, tcp: plan.forbid_tcp && landlock >= Some(4), error: None })
+}

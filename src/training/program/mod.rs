@@ -1,0 +1,748 @@
+//! Any program as a run: it gets a job and leaves files, which are registered like the results of a training.
+//!
+//! [`source`] and [`interpreter`] say what the program is, which becomes a spec; [`job`] lays out what it is given;
+//! [`child`] starts it by way of [`launch`], confined to what [`allowed`] lists; [`outputs`] and [`scores`] check what it
+//! left. Nothing is registered before all of it is right.
+
+mod allowed;
+mod child;
+mod error;
+mod interpreter;
+mod job;
+pub mod launch;
+pub mod outputs;
+pub mod scores;
+mod source;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::disk::Dir;
+use crate::hash::{Digest, Hash, Id};
+use crate::limits;
+use crate::records::{
+    Dataset, Execution, Isolation, OperatingPoint, OutputFile, Predictions, Program, ProgramEnvironment,
+    ProgramFile, ProgramInput, ProgramSpec, RecordedEpoch, Run, ScoreSource, Spec, Split, Subset, Table,
+    is_key, rules, variable,
+};
+use crate::registry::{Registry, RegistryError, Transaction, is_name};
+use crate::scores::{auc_table, subset_images};
+use crate::store::{FileState, LinkMode};
+use crate::withdrawal::{UsePolicy, refuse};
+
+use super::evaluate::{Evaluated, existing_table};
+use super::inputs::{ExecutionStart, divided};
+use super::process::Listener;
+use super::{Environment, RunError, unfinished};
+use child::{Ended, Start};
+pub use error::ProgramError;
+use interpreter::{Executable, Packages, gpus};
+pub use job::ProgramJob;
+use job::{ProgramFolders, prepare};
+use launch::LaunchPlan;
+use outputs::ProgramOutputs;
+use scores::{ReadError, SubsetScores};
+use source::Source;
+
+/// Variables that say where things are on a machine, and are passed on undeclared.
+const PASSED: [&str; 14] = [
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "LD_LIBRARY_PATH",
+    "VIRTUAL_ENV",
+    "CONDA_PREFIX",
+    "CUDA_HOME",
+    "CUDA_VISIBLE_DEVICES",
+    "NVIDIA_VISIBLE_DEVICES",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "SLURM_CPUS_PER_TASK",
+];
+/// Variables that make programs repeatable and their output timely.
+const SET: [(&str, &str); 4] = [
+    ("PYTHONHASHSEED", "0"),
+    ("PYTHONDONTWRITEBYTECODE", "1"),
+    ("PYTHONUNBUFFERED", "1"),
+    // PyTorch requires this for its deterministic algorithms.
+    ("CUBLAS_WORKSPACE_CONFIG", ":4096:8"),
+];
+
+/// A program to run.
+#[derive(Debug, Clone)]
+pub struct ProgramRequest {
+    /// The data set.
+    pub dataset: Id<Dataset>,
+    /// The split.
+    pub split: Id<Split>,
+    /// Its fold, from 0.
+    pub fold: u32,
+    /// The seed that the program is given.
+    pub seed: u64,
+    /// Name of the run.
+    pub name: String,
+    /// Name of the model in tables; default: that of the program's file.
+    pub model: Option<String>,
+    /// The folder of the program's files; default: the files that the command names.
+    pub source: Option<PathBuf>,
+    /// Declared inputs: key and file.
+    pub inputs: Vec<(String, PathBuf)>,
+    /// Declared environment variables as `NAME=VALUE`.
+    pub variables: Vec<String>,
+    /// Whether it may use the network.
+    pub network: bool,
+    /// How long it may take.
+    pub timeout: Option<Duration>,
+    /// The command.
+    pub command: Vec<String>,
+}
+
+/// A program's run with its evaluated scores.
+#[derive(Debug)]
+pub struct ProgramRun {
+    /// The run.
+    pub run: Id<Run>,
+    /// Its record.
+    pub record: Run,
+    /// Its name.
+    pub name: String,
+    /// Predictions and AUC table of the test images.
+    pub test: Evaluated,
+    /// Whether the run already existed.
+    pub cached: bool,
+    /// In what the surroundings differ from those of an existing run.
+    pub environment: Vec<String>,
+    /// What kept the program from everything else.
+    pub isolation: Option<Isolation>,
+    /// Folders and hidden files that it left, which are not registered.
+    pub ignored: Vec<String>,
+}
+
+/// A request as a spec, with the bytes behind it.
+struct Prepared {
+    spec: ProgramSpec,
+    source: Source,
+    inputs: Vec<(Hash, PathBuf)>,
+    executable: Executable,
+}
+
+fn prepare_spec(request: &ProgramRequest) -> Result<Prepared, ProgramError> {
+    let mut source = match &request.source {
+        Some(folder) => Source::of_folder(folder, &request.command)?,
+        None => Source::of_command(&request.command)?,
+    };
+    let executable = Executable::find(&mut source.command, &source.files)?;
+    let mut inputs = Vec::new();
+    for (key, path) in &request.inputs {
+        let option = |reason: &str| ProgramError::Option {
+            option: "input",
+            value: format!("{key}={}", path.display()),
+            reason: reason.to_owned(),
+        };
+        if !is_key(key) {
+            return Err(option("a key has letters, digits and _, a letter first"));
+        }
+        let bytes = limits::read(path, limits::PROGRAM_INPUT).map_err(|e| ProgramError::io(path, &e))?;
+        let digest = Digest::of(&bytes);
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        if !crate::records::is_plain_name(&name) || name.parse::<Hash>().is_ok() {
+            return Err(option("the file needs a plain name"));
+        }
+        let file = crate::records::File::from(digest);
+        let input = ProgramInput {
+            name: key.clone(),
+            file_name: name,
+            object: file.object,
+            sha256: file.sha256,
+            bytes: file.bytes,
+        };
+        inputs.push((input, path.clone()));
+        // Where the file lies is no part of what the program is given.
+        let typed = path.to_string_lossy();
+        let words = source.command.iter_mut().skip(1).filter(|word| **word == *typed);
+        words.for_each(|word| *word = format!("{{{key}}}"));
+    }
+    inputs.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+    if let Some(pair) = inputs.windows(2).find(|pair| pair[0].0.name == pair[1].0.name) {
+        let reason = "the same key is given twice".to_owned();
+        return Err(ProgramError::Option { option: "input", value: pair[0].0.name.clone(), reason });
+    }
+    let mut variables = request.variables.clone();
+    variables.sort_by(|a, b| variable(a).0.cmp(variable(b).0));
+    let name = match &request.model {
+        Some(name) => name.clone(),
+        None => own_name(&source),
+    };
+    // An input that the command names is no file of the program.
+    let is_input = |path: &str, hash: &Hash| {
+        request.source.is_none()
+            && inputs.iter().any(|(input, _)| input.object.hash == *hash && input.file_name == path)
+    };
+    let file = |file: &source::SourceFile| ProgramFile {
+        path: file.path.clone(),
+        object: Id::new(Hash::of(&file.bytes)),
+        executable: file.executable,
+    };
+    let files = source.files.iter().map(file);
+    let program = Program {
+        name,
+        command: source.command.clone(),
+        files: files.filter(|file| !is_input(&file.path, &file.object.hash)).collect(),
+        interpreter: executable.version.clone(),
+        inputs: inputs.iter().map(|(input, _)| input.clone()).collect(),
+        variables,
+        network: request.network,
+    };
+    if let Some(word) = program.word_like_id() {
+        return Err(ProgramError::LikeId(word.to_owned()));
+    }
+    let spec = ProgramSpec {
+        dataset: request.dataset,
+        split: request.split,
+        fold: request.fold,
+        program,
+        seed: request.seed,
+    };
+    let inputs = inputs.into_iter().map(|(input, path)| (input.object.hash, path)).collect();
+    Ok(Prepared { spec, source, inputs, executable })
+}
+
+/// The name of the first file of the program in the command, without ending; otherwise of its first word.
+fn own_name(source: &Source) -> String {
+    let is_own = |word: &&String| {
+        let word = word.strip_prefix("./").unwrap_or(word);
+        source.files.iter().any(|file| file.path == word)
+    };
+    let word = source.command.iter().find(is_own).or(source.command.first());
+    let path = Path::new(word.map_or("program", String::as_str));
+    path.file_stem().map_or_else(|| "program".to_owned(), |stem| stem.to_string_lossy().into_owned())
+}
+
+/// Runs a program and registers what it leaves; a spec whose run is recorded is answered from the registry.
+pub fn run_program(
+    registry: &Registry,
+    environment: &Environment,
+    request: &ProgramRequest,
+    listener: &mut dyn Listener,
+) -> Result<ProgramRun, RunError> {
+    if !is_name(&request.name) {
+        return Err(RegistryError::BadName(request.name.clone()).into());
+    }
+    let (dataset, _) = divided(registry, request.dataset, request.split, request.fold)?;
+    let prepared = prepare_spec(request)?;
+    let spec = Spec::Program(prepared.spec.clone());
+    let spec_id = Registry::id_of(&spec)?;
+    let view = registry.view()?;
+    let known = registry.referring::<Run>(&view, &spec_id.hash)?.into_iter().next();
+    if let Some((run, record)) = known {
+        let executions = registry.referring::<Execution>(&view, &run.hash)?;
+        let then =
+            executions.into_iter().find_map(|(_, execution)| Some((execution.cpu, execution.program?)));
+        drop(view);
+        for object in record.files.iter().map(|file| file.object).chain(record.checkpoint).chain(record.log) {
+            registry.store().verify(&object.hash, 0, &mut Vec::new())?;
+        }
+        let mut transaction = registry.transaction()?;
+        transaction.name(&request.name, run.hash)?;
+        transaction.commit(&environment.stamp)?;
+        let changes = match &then {
+            Some((cpu, then)) => changed(registry, cpu, then, &prepared.executable, environment)?,
+            None => Vec::new(),
+        };
+        let isolation = then.map(|(_, then)| then.isolation);
+        let name = request.name.clone();
+        let test = existing_scores(registry, environment, run)?;
+        return Ok(ProgramRun {
+            run,
+            record,
+            name,
+            test,
+            cached: true,
+            environment: changes,
+            isolation,
+            ignored: Vec::new(),
+        });
+    }
+    registry.check_name(&view, &request.name, None)?;
+    drop(view);
+    refuse(UsePolicy { registry, allow_withdrawn: false }, &spec, &dataset, None)?;
+    register_spec(registry, environment, &spec, &prepared)?;
+    execute(registry, environment, (spec_id, &prepared), request, listener)
+}
+
+/// The spec of a request.
+pub(crate) fn spec_of(registry: &Registry, request: &ProgramRequest) -> Result<Spec, RunError> {
+    divided(registry, request.dataset, request.split, request.fold)?;
+    Ok(Spec::Program(prepare_spec(request)?.spec))
+}
+
+/// Registers the spec of a request, with the program's files and inputs.
+pub(crate) fn register(
+    registry: &Registry,
+    environment: &Environment,
+    request: &ProgramRequest,
+) -> Result<(), RunError> {
+    let prepared = prepare_spec(request)?;
+    register_spec(registry, environment, &Spec::Program(prepared.spec.clone()), &prepared)
+}
+
+/// Registers the spec with the program's files and inputs.
+fn register_spec(
+    registry: &Registry,
+    environment: &Environment,
+    spec: &Spec,
+    prepared: &Prepared,
+) -> Result<(), RunError> {
+    let mut transaction = registry.transaction()?;
+    for file in &prepared.source.files {
+        transaction.put_blob(&file.bytes)?;
+    }
+    for (hash, path) in &prepared.inputs {
+        put_file(&mut transaction, path, limits::PROGRAM_INPUT, Some(*hash))?;
+    }
+    transaction.put(spec)?;
+    transaction.commit(&environment.stamp)?;
+    Ok(())
+}
+
+/// Registers a file outside of the registry; its bytes must be those that were hashed, if they were.
+fn put_file(
+    transaction: &mut Transaction,
+    path: &Path,
+    most: u64,
+    hashed: Option<Hash>,
+) -> Result<Hash, RunError> {
+    let mut bytes = Vec::new();
+    let state = FileState::read(path, most, &mut bytes).map_err(RunError::io("read", path))?;
+    let hash = Hash::of(&bytes);
+    if hashed.is_some_and(|hashed| hashed != hash) {
+        return Err(
+            ProgramError::file(path, "it has changed while it was read: run the command again").into()
+        );
+    }
+    transaction.put_file(path, &state, &bytes, hash, LinkMode::Reflink)?;
+    Ok(hash)
+}
+
+/// What ran, and what it left.
+struct Ran {
+    ended: Ended,
+    packages: Packages,
+    outputs: ProgramOutputs,
+    epochs: Option<Vec<RecordedEpoch>>,
+    scores: (SubsetScores, Option<SubsetScores>),
+}
+
+fn execute(
+    registry: &Registry,
+    environment: &Environment,
+    (spec_id, prepared): (Id<Spec>, &Prepared),
+    request: &ProgramRequest,
+    listener: &mut dyn Listener,
+) -> Result<ProgramRun, RunError> {
+    let (folder, _locked) = unfinished::lock(registry, spec_id)?;
+    let place = registry.training_folder(&spec_id.hash);
+    let start = ExecutionStart::now(environment);
+    unfinished::announce(&folder, &request.name, spec_id, &start.time, environment)?;
+    let out = folder.folder(unfinished::PROGRAM_OUT);
+    let out = out.map_err(RunError::io("create", &folder.path_of(unfinished::PROGRAM_OUT)))?;
+    let resumed = out.read(outputs::EPOCHS, limits::TRAINING_LOG).ok();
+    let resumed =
+        resumed.and_then(|text| outputs::parse_epochs(&text).ok()).map_or(0, |epochs| epochs.len() as u32);
+    let ran =
+        run_in(registry, &prepared.spec, &prepared.executable, (&folder, &out), request.timeout, listener);
+    let ran = ran.inspect_err(|e| {
+        if !matches!(e, RunError::Program(ProgramError::Interrupted)) {
+            unfinished::failed(&folder, &e.to_string());
+        }
+    })?;
+
+    let mut transaction = registry.transaction()?;
+    let mut files = Vec::new();
+    for name in ran.outputs.others.iter().chain([&ran.outputs.scores]) {
+        let hash = put_left(&mut transaction, &out, name)?;
+        files.push(OutputFile { name: name.clone(), object: Id::new(hash) });
+    }
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    let checkpoint =
+        ran.outputs.checkpoint.as_ref().map(|name| put_left(&mut transaction, &out, name)).transpose()?;
+    let best = ran.epochs.as_deref().and_then(outputs::best_epoch);
+    let log = ran.epochs.as_ref().map(|epochs| transaction.put_blob(&outputs::log(epochs))).transpose()?;
+    let record = Run {
+        spec: spec_id,
+        checkpoint: checkpoint.map(Id::new),
+        log,
+        epochs: ran.epochs.as_ref().map(|epochs| epochs.len() as u32),
+        best_epoch: best.map(|best| best.epoch),
+        val_loss: best.and_then(|best| best.val_loss),
+        parameters: None,
+        files,
+    };
+    let run = transaction.put(&record)?;
+    let execution = execution(&mut transaction, environment, &start, run, prepared, &ran, resumed)?;
+    transaction.put(&execution)?;
+    let isolation = ran.ended.isolation;
+    let (test, val) = ran.scores;
+    let test = put_scores(registry, &mut transaction, &prepared.spec, run, (Subset::Test, test))?;
+    if let Some(val) = val {
+        put_scores(registry, &mut transaction, &prepared.spec, run, (Subset::Val, val))?;
+    }
+    transaction.name(&request.name, run.hash)?;
+    transaction.commit(&environment.stamp)?;
+    match registry.dir().remove_dir_all(&place) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        removed => removed.map_err(RunError::io("remove", folder.path()))?,
+    }
+    Ok(ProgramRun {
+        run,
+        record,
+        name: request.name.clone(),
+        test,
+        cached: false,
+        environment: Vec::new(),
+        isolation: Some(isolation),
+        ignored: ran.outputs.ignored,
+    })
+}
+
+/// Registers a file that a program left.
+fn put_left(transaction: &mut Transaction, out: &Dir, name: &str) -> Result<Hash, RunError> {
+    let path = out.path_of(name);
+    let mut bytes = Vec::new();
+    let read = out.open_file(name);
+    let read =
+        read.and_then(|(mut file, _)| FileState::read_file(&mut file, limits::PROGRAM_OUTPUT, &mut bytes));
+    let state = read.map_err(RunError::io("read", &path))?;
+    let hash = Hash::of(&bytes);
+    transaction.put_file(&path, &state, &bytes, hash, LinkMode::Reflink)?;
+    Ok(hash)
+}
+
+/// Runs a program in a folder and checks what it leaves.
+fn run_in(
+    registry: &Registry,
+    spec: &ProgramSpec,
+    executable: &Executable,
+    (folder, out): (&Dir, &Dir),
+    timeout: Option<Duration>,
+    listener: &mut dyn Listener,
+) -> Result<Ran, RunError> {
+    // Scores of an earlier attempt are no scores of this one.
+    for name in scores::NAMES {
+        match out.remove_file(name) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            removed => removed.map_err(RunError::io("remove", &out.path_of(name)))?,
+        }
+    }
+    let folders = prepare(registry, spec, folder)?;
+    let packages = executable.packages();
+    let ended = start(registry, spec, executable, &packages, &folders, timeout).run(listener)?;
+    let outputs = ProgramOutputs::list(out)?;
+    let read = |name: &str, most: u64| out.read(name, most).map_err(RunError::io("read", &out.path_of(name)));
+    let epochs = match outputs.has_epochs {
+        true => {
+            let text = read(outputs::EPOCHS, limits::TRAINING_LOG)?;
+            let epochs = outputs::parse_epochs(&text);
+            Some(epochs.map_err(|reason| ProgramError::output(outputs::EPOCHS, reason))?)
+        }
+        false => None,
+    };
+    let bytes = read(&outputs.scores, limits::PROGRAM_SCORES)?;
+    let scores = scores::read(registry, &Spec::Program(spec.clone()), &outputs.scores, &bytes)?;
+    Ok(Ran { ended, packages, outputs, epochs, scores })
+}
+
+/// How a program is started: its command with the paths of its inputs, its environment, what it may read and write.
+fn start<'f>(
+    registry: &Registry,
+    spec: &ProgramSpec,
+    executable: &Executable,
+    packages: &Packages,
+    folders: &'f ProgramFolders,
+    timeout: Option<Duration>,
+) -> Start<'f> {
+    let program = &spec.program;
+    let word = |word: &String| {
+        let input = folders.input_paths.iter().find(|(key, _)| *word == format!("{{{key}}}"));
+        input.map_or_else(|| word.clone(), |(_, path)| path.to_string_lossy().into_owned())
+    };
+    let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let mut never: Vec<PathBuf> = vec![registry.root().to_owned()];
+    never.extend(std::path::absolute(registry.root()));
+    never.extend(std::fs::canonicalize(registry.root()));
+    let no_home = [never.clone(), home.clone().into_iter().collect()].concat();
+    let mut own = packages.paths.clone();
+    own.extend(packages.user_base.clone());
+    let folders_of = |path: &Path| {
+        let whole = std::fs::canonicalize(path).ok();
+        [path.parent().map(Path::to_owned), whole.and_then(|path| path.parent().map(Path::to_owned))]
+    };
+    own.extend(executable.interpreter.iter().flat_map(|path| folders_of(path)).flatten());
+    // A script may start other programs.
+    let search = std::env::var_os("PATH").unwrap_or_default();
+    own.extend(std::env::split_paths(&search).filter(|folder| folder.is_absolute()));
+    let own = own.iter().flat_map(|folder| allowed::of_programs(folder));
+    // A folder of the interpreter may lie in the home, but must not hold it.
+    let inside = |path: &PathBuf| home.as_ref().is_some_and(|home| path.starts_with(home) && path != home);
+    let (in_home, elsewhere): (Vec<PathBuf>, Vec<PathBuf>) = own.partition(inside);
+    let mut read = allowed::readable(&elsewhere, &no_home);
+    read.extend(
+        in_home
+            .into_iter()
+            .filter(|path| !never.iter().any(|never| never.starts_with(path) || path.starts_with(never))),
+    );
+    read.extend([folders.job.clone(), folders.source.clone(), folders.inputs.clone()]);
+    read.extend(folders.images.iter().cloned());
+    let object = |input: &ProgramInput| std::path::absolute(registry.store().path(&input.object.hash)).ok();
+    read.extend(program.inputs.iter().filter_map(object));
+    let mut variables: Vec<(String, std::ffi::OsString)> =
+        PASSED.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var_os(name)?))).collect();
+    let mut set = |name: &str, value: &std::ffi::OsStr| variables.push((name.to_owned(), value.to_owned()));
+    SET.iter().for_each(|(name, value)| set(name, value.as_ref()));
+    if let Some(base) = &packages.user_base {
+        set("PYTHONUSERBASE", base.as_os_str());
+    }
+    for (key, path) in &folders.input_paths {
+        set(&format!("REG_INPUT_{key}"), path.as_os_str());
+    }
+    for text in &program.variables {
+        let (name, value) = variable(text);
+        set(name, value.as_ref());
+    }
+    set("HOME", folders.home.as_os_str());
+    set("TMPDIR", folders.home.as_os_str());
+    set("REG_JOB", folders.job.join("job.json").as_os_str());
+    set("REG_OUT", folders.out.as_os_str());
+    let path = executable.path.clone();
+    let own = program.command[0].strip_prefix("./").unwrap_or(&program.command[0]);
+    Start {
+        plan: LaunchPlan {
+            read,
+            write: [vec![folders.out.clone(), folders.home.clone()], allowed::devices()].concat(),
+            forbid_tcp: false,
+            status: folders.plan.with_file_name("launched.json"),
+            program: path.unwrap_or_else(|| folders.source.join(own)),
+            arguments: program.command.iter().skip(1).map(word).collect(),
+        },
+        plan_file: &folders.plan,
+        folder: &folders.source,
+        variables,
+        network: program.network,
+        timeout,
+    }
+}
+
+/// The execution: when and where it ran, and with what.
+fn execution(
+    transaction: &mut Transaction,
+    environment: &Environment,
+    start: &ExecutionStart,
+    run: Id<Run>,
+    prepared: &Prepared,
+    ran: &Ran,
+    resumed: u32,
+) -> Result<Execution, RunError> {
+    let packages = ran.packages.list.as_ref().map(|list| list.join("\n") + "\n");
+    let packages = packages.map(|text| transaction.put_blob(text.as_bytes())).transpose()?;
+    let gpus = gpus();
+    let told = |path: &PathBuf| path.to_string_lossy().into_owned();
+    let own = || prepared.spec.program.command[0].clone();
+    Ok(Execution {
+        made: run.hash,
+        started: start.time.clone(),
+        seconds: start.instant.elapsed().as_secs_f64(),
+        host: environment.host.clone(),
+        cpu: environment.cpu.clone(),
+        gpu: gpus.first().and_then(|gpu| gpu.split(',').next()).map(str::to_owned),
+        cores: environment.cores,
+        cpu_capability: None,
+        reg: env!("CARGO_PKG_VERSION").to_owned(),
+        software: None,
+        program: Some(ProgramEnvironment {
+            executable: prepared.executable.interpreter.as_ref().map_or_else(own, told),
+            packages,
+            gpus,
+            source: prepared.source.git.clone(),
+            isolation: ran.ended.isolation,
+            stdout: transaction.put_blob(&ran.ended.stdout.bytes())?,
+            stderr: transaction.put_blob(&ran.ended.stderr.bytes())?,
+        }),
+        git: environment.git.clone(),
+        command: environment.stamp.command.clone(),
+        resumed,
+        deterministic: None,
+    })
+}
+
+/// Registers the scores of a subset and their AUC table.
+fn put_scores(
+    registry: &Registry,
+    transaction: &mut Transaction,
+    spec: &ProgramSpec,
+    run: Id<Run>,
+    (subset, read): (Subset, SubsetScores),
+) -> Result<Evaluated, RunError> {
+    let dataset = registry.get(spec.dataset)?;
+    let manifest = registry.manifest(&dataset)?;
+    let predictions = Predictions {
+        dataset: spec.dataset,
+        split: Some(spec.split),
+        fold: Some(spec.fold),
+        subset: Some(subset),
+        source: ScoreSource::Program { run, rules: rules::PROGRAM_SCORES },
+        model: spec.program.name.clone(),
+        labels: read.labels,
+        scale: read.scale,
+        images: read.scores.rows.len() as u64,
+        scores: transaction.put_packed(&read.scores)?,
+    };
+    let id = transaction.put(&predictions)?;
+    let of_images = subset_images(registry, &predictions)?;
+    let auc = auc_table(
+        id,
+        &predictions,
+        &dataset,
+        &manifest,
+        &read.scores,
+        of_images,
+        OperatingPoint::usual(Some(subset)),
+    );
+    let table = transaction.put(&Table::Auc(auc.clone()))?;
+    Ok(Evaluated { predictions: id, table, auc, cached: false, other_sources: None })
+}
+
+/// The recorded scores of the test images of a run; scores by older rules are read again from the program's file.
+fn existing_scores(
+    registry: &Registry,
+    environment: &Environment,
+    run: Id<Run>,
+) -> Result<Evaluated, RunError> {
+    let view = registry.view()?;
+    let source = ScoreSource::Program { run, rules: rules::PROGRAM_SCORES };
+    let known = registry.referring::<Predictions>(&view, &run.hash)?.into_iter();
+    let mut known = known.filter(|(_, known)| known.subset == Some(Subset::Test) && known.source == source);
+    if let Some((id, predictions)) = known.next() {
+        let at = OperatingPoint::usual(Some(Subset::Test));
+        return existing_table(registry, environment, view, (id, predictions), at, None);
+    }
+    drop(view);
+    let record = registry.get(run)?;
+    let spec = registry.get(record.spec)?;
+    let Spec::Program(program) = &spec else { return Err(ProgramError::NoScores.into()) };
+    let (name, object) = scores::file_of(&record)?;
+    let (test, _) = scores::read(registry, &spec, name, &registry.store().read(&object.hash)?)?;
+    let mut transaction = registry.transaction()?;
+    let evaluated = put_scores(registry, &mut transaction, program, run, (Subset::Test, test))?;
+    transaction.commit(&environment.stamp)?;
+    Ok(evaluated)
+}
+
+/// In what the surroundings differ from those of a run.
+fn changed(
+    registry: &Registry,
+    cpu: &str,
+    then: &ProgramEnvironment,
+    executable: &Executable,
+    environment: &Environment,
+) -> Result<Vec<String>, RunError> {
+    let mut changes = Vec::new();
+    let mut differs = |what: &str, then: String, now: String| {
+        if then != now {
+            changes.push(format!("{what} was {then} and is {now}"));
+        }
+    };
+    differs("the processor", cpu.to_owned(), environment.cpu.clone());
+    let gpus_of = |all: &[String]| if all.is_empty() { "none".to_owned() } else { all.join("; ") };
+    differs("the GPU", gpus_of(&then.gpus), gpus_of(&gpus()));
+    let before = then.packages.map(|id| registry.store().read(&id.hash)).transpose()?;
+    let before = before.map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default();
+    let now = executable.packages().list.unwrap_or_default();
+    let split = |line: &str| {
+        let (name, version) = line.split_once(' ').unwrap_or((line, ""));
+        (name.to_owned(), version.to_owned())
+    };
+    let one: std::collections::BTreeMap<_, _> = before.lines().map(split).collect();
+    let other: std::collections::BTreeMap<_, _> = now.iter().map(|line| split(line)).collect();
+    for name in one.keys().chain(other.keys()).collect::<std::collections::BTreeSet<_>>() {
+        let told = |of: Option<&String>| of.cloned().unwrap_or_else(|| "not installed".to_owned());
+        differs(name, told(one.get(name)), told(other.get(name)));
+    }
+    Ok(changes)
+}
+
+impl From<ReadError> for RunError {
+    fn from(e: ReadError) -> Self {
+        match e {
+            ReadError::Registry(e) => RunError::Registry(e),
+            ReadError::Program(e) => RunError::Program(e),
+        }
+    }
+}
+
+/// A program run again, to compare.
+pub(crate) struct RanAgain {
+    /// The scores of the test and of the validation images.
+    pub(crate) scores: (SubsetScores, Option<SubsetScores>),
+    /// Name and hash of each file that it left; `checkpoint` and `log` for these two.
+    pub(crate) files: Vec<(String, Hash)>,
+    /// In what the surroundings differ from those of the run.
+    pub(crate) environment: Vec<String>,
+}
+
+/// Runs the program of a spec again in scratch space; nothing is recorded.
+pub(crate) fn run_again(
+    registry: &Registry,
+    environment: &Environment,
+    spec: &ProgramSpec,
+    recorded: Option<&Execution>,
+    listener: &mut dyn Listener,
+) -> Result<RanAgain, RunError> {
+    let files = spec.program.files.iter().map(|file| {
+        let bytes = registry.store().read(&file.object.hash)?;
+        Ok(source::SourceFile { path: file.path.clone(), bytes, executable: file.executable })
+    });
+    let files = files.collect::<Result<Vec<_>, RegistryError>>()?;
+    let mut command = spec.program.command.clone();
+    // The interpreter of the run, if it is still there; otherwise the one of that name.
+    if let Some(first) = command.first_mut()
+        && let Some(ran) = recorded.and_then(|execution| execution.program.as_ref())
+        && !files.iter().any(|file| file.path == *first.strip_prefix("./").unwrap_or(first))
+        && Path::new(&ran.executable).is_file()
+    {
+        first.clone_from(&ran.executable);
+    }
+    let executable = Executable::find(&mut command, &files)?;
+    let scratch = registry.store().scratch()?;
+    let out = scratch.dir().folder(unfinished::PROGRAM_OUT);
+    let out = out.map_err(RunError::io("create", &scratch.dir().path_of(unfinished::PROGRAM_OUT)))?;
+    let ran = run_in(registry, spec, &executable, (scratch.dir(), &out), None, listener)?;
+    let mut notes = Vec::new();
+    if let Some((execution, then)) = recorded.and_then(|of| Some((of, of.program.as_ref()?))) {
+        notes = changed(registry, &execution.cpu, then, &executable, environment)?;
+    }
+    if executable.version != spec.program.interpreter {
+        let told = |version: &Option<String>| version.clone().unwrap_or_else(|| "none".to_owned());
+        let (then, now) = (told(&spec.program.interpreter), told(&executable.version));
+        notes.insert(0, format!("the interpreter was {then} and is {now}"));
+    }
+    let hash = |name: &str| -> Result<Hash, RunError> {
+        let bytes =
+            out.read(name, limits::PROGRAM_OUTPUT).map_err(RunError::io("read", &out.path_of(name)))?;
+        Ok(Hash::of(&bytes))
+    };
+    let mut left = Vec::new();
+    for name in ran.outputs.others.iter().chain([&ran.outputs.scores]) {
+        left.push((name.clone(), hash(name)?));
+    }
+    if let Some(name) = &ran.outputs.checkpoint {
+        left.push(("checkpoint".to_owned(), hash(name)?));
+    }
+    if let Some(epochs) = &ran.epochs {
+        left.push(("log".to_owned(), Hash::of(&outputs::log(epochs))));
+    }
+    left.sort();
+    Ok(RanAgain { scores: ran.scores, files: left, environment: notes })
+}

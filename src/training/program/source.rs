@@ -1,0 +1,183 @@
+//! The program's own files: the git tree below a folder with its uncommitted changes, or the files that the command names.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Component, Path, PathBuf};
+use std::process::Command;
+
+use walkdir::WalkDir;
+
+use super::error::ProgramError;
+use crate::digits::thousands;
+use crate::hash::Hash;
+use crate::limits;
+use crate::records::Git;
+
+/// A file of a program.
+pub(super) struct SourceFile {
+    /// Path below the folder in which the command runs.
+    pub(super) path: String,
+    pub(super) bytes: Vec<u8>,
+    pub(super) executable: bool,
+}
+
+/// The files of a program, and the command as it is recorded.
+pub(super) struct Source {
+    /// Sorted by path.
+    pub(super) files: Vec<SourceFile>,
+    pub(super) command: Vec<String>,
+    pub(super) git: Option<Git>,
+}
+
+impl Source {
+    /// The files below a folder: those that git knows or would add, otherwise all that are not hidden.
+    pub(super) fn of_folder(folder: &Path, command: &[String]) -> Result<Self, ProgramError> {
+        let io = |e: &std::io::Error| ProgramError::io(folder, e);
+        if !fs::metadata(folder).map_err(|e| io(&e))?.is_dir() {
+            return Err(ProgramError::file(folder, "--source names a folder"));
+        }
+        let git = git_state(folder)?;
+        let listed = match git {
+            Some(_) => git_files(folder)?,
+            None => all_files(folder)?,
+        };
+        let mut files = Vec::new();
+        for path in listed {
+            let whole = folder.join(&path);
+            let Ok(metadata) = fs::symlink_metadata(&whole) else { continue };
+            if metadata.is_symlink() {
+                let reason = "it is a link, which reg does not follow: copy the file, or give it as --input";
+                return Err(ProgramError::file(&whole, reason));
+            }
+            if metadata.is_file() {
+                files.push(read(&whole, text(&path)?)?);
+            }
+        }
+        if files.len() > limits::PROGRAM_FILES {
+            let (count, most) = (thousands(files.len() as u64), thousands(limits::PROGRAM_FILES as u64));
+            let reason =
+                format!("it has {count} files, and at most {most} are a program: ignore data in .gitignore");
+            return Err(ProgramError::file(folder, reason));
+        }
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(Source { files, command: command.to_vec(), git })
+    }
+
+    /// The files that the command names. One outside of this folder is taken by its name alone, in the command as well.
+    pub(super) fn of_command(command: &[String]) -> Result<Self, ProgramError> {
+        let mut source = Source { files: Vec::new(), command: Vec::new(), git: None };
+        for (place, word) in command.iter().enumerate() {
+            let path = Path::new(word);
+            let plain =
+                path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+            // A first word without folder is a program of PATH, one with a whole path an interpreter.
+            let is_candidate = place > 0 || (plain && word.contains('/'));
+            let is_file = is_candidate && fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+            if !is_file || (place == 0 && is_machine_code(path)) {
+                source.command.push(word.clone());
+                continue;
+            }
+            let name = match plain {
+                true => path.components().filter(|part| *part != Component::CurDir).collect::<PathBuf>(),
+                false => PathBuf::from(path.file_name().unwrap_or_default()),
+            };
+            let name = text(&name)?;
+            let file = read(path, name.clone())?;
+            match source.files.iter().find(|known| known.path == name) {
+                Some(known) if known.bytes != file.bytes => {
+                    return Err(ProgramError::file(
+                        path,
+                        format!("two different files would be {name}: give --source"),
+                    ));
+                }
+                Some(_) => {}
+                None => source.files.push(file),
+            }
+            source.command.push(if place == 0 { format!("./{name}") } else { name });
+            if source.git.is_none() {
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                source.git = git_state(folder.unwrap_or(Path::new(".")))?;
+            }
+        }
+        source.files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(source)
+    }
+}
+
+fn text(path: &Path) -> Result<String, ProgramError> {
+    path.to_str().map(str::to_owned).ok_or_else(|| ProgramError::NotText(path.to_string_lossy().into_owned()))
+}
+
+/// Whether a file is machine code: as the first word of a command, an interpreter rather than a file of the program.
+fn is_machine_code(path: &Path) -> bool {
+    limits::read(path, limits::PROGRAM_INPUT).is_ok_and(|bytes| bytes.starts_with(b"\x7fELF"))
+}
+
+fn read(path: &Path, name: String) -> Result<SourceFile, ProgramError> {
+    let bytes = limits::read(path, limits::PROGRAM_FILE).map_err(|e| match e.kind() {
+        std::io::ErrorKind::FileTooLarge => {
+            let most = thousands(limits::PROGRAM_FILE);
+            ProgramError::file(
+                path,
+                format!("longer than {most} bytes: give it as --input KEY=FILE, or ignore it in .gitignore"),
+            )
+        }
+        _ => ProgramError::io(path, &e),
+    })?;
+    if name.parse::<Hash>().is_ok() {
+        return Err(ProgramError::LikeId(name));
+    }
+    let mode = fs::metadata(path).map_err(|e| ProgramError::io(path, &e))?.permissions().mode();
+    Ok(SourceFile { path: name, bytes, executable: mode & 0o100 != 0 })
+}
+
+/// All files below a folder that are not hidden.
+fn all_files(folder: &Path) -> Result<Vec<PathBuf>, ProgramError> {
+    let hidden = |name: &std::ffi::OsStr| name.as_bytes().starts_with(b".") || name == "__pycache__";
+    let walk = WalkDir::new(folder).min_depth(1).max_depth(limits::FOLDERS - 1).into_iter();
+    let mut files = Vec::new();
+    for entry in walk.filter_entry(|entry| entry.depth() == 0 || !hidden(entry.file_name())) {
+        let entry = entry.map_err(|e| ProgramError::file(folder, e.to_string()))?;
+        if !entry.file_type().is_dir() {
+            files.push(entry.path().strip_prefix(folder).unwrap_or(entry.path()).to_owned());
+        }
+        if files.len() > limits::PROGRAM_FILES {
+            break;
+        }
+    }
+    Ok(files)
+}
+
+/// Runs git on a folder; what it says on standard error where it fails.
+fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, String> {
+    let output =
+        Command::new("git").arg("-C").arg(folder).args(arguments).output().map_err(|e| e.to_string())?;
+    match output.status.success() {
+        true => Ok(output.stdout),
+        false => Err(String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or_default().to_owned()),
+    }
+}
+
+/// The files that git knows below a folder, and those that it would add.
+fn git_files(folder: &Path) -> Result<Vec<PathBuf>, ProgramError> {
+    let arguments = ["ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "-z"];
+    let list =
+        git(folder, &arguments).map_err(|reason| ProgramError::Git { path: folder.to_owned(), reason })?;
+    let names = list.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    Ok(names.map(|name| PathBuf::from(std::ffi::OsStr::from_bytes(name))).collect())
+}
+
+/// Commit of the tree to which a folder belongs, and whether it is unchanged; none outside of git, before a first
+/// commit, or without git.
+fn git_state(folder: &Path) -> Result<Option<Git>, ProgramError> {
+    if git(folder, &["rev-parse", "--is-inside-work-tree"]).is_err() {
+        return Ok(None);
+    }
+    let commit = git(folder, &["rev-parse", "--verify", "HEAD"]).unwrap_or_default();
+    let commit = String::from_utf8_lossy(&commit).trim().to_owned();
+    let changes = git(folder, &["status", "--porcelain", "-z", "--", "."])
+        .map_err(|reason| ProgramError::Git { path: folder.to_owned(), reason })?;
+    let commit = if commit.is_empty() { "none".to_owned() } else { commit };
+    Ok(Some(Git { commit: format!("git:{commit}"), clean: changes.is_empty() }))
+}
