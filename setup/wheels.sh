@@ -22,13 +22,9 @@ cargo build --release
 
 mkdir -p dist
 rm -f dist/*.whl
-# maturin packs what lies there as a program.
-scripts=python/reg_cxr.data/scripts
-trap 'rm -rf python/reg_cxr.data' EXIT
-mkdir -p "$scripts"
-cp "$target/release/reg" "$scripts/reg"
 "$tools/bin/maturin" build --release --manifest-path python/Cargo.toml --out dist --compatibility manylinux_2_34
-python3 setup/torch_wheel.py "$target/release/reg-torch" "$version" dist
+setup/wheel.py program dist/reg_cxr-*.whl "$target/release/reg"
+setup/wheel.py worker "$target/release/reg-torch" "$version" dist
 for wheel in dist/*.whl; do
   echo "wheels: $wheel, $(stat -c %s "$wheel") bytes"
 done

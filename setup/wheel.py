@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Packs the worker into the wheel `reg-cxr-torch`: setup/torch_wheel.py WORKER VERSION FOLDER.
+"""What maturin does not do for the wheels: it builds an extension module, and these have programs.
 
-The wheel has no compiled extension, which maturin would build, but a program and a launcher that finds PyTorch's libraries.
+    setup/wheel.py program WHEEL REG              adds the program `reg` to the wheel that maturin built
+    setup/wheel.py worker REG-TORCH VERSION DIR   packs the worker and its launcher into the wheel `reg-cxr-torch`
+
 The same files give the same bytes.
 """
 
@@ -23,8 +25,19 @@ and results. It uses the libtorch of the PyTorch 2.11 in the same environment, f
 """
 
 
-def main(worker, version, folder):
-    program = pathlib.Path(worker).read_bytes()
+def program(wheel, reg):
+    """Adds a program that an installation puts beside `python`."""
+    path = pathlib.Path(wheel)
+    with zipfile.ZipFile(path) as archive:
+        files = {entry.filename: archive.read(entry) for entry in archive.infolist() if not entry.is_dir()}
+    distribution = "-".join(path.name.split("-")[:2])
+    files[f"{distribution}.data/scripts/reg"] = pathlib.Path(reg).read_bytes()
+    write(path, files, f"{distribution}.dist-info")
+
+
+def worker(program, version, folder):
+    """Packs the worker."""
+    program = pathlib.Path(program).read_bytes()
     tag = f"py3-none-manylinux_2_{glibc(program)}_{platform.machine()}"
     info = f"reg_cxr_torch-{version}.dist-info"
     metadata = [
@@ -51,14 +64,19 @@ def main(worker, version, folder):
         f"{info}/entry_points.txt": b"[console_scripts]\nreg-torch = regcxr_torch:main\n",
         **{f"{info}/licenses/{name}": (ROOT / name).read_bytes() for name in ("LICENSE-APACHE", "LICENSE-MIT")},
     }
-    record = "".join(f"{name},sha256={digest(data)},{len(data)}\n" for name, data in files.items())
-    files[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n".encode()
-    path = pathlib.Path(folder) / f"reg_cxr_torch-{version}-{tag}.whl"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files.items():
+    write(pathlib.Path(folder) / f"reg_cxr_torch-{version}-{tag}.whl", files, info)
+
+
+def write(path, files, info):
+    """Writes a wheel, with the list of its files as the last of them."""
+    record = f"{info}/RECORD"
+    files.pop(record, None)
+    lines = "".join(f"{name},sha256={digest(data)},{len(data)}\n" for name, data in files.items())
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, data in {**files, record: f"{lines}{record},,\n".encode()}.items():
             entry = zipfile.ZipInfo(name)
             entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.external_attr = (0o100755 if name.endswith("reg-torch") else 0o100644) << 16
+            entry.external_attr = (0o100755 if data[:4] == b"\x7fELF" else 0o100644) << 16
             archive.writestr(entry, data)
     print(path)
 
@@ -74,4 +92,4 @@ def digest(data):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    {"program": program, "worker": worker}[sys.argv[1]](*sys.argv[2:])
