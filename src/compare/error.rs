@@ -67,7 +67,7 @@ pub enum CompareError {
         shared: Vec<String>,
     },
     /// A primary comparison of a column that is not there.
-    #[error("--primary names {name}, which is no column; columns: {}", columns.join(", "))]
+    #[error("--primary names {name}, which is not a column; the columns are {}", columns.join(", "))]
     NoSuchColumn {
         /// The name.
         name: String,

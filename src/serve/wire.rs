@@ -102,7 +102,7 @@ impl Access {
         let host = hosts.next().and_then(|host| host.to_str().ok()).unwrap_or_default();
         let port = port_of(host).filter(|port| self.port.is_none_or(|own| own == *port));
         let Some(port) = port.filter(|_| hosts.next().is_none()) else {
-            return Err(Answer::text(421, "this is 127.0.0.1 and answers to no other name"));
+            return Err(Answer::text(421, "this server answers only to the host name 127.0.0.1"));
         };
         // A request of the form `GET http://elsewhere/ HTTP/1.1` is meant for proxies.
         if request.uri().authority().is_some() || !request.uri().path().starts_with('/') {

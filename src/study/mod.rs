@@ -92,7 +92,7 @@ pub enum StudyError {
     #[error("no setup of study `{0}` has all its runs")]
     NothingDone(String),
     /// Something that would not stay one word, or one line, of a script.
-    #[error("{what} has characters that cannot stand in the script: \"{value}\"")]
+    #[error("{what} has characters that are not allowed in the script: \"{value}\"")]
     NotInScript {
         /// What it is.
         what: String,

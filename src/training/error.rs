@@ -302,7 +302,7 @@ impl RunError {
                 let options = options.collect::<Vec<_>>().join(", ");
                 return Some(format!("give {options}; each can be `unknown`"));
             }
-            RunError::MetaAmbiguous { .. } => "give the file the name of the image that is meant",
+            RunError::MetaAmbiguous { .. } => "rename the file to the name of that image",
             RunError::MetaContradicts { .. } => {
                 "leave out --age, --gender and --view: those of the data set are used"
             }
