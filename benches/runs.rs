@@ -92,7 +92,7 @@ fn add_images(folder: &Path, count: usize) {
             .expect("a file system with links");
         let mut fields: Vec<&str> = rows[number % rows.len()].split(',').collect();
         let patient = (1 + number / 4).to_string();
-        (fields[0], fields[3]) = (&name, &patient);
+        (fields[0], fields[3]) = (name.as_str(), patient.as_str());
         csv += &fields.join(",");
         csv.push('\n');
     }

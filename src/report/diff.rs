@@ -28,12 +28,12 @@ pub fn text(found: &Difference) -> String {
         let _ = writeln!(out, "first divergence: {first}");
     }
     for (title, lines) in sections(found) {
-        match lines.as_slice() {
-            [] => drop(writeln!(out, "{title}: the same")),
-            lines => {
-                let _ = writeln!(out, "{title}:");
-                lines.iter().for_each(|line| drop(writeln!(out, "  {line}")));
-            }
+        let _ = match lines.is_empty() {
+            true => writeln!(out, "{title}: the same"),
+            false => writeln!(out, "{title}:"),
+        };
+        for line in lines {
+            let _ = writeln!(out, "  {line}");
         }
     }
     out

@@ -8,6 +8,7 @@ use super::facts;
 use super::images::{select, thumbnail};
 use super::site::{Images, Site};
 use crate::compare::{CompareError, Input};
+use crate::digits::counted;
 use crate::escape::shell;
 use crate::hash::{Hash, Id};
 use crate::records::{Run, Subset};
@@ -123,10 +124,10 @@ fn strongest(site: &Site, page: &mut HtmlWriter, input: &Input, query: &Query) -
         form.bar data-live { (select("Label", "label", &predictions.labels, label)) button { "Show" } }
         div #errors-shown data-part {
             h3 { "Without " (label) ", highest probability" }
-            p.notes { (negatives.len().min(ERRORS)) " of " (negatives.len()) " " (subset) " images without the label." }
+            p.notes { (negatives.len().min(ERRORS)) " of " (counted(negatives.len() as u64, "image")) " of the " (subset) " subset." }
             (grid(&images, negatives))
             h3 { "With " (label) ", lowest probability" }
-            p.notes { (positives.len().min(ERRORS)) " of " (positives.len()) " " (subset) " images with the label." }
+            p.notes { (positives.len().min(ERRORS)) " of " (counted(positives.len() as u64, "image")) " of the " (subset) " subset." }
             (grid(&images, positives))
         }
     });

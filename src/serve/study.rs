@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::answer::Nothing;
 use super::site::Site;
-use crate::digits::{span, thousands};
+use crate::digits::{counted, span, thousands};
 use crate::escape::shell;
 use crate::hash::{Hash, Id};
 use crate::records::Study;
@@ -44,7 +44,7 @@ fn progress(runs: &[StudyRunStatus], id: Hash) -> Markup {
     let unfinished = count("done") < runs.len();
     html! {
         div #study data-refresh=[unfinished.then(|| format!("/record/{}", id.short()))] {
-            p { (told.join(", ")) " of " (runs.len()) " planned runs." }
+            p { (told.join(", ")) " of " (counted(runs.len() as u64, "planned run")) "." }
             progress max=(runs.len()) value=(count("done")) aria-label="Finished runs" {}
             div.scroll role="group" tabindex="0" aria-label="Runs of the study" {
                 table.sortable {

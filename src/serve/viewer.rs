@@ -268,7 +268,8 @@ impl Scored {
 /// The newest scores of a run for an image.
 fn of_run(registry: &Registry, run: Hash, row: u32) -> Result<Option<Scored>, RegistryError> {
     let recorded = registry.referring::<Predictions>(&registry.view()?, &run)?;
-    for (_, predictions) in recorded.into_iter().rev() {
+    // Those of mirrored images are half of a mean, and say nothing alone.
+    for (_, predictions) in recorded.into_iter().rev().filter(|(_, one)| !one.is_flipped()) {
         if let Some(scored) = of_predictions(registry, predictions, row)? {
             return Ok(Some(scored));
         }

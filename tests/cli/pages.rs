@@ -325,7 +325,7 @@ fn a_study_is_seen_to_move_and_then_reported() {
     study.ok("study run st.toml");
     let server = Server::start(&study);
     let page = server.get("/record/st").body;
-    assert!(page.contains("1 done of 1 planned runs") && page.contains("reg study compare st"), "{page}");
+    assert!(page.contains("1 done of 1 planned run.") && page.contains("reg study compare st"), "{page}");
     study.ok("study compare st.toml");
     let page = server.get("/record/st").body;
     assert!(page.contains("Results: Metadata &lt;alone&gt;") && page.contains("/report/"), "{page}");

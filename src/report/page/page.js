@@ -56,7 +56,7 @@ addEventListener("beforeprint", () => {
 // A served page asks again for what changes, and puts it in the place of what is there: the form or link is marked
 // `data-live`, what is replaced `data-part`. The address says all of it, so that it can be kept, sent and gone back to.
 let asked;
-async function show(url) {
+async function show(url, typed) {
   asked?.abort();
   asked = new AbortController();
   try {
@@ -72,7 +72,8 @@ async function show(url) {
       for (const fold of open) part.querySelector(`#${CSS.escape(fold)}`)?.setAttribute("open", "");
     }
     document.title = page.title;
-    history.pushState({ live: true }, "", url);
+    // While somebody types, nobody wants to go back letter by letter.
+    history[typed ? "replaceState" : "pushState"]({ live: true }, "", url);
     if (focus && document.activeElement?.id !== focus) document.getElementById(focus)?.focus({ preventScroll: true });
     ready();
   } catch (e) {
@@ -104,7 +105,7 @@ for (const kind of ["input", "change"]) {
     // What is selected stands in the address, and changes nothing else.
     if (target.type === "checkbox") history.replaceState(history.state, "", address(form));
     else if (kind === "input" ? target.type === "search" : target.matches("select,[type=number]")) {
-      wait = setTimeout(() => show(address(form)), kind === "input" ? 250 : 0);
+      wait = setTimeout(() => show(address(form), kind === "input"), kind === "input" ? 250 : 0);
     }
   });
 }
