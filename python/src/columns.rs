@@ -20,20 +20,28 @@ enum Packed {
     Bytes(&'static str, Vec<u8>, Vec<u8>),
 }
 
-/// Sheets whose numbers lie as numpy wants them. This needs no interpreter.
-pub(crate) struct PackedSheets(Vec<(String, Vec<(String, String)>, Vec<(String, Packed)>)>);
+/// A sheet whose numbers lie as numpy wants them.
+struct PackedSheet {
+    name: String,
+    about: Vec<(String, String)>,
+    columns: Vec<(String, Packed)>,
+}
+
+/// Sheets that are packed without the interpreter.
+pub(crate) struct PackedSheets(Vec<PackedSheet>);
 
 impl PackedSheets {
     pub(crate) fn of(sheets: Vec<Sheet>) -> Self {
-        let sheet = |sheet: Sheet| {
-            let columns = sheet.columns.into_iter().map(|column| (column.name, packed(column.values)));
-            (sheet.name, sheet.about, columns.collect())
+        let sheet = |Sheet { name, about, columns }: Sheet| PackedSheet {
+            name,
+            about,
+            columns: columns.into_iter().map(|column| (column.name, packed(column.values))).collect(),
         };
         PackedSheets(sheets.into_iter().map(sheet).collect())
     }
 
     pub(crate) fn into_python(self, py: Python<'_>) -> PyResult<Vec<Columns>> {
-        let sheet = |(name, about, columns): (String, Vec<(String, String)>, Vec<(String, Packed)>)| {
+        let sheet = |PackedSheet { name, about, columns }: PackedSheet| {
             let dict = PyDict::new(py);
             about.into_iter().try_for_each(|(key, value)| dict.set_item(key, value))?;
             let columns: PyResult<_> = columns.into_iter().map(|column| to_python(py, column)).collect();

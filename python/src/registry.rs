@@ -21,6 +21,9 @@ use crate::compare::Options;
 use crate::error::{Answer, unlocked};
 use crate::images::{Pixels, decoded};
 
+/// Images, patients, labels, probabilities, truth; see [`Registry::scores`].
+type ScoreArrays = (Vec<String>, Vec<String>, Vec<String>, Py<PyByteArray>, Py<PyByteArray>);
+
 /// An open registry.
 #[pyclass(frozen, module = "regcxr._native")]
 pub(crate) struct Registry {
@@ -190,12 +193,7 @@ impl Registry {
 
     /// Images, patients, labels, probabilities `[images, labels]` as the bytes of `float64`, and truth `[images, labels]`
     /// as bytes: 0, 1, or 2 where it is unknown.
-    #[allow(clippy::type_complexity)]
-    fn scores(
-        &self,
-        py: Python<'_>,
-        id: &str,
-    ) -> PyResult<(Vec<String>, Vec<String>, Vec<String>, Py<PyByteArray>, Py<PyByteArray>)> {
+    fn scores(&self, py: Python<'_>, id: &str) -> PyResult<ScoreArrays> {
         let (scores, probabilities, truth) = unlocked(py, || {
             let scores = self.inner.read_scores(id)?;
             let bytes: Vec<u8> = scores.probabilities.iter().flat_map(|score| score.to_ne_bytes()).collect();
