@@ -95,6 +95,8 @@ const UNTYPED: &[(&str, &str)] = &[
     ),
     // What only a rare state of a registry brings about; the command itself is checked against the help.
     ("reg eval {}", "a run whose predictions a kill has kept from being recorded"),
+    ("reg eval {} --subset val", "a run whose validation scores a kill has kept from being recorded"),
+    ("reg eval {} --subset {}", "asked of the library alone; reg ensemble has a note instead"),
     ("reg trace {} {}", "a lineage of hundreds of steps"),
     ("reg show {short}", "files of a training whose announcement is gone"),
     ("reg trust {path}", "another account's registry: tests/cli/accounts.rs"),

@@ -193,8 +193,9 @@ fn a_study_that_is_interrupted_or_killed_goes_on_and_trains_nothing_twice() {
         ended["runs"].as_array().unwrap().iter().map(|r| r["spec"].as_str().unwrap()).collect();
     let runs = study.json("list run")["records"].as_array().unwrap().len();
     let executions = study.json("list execution")["records"].as_array().unwrap().len();
-    // Each run was trained once and its test images scored once; six specs of this file and six of the first.
-    assert_eq!((specs.len(), runs, executions), (6, 12, 24));
+    // Each run was trained once, and its test and validation images scored once; six specs of this file and six of the
+    // first.
+    assert_eq!((specs.len(), runs, executions), (6, 12, 36));
     study.is_sound();
     assert_eq!(fs::read_dir(study.path(".reg/live")).unwrap().count(), 0);
 }

@@ -4,6 +4,9 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
+use reg::records::Subset;
+
+use crate::comparability::theirs;
 use crate::harness::Study;
 use crate::support;
 
@@ -185,8 +188,12 @@ fn pdflatex_prints_commands_as_they_are_typed() {
         return;
     }
     let study = Study::trained();
-    let latex = study.ok(&format!("{PAIR} --metrics --format latex"));
-    let text = study.ok(&format!("{PAIR} --metrics"));
+    // Scores of another tool, whose validation images are not scored.
+    let theirs = theirs(&study, &reg::dataset::labels::LABELS, Subset::Test);
+    fs::write(study.path("theirs.csv"), theirs).unwrap();
+    study.ok("predictions import theirs.csv --dataset tiny --split s --fold 0 --name theirs");
+    let latex = study.ok("compare mlp-s-f0 theirs --metrics --format latex");
+    let text = study.ok("compare mlp-s-f0 theirs --metrics");
     printed(&study, &latex);
     let page = fs::read_to_string(study.path("printed/t.txt")).unwrap();
     let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
