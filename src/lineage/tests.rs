@@ -7,8 +7,8 @@ use super::verify::DamageGraph;
 use crate::hash::{Hash, Id};
 use crate::records::codec::{self, Header};
 use crate::records::{
-    Assignment, Dataset, Execution, Init, Kind, Manifest, NetworkSpec, Predictions, Run, ScoreSource, Scores, Spec, Split,
-    Subset, Weights, Withdrawal,
+    Assignment, Dataset, Execution, Init, Kind, Manifest, NetworkSpec, Predictions, Run, ScoreSource, Scores,
+    Spec, Split, Subset, Weights, Withdrawal,
 };
 use crate::registry::MemoryStore;
 use crate::registry::walk::{Lineage, Walk, checkpoint_of, inputs, results};

@@ -126,7 +126,8 @@ pub fn pointing(
     let manifest = registry.manifest(dataset)?;
     let id = dataset.boxes.ok_or_else(|| RunError::NoBoxes(runner.network.spec.dataset.hash.short()))?;
     let mut boxes = registry.boxes(dataset)?.map_or(Vec::new(), |boxes| boxes.rows);
-    let members: HashSet<u32> = registry.members(&Spec::Network(runner.network.spec.clone()), subset)?.into_iter().collect();
+    let members: HashSet<u32> =
+        registry.members(&Spec::Network(runner.network.spec.clone()), subset)?.into_iter().collect();
     boxes.retain(|row| members.contains(&row.image));
     if boxes.is_empty() {
         return Err(RunError::NoBoxesIn { subset: subset.name(), fold: runner.network.spec.fold });
