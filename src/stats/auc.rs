@@ -5,7 +5,7 @@
 //! integers and divided once, so the result depends neither on the order of the images nor on the
 //! platform.
 
-use super::order::Order;
+use super::order::SortedPositions;
 
 /// Computes the exact AUC of `scores` against `positive`, one value per score; `None` where a class is missing.
 ///
@@ -19,7 +19,7 @@ pub fn auc(scores: &[f64], positive: &[bool]) -> Option<f64> {
     let (mut positives, mut negatives) = (0u64, 0u64);
     // Pairs that a positive wins count twice, tied ones once.
     let mut halves = 0u128;
-    for tied in Order::of(scores).ties() {
+    for tied in SortedPositions::of(scores).ties() {
         let tied_positives: u64 = tied.iter().map(|image| u64::from(positive[*image as usize])).sum();
         let tied_negatives = tied.len() as u64 - tied_positives;
         halves += u128::from(tied_positives) * u128::from(2 * negatives + tied_negatives);

@@ -5,7 +5,7 @@
 //! half. Twice the number that it beats is an integer, so sums, squares and differences are exact
 //! and a standard error that should be zero is exactly zero.
 
-use super::order::Order;
+use super::order::SortedPositions;
 
 /// An AUC and its variance.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -161,7 +161,7 @@ pub(super) fn placements(scores: &[f64], positive: &[bool]) -> Vec<i64> {
     let total = positive.iter().filter(|positive| **positive).count() as i64;
     let mut placed = vec![0; scores.len()];
     let (mut positives_below, mut negatives_below) = (0, 0);
-    for tied in Order::of(scores).ties() {
+    for tied in SortedPositions::of(scores).ties() {
         let tied_positives = tied.iter().filter(|image| positive[**image as usize]).count() as i64;
         let tied_negatives = tied.len() as i64 - tied_positives;
         let positives_above = total - positives_below - tied_positives;

@@ -17,7 +17,7 @@ const FEW: usize = 1 << 10;
 /// If there are 2^32 values or more.
 pub(super) fn sorted(values: &[f64]) -> Vec<(f64, usize)> {
     let with_value = |position: &u32| (ordered(values[*position as usize]), *position as usize);
-    Order::of(values).positions.iter().map(with_value).collect()
+    SortedPositions::of(values).positions.iter().map(with_value).collect()
 }
 
 /// Whether two of [`sorted`] are tied.
@@ -38,14 +38,14 @@ fn key(value: f64) -> u64 {
 }
 
 /// The order of values, without the values.
-pub(super) struct Order {
+pub(super) struct SortedPositions {
     /// The positions of the values in ascending order, the order of [`sorted`].
     positions: Vec<u32>,
     /// For each place in the order: whether the value before it is smaller.
     larger: Vec<bool>,
 }
 
-impl Order {
+impl SortedPositions {
     /// Sorts values.
     ///
     /// # Panics
@@ -84,7 +84,7 @@ impl Order {
                 start = end + many;
             }
         }
-        Order { positions, larger }
+        SortedPositions { positions, larger }
     }
 
     /// The positions of each value that there is, in ascending order of the values. The positions of equal values are in

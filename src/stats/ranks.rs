@@ -5,7 +5,7 @@
 //! rounded three times in all, whatever the order of the images. The integers are kept as floats, in which processors
 //! multiply fastest; as long as a sum stays below 2^53 it is exact, and then it goes into an integer of 128 bits.
 
-use super::order::Order;
+use super::order::SortedPositions;
 
 /// Computes the ranks of `values`, from 1, tied values sharing their average rank, in O(n log n).
 ///
@@ -55,7 +55,7 @@ impl Ranks {
         // Of 1 to n without ties: the sum of (2 r - (n + 1))^2 is (n^3 - n) / 3. A tie of t lessens it by (t^3 - t) / 3.
         let thrice = |n: usize| (n as i128).pow(3) - n as i128;
         let (mut below, mut squares) = (0, thrice(values.len()));
-        for tied in Order::of(values).ties() {
+        for tied in SortedPositions::of(values).ties() {
             let many = tied.len() as i64;
             let rank = 2 * below + 1 + many - mean;
             for position in tied {

@@ -4,7 +4,7 @@
 //! is the same in every resample, so it is found once; a resample then takes one pass, in integers, and equals
 //! the AUC of the images written out as often as they were drawn.
 
-use super::order::Order;
+use super::order::SortedPositions;
 
 /// Scores and classes in ascending order of the scores. Each belongs to a unit that has a weight: an image, or a patient with
 /// several images.
@@ -49,7 +49,7 @@ impl InOrder {
         let mut in_order =
             InOrder { negatives: Vec::new(), positives: Vec::new(), thresholds: Vec::new(), units: count };
         let place = |units: &Vec<u32>| u32::try_from(units.len()).expect("images are numbered in 32 bits");
-        for tied in Order::of(scores).ties() {
+        for tied in SortedPositions::of(scores).ties() {
             let (smaller_negatives, before) = (place(&in_order.negatives), in_order.positives.len());
             for image in tied.iter().map(|image| *image as usize) {
                 let class = if positive[image] { &mut in_order.positives } else { &mut in_order.negatives };

@@ -129,3 +129,46 @@ fn the_notebook_of_the_book_runs_as_it_is_written() {
     }
     succeeds(&mut command);
 }
+
+/// A script that scores by age, as a user's would with a network.
+const SCRIPT: &str = "import sys, numpy as np, regcxr\n\
+    job = regcxr.job()\n\
+    train, test = job.subset('train'), job.subset('test')\n\
+    prevalence = np.nanmean(train.labels, axis=0)\n\
+    for epoch in (1, 2):\n    \
+        job.log(epoch=epoch, train_loss=1 / epoch, val_loss=2 / epoch, val_auc=0.5, own=3.0)\n\
+    for subset in ('val', 'test'):\n    \
+        age = job.subset(subset).meta(job.age_range)[:, :1]\n    \
+        job.save_scores(np.clip(prevalence + age / 10, 0, 1), subset)\n\
+    job.save_checkpoint({'prevalence': prevalence.astype(np.float32)})\n\
+    print(job, file=sys.stderr)\n";
+
+#[test]
+fn a_script_of_reg_run_is_served_without_the_registry() {
+    let (Some(program), Some(site)) = (peers(), package()) else { return };
+    let study = Study::trained();
+    // The package in an environment of its own, as pip would put it there, beside the numpy of the peers.
+    let environment = study.path("environment");
+    succeeds(Command::new(&program).args(["-m", "venv", "--without-pip"]).arg(&environment));
+    let paths = "import site, sysconfig; print(sysconfig.get_path('purelib'))";
+    let of = |python: &Path| succeeds(Command::new(python).args(["-c", paths])).trim().to_owned();
+    let interpreter = environment.join("bin/python");
+    let (own, theirs) = (of(&interpreter), of(&program));
+    fs::create_dir(Path::new(&own).join("regcxr")).unwrap();
+    for entry in fs::read_dir(site.path().join("regcxr")).unwrap().map(|entry| entry.unwrap()) {
+        fs::copy(entry.path(), Path::new(&own).join("regcxr").join(entry.file_name())).unwrap();
+    }
+    fs::write(Path::new(&own).join("peers.pth"), format!("{theirs}\n")).unwrap();
+    fs::write(study.path("script.py"), SCRIPT).unwrap();
+    let command =
+        format!("run --dataset tiny --split s --fold 0 --name mine -- {} script.py", interpreter.display());
+    let made = study.json(&command);
+    assert_eq!(made["cached"], false);
+    assert_eq!(study.json(&command)["cached"], true);
+    let read = "import regcxr\nregistry = regcxr.open('.')\nrun = registry.run('mine')\n\
+        assert run.predictions().scale == 'probability' and list(run.log()['epoch']) == [1, 2]\n\
+        assert len(run.predictions('val').scores().images) == len(run.split.images(0, 'val'))\n\
+        print(run.model, run.fold, registry.compare(run).type)";
+    let said = succeeds(python(&program, site.path(), &study).args(["-c", read]));
+    assert_eq!(said.trim(), "script 0 comparison");
+}
