@@ -432,8 +432,7 @@ fn model_py_gives_the_scores_of_reg_predict() {
     let (_, manifest) = manifest(&study.registry(), &study);
     let (known, new) = (&manifest.rows[3], "new.png");
     // A mere copy would be known by its bytes, and with it age, gender and view position.
-    let turned =
-        "import sys; from PIL import Image; Image.open(sys.argv[1]).rotate(180).save(sys.argv[2])";
+    let turned = "import sys; from PIL import Image; Image.open(sys.argv[1]).rotate(180).save(sys.argv[2])";
     let from = study.path("images").join(manifest.rows[5].name.as_str());
     let status = Command::new(&python).args(["-c", turned]).arg(from).arg(study.path(new)).status();
     assert!(status.unwrap().success());
