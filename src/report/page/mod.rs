@@ -11,7 +11,7 @@ mod withdrawn;
 
 use maud::html;
 
-use crate::compare::{CompareError, CompareOptions, roc_curves};
+use crate::compare::{CompareError, CompareOptions, precision_recall_curves, roc_curves};
 use crate::hash::{Hash, Id};
 use crate::index::IndexError;
 use crate::lineage::Direction;
@@ -85,7 +85,11 @@ pub(crate) fn comparison(
     place: usize,
 ) -> Result<(), PageError> {
     let curves = roc_curves(registry, &comparison)?;
-    let section = ReportSection { title, id, comparison, curves, left_out: Vec::new() };
+    let precision = match comparison.metrics.is_empty() {
+        true => Vec::new(),
+        false => precision_recall_curves(registry, &comparison)?,
+    };
+    let section = ReportSection { title, id, comparison, curves, precision, left_out: Vec::new() };
     sections::results(page, &section, &key(place));
     Ok(())
 }
