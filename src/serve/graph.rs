@@ -248,7 +248,7 @@ fn sign(placed: &Placed, x: i32, direction: Direction, is_root: bool, open: &[St
             ("+", said, all.collect())
         }
     };
-    let at = if step < 0 { x + 10 } else { x + BOX[0] - 10 };
+    let at = if step < 0 { x + 12 } else { x + BOX[0] - 10 };
     let id = format!("{token}-sign");
     html! {
         a #(id) href={ "?open=" (tokens.join(",")) } data-live aria-label=(said) {

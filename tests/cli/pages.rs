@@ -230,7 +230,7 @@ fn pages_show_results_by_name_and_images_with_what_each_run_did_with_them() {
         "Confusion table of each label at its threshold",
         "Strongest errors",
         "probability 0.",
-        "reg train --dataset tiny",
+        "train --dataset tiny",
         "Made of it",
     ] {
         assert!(page.contains(said), "{said}: {page}");

@@ -224,7 +224,7 @@ impl<'a> HtmlWriter<'a> {
                     @if column == 0 && align == Align::Left {
                         th scope="row" data-v=[value] { (inner) }
                     } @else {
-                        td.n[align == Align::Right] data-v=[value] { (inner) }
+                        td class=[right(align == Align::Right)] data-v=[value] { (inner) }
                     }
                 }
                 @if let Some((_, ids)) = &beside.ids {
@@ -279,7 +279,7 @@ fn head(table: &ReportTable, ids: Option<&str>) -> Markup {
     let is_right = |placed: &Placed| table.columns[placed.column].align == Align::Right;
     let heading = |placed: &Placed, rows: Option<&str>| {
         html! {
-            th.n[is_right(placed)] scope="col" data-c=(placed.column) rowspan=[rows] { (placed.heading.join(" ")) }
+            th class=[right(is_right(placed))] scope="col" data-c=(placed.column) rowspan=[rows] { (placed.heading.join(" ")) }
         }
     };
     html! {
@@ -301,6 +301,11 @@ fn head(table: &ReportTable, ids: Option<&str>) -> Markup {
             }
         }
     }
+}
+
+/// The class of a cell of numbers.
+fn right(is_right: bool) -> Option<&'static str> {
+    is_right.then_some("n")
 }
 
 /// Bytes as a data URL.
