@@ -6,6 +6,7 @@
 pub mod codec;
 mod comparison;
 mod dataset;
+mod epoch;
 mod event;
 mod execution;
 mod experiment;
@@ -51,6 +52,7 @@ pub use comparison::{
 };
 pub(crate) use dataset::MAX_AGE;
 pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, MetaFeatures, ViewPosition};
+pub use epoch::{EpochLog, RecordedEpoch};
 pub use event::{Event, NameChange};
 pub use execution::Execution;
 pub use experiment::{different_network_settings, different_settings};
@@ -76,8 +78,8 @@ pub use published::{PublishedAuc, PublishedModel, PublishedTable};
 pub use removal::{Removal, RemovedRecord};
 pub use role::{Referent, Role, Roles};
 pub use run::{
-    Augmentation, EarlyStop, EpochLog, Init, Layout, Loss, NetworkSpec, Pixels, Precision, Predictions,
-    RecordedEpoch, Run, Scale, ScoreSource, Scores, Spec, Training, Weights,
+    Augmentation, EarlyStop, Init, Layout, Loss, NetworkSpec, Pixels, Precision, Predictions, Run, Scale,
+    ScoreSource, Scores, Spec, Training, Weights,
 };
 pub use software::{
     Computed, DeviceKind, Git, Numerics, Software, differing_sources, is_source_line, source_files,

@@ -539,7 +539,7 @@ impl Maker<'_> {
             spec: spec.as_ref().map(Registry::id_of).transpose()?,
             weights: None,
         };
-        let arguments = if spec.is_some() { program_arguments(&request) } else { Vec::new() };
+        let arguments = if spec.is_some() { request.arguments() } else { Vec::new() };
         let sizes = sizes.unwrap_or(FoldSizes { train: none, val: none, test: none });
         let request = DraftRequest::Program(Box::new(request));
         Ok(Draft { planned: Planned { row, state, cost: None, arguments }, spec, request, sizes })
@@ -585,24 +585,6 @@ impl Maker<'_> {
         arguments.push("--move".to_owned());
         arguments
     }
-}
-
-/// The arguments of `reg run` for a program.
-fn program_arguments(request: &ProgramRequest) -> Vec<String> {
-    let mut arguments = vec!["run".to_owned()];
-    let mut flag = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);
-    flag("dataset", request.dataset.hash.to_string());
-    flag("split", request.split.hash.to_string());
-    flag("fold", request.fold.to_string());
-    flag("seed", request.seed.to_string());
-    flag("name", request.name.clone());
-    request.model.iter().for_each(|model| flag("model", model.clone()));
-    request.source.iter().for_each(|source| flag("source", source.display().to_string()));
-    request.inputs.iter().for_each(|(key, path)| flag("input", format!("{key}={}", path.display())));
-    request.variables.iter().for_each(|variable| flag("env", variable.clone()));
-    arguments.extend(["--move", "--"].map(str::to_owned));
-    arguments.extend(request.command.iter().cloned());
-    arguments
 }
 
 /// The planned probes, in the order of the file.

@@ -1,10 +1,12 @@
 //! Any program as a run: it gets a job and leaves files, which are registered like the results of a training.
 //!
 //! [`source`] and [`interpreter`] say what the program is, which becomes a spec; [`job`] lays out what it is given;
-//! [`child`] starts it by way of [`launch`], confined to what [`allowed`] lists; [`outputs`] and [`scores`] check what it
+//! [`attempt`] starts it by way of [`child`] and [`launch`], confined to what [`allowed`] lists; [`outputs`] and [`scores`] check what it
 //! left. Nothing is registered before all of it is right.
 
+mod again;
 mod allowed;
+mod attempt;
 mod child;
 mod error;
 mod interpreter;
@@ -23,8 +25,8 @@ use crate::hash::{Digest, Hash, Id};
 use crate::limits;
 use crate::records::{
     Dataset, Execution, Isolation, OperatingPoint, OutputFile, Predictions, Program, ProgramEnvironment,
-    ProgramFile, ProgramInput, ProgramSpec, RecordedEpoch, Run, ScoreSource, Spec, Split, Subset, Table,
-    is_key, rules, variable,
+    ProgramFile, ProgramInput, ProgramSpec, Run, ScoreSource, Spec, Split, Subset, Table, is_key, rules,
+    variable,
 };
 use crate::registry::{Registry, RegistryError, Transaction, is_name};
 use crate::scores::{auc_table, subset_images};
@@ -35,41 +37,14 @@ use super::evaluate::{Evaluated, existing_table};
 use super::inputs::{ExecutionStart, divided};
 use super::process::Listener;
 use super::{Environment, RunError, unfinished};
-use child::{Ended, Start};
+use again::changed;
+pub(crate) use again::run_again;
+use attempt::{Ran, run_in};
 pub use error::ProgramError;
-use interpreter::{Executable, Packages, gpus};
+use interpreter::{Executable, gpus};
 pub use job::ProgramJob;
-use job::{ProgramFolders, prepare};
-use launch::LaunchPlan;
-use outputs::ProgramOutputs;
-use scores::{ReadError, SubsetScores};
+use scores::SubsetScores;
 use source::Source;
-
-/// Variables that say where things are on a machine, and are passed on undeclared.
-const PASSED: [&str; 14] = [
-    "PATH",
-    "LANG",
-    "LC_ALL",
-    "LC_CTYPE",
-    "TZ",
-    "LD_LIBRARY_PATH",
-    "VIRTUAL_ENV",
-    "CONDA_PREFIX",
-    "CUDA_HOME",
-    "CUDA_VISIBLE_DEVICES",
-    "NVIDIA_VISIBLE_DEVICES",
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "SLURM_CPUS_PER_TASK",
-];
-/// Variables that make programs repeatable and their output timely.
-const SET: [(&str, &str); 4] = [
-    ("PYTHONHASHSEED", "0"),
-    ("PYTHONDONTWRITEBYTECODE", "1"),
-    ("PYTHONUNBUFFERED", "1"),
-    // PyTorch requires this for its deterministic algorithms.
-    ("CUBLAS_WORKSPACE_CONFIG", ":4096:8"),
-];
 
 /// A program to run.
 #[derive(Debug, Clone)]
@@ -98,6 +73,26 @@ pub struct ProgramRequest {
     pub timeout: Option<Duration>,
     /// The command.
     pub command: Vec<String>,
+}
+
+impl ProgramRequest {
+    /// The arguments of `reg run` for the program in a study, whose runs take over the names of earlier ones.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec!["run".to_owned()];
+        let mut flag = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);
+        flag("dataset", self.dataset.hash.to_string());
+        flag("split", self.split.hash.to_string());
+        flag("fold", self.fold.to_string());
+        flag("seed", self.seed.to_string());
+        flag("name", self.name.clone());
+        self.model.iter().for_each(|model| flag("model", model.clone()));
+        self.source.iter().for_each(|source| flag("source", source.display().to_string()));
+        self.inputs.iter().for_each(|(key, path)| flag("input", format!("{key}={}", path.display())));
+        self.variables.iter().for_each(|variable| flag("env", variable.clone()));
+        arguments.extend(["--move", "--"].map(str::to_owned));
+        arguments.extend(self.command.iter().cloned());
+        arguments
+    }
 }
 
 /// A program's run with its evaluated scores.
@@ -327,15 +322,6 @@ fn put_file(
     Ok(hash)
 }
 
-/// What ran, and what it left.
-struct Ran {
-    ended: Ended,
-    packages: Packages,
-    outputs: ProgramOutputs,
-    epochs: Option<Vec<RecordedEpoch>>,
-    scores: (SubsetScores, Option<SubsetScores>),
-}
-
 fn execute(
     registry: &Registry,
     environment: &Environment,
@@ -419,120 +405,6 @@ fn put_left(transaction: &mut Transaction, out: &Dir, name: &str) -> Result<Hash
     let hash = Hash::of(&bytes);
     transaction.put_file(&path, &state, &bytes, hash, LinkMode::Reflink)?;
     Ok(hash)
-}
-
-/// Runs a program in a folder and checks what it leaves.
-fn run_in(
-    registry: &Registry,
-    spec: &ProgramSpec,
-    executable: &Executable,
-    (folder, out): (&Dir, &Dir),
-    timeout: Option<Duration>,
-    listener: &mut dyn Listener,
-) -> Result<Ran, RunError> {
-    // Scores of an earlier attempt are no scores of this one.
-    for name in scores::NAMES {
-        match out.remove_file(name) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            removed => removed.map_err(RunError::io("remove", &out.path_of(name)))?,
-        }
-    }
-    let folders = prepare(registry, spec, folder)?;
-    let packages = executable.packages();
-    let ended = start(registry, spec, executable, &packages, &folders, timeout).run(listener)?;
-    let outputs = ProgramOutputs::list(out)?;
-    let read = |name: &str, most: u64| out.read(name, most).map_err(RunError::io("read", &out.path_of(name)));
-    let epochs = match outputs.has_epochs {
-        true => {
-            let text = read(outputs::EPOCHS, limits::TRAINING_LOG)?;
-            let epochs = outputs::parse_epochs(&text);
-            Some(epochs.map_err(|reason| ProgramError::output(outputs::EPOCHS, reason))?)
-        }
-        false => None,
-    };
-    let bytes = read(&outputs.scores, limits::PROGRAM_SCORES)?;
-    let scores = scores::read(registry, &Spec::Program(spec.clone()), &outputs.scores, &bytes)?;
-    Ok(Ran { ended, packages, outputs, epochs, scores })
-}
-
-/// How a program is started: its command with the paths of its inputs, its environment, what it may read and write.
-fn start<'f>(
-    registry: &Registry,
-    spec: &ProgramSpec,
-    executable: &Executable,
-    packages: &Packages,
-    folders: &'f ProgramFolders,
-    timeout: Option<Duration>,
-) -> Start<'f> {
-    let program = &spec.program;
-    let word = |word: &String| {
-        let input = folders.input_paths.iter().find(|(key, _)| *word == format!("{{{key}}}"));
-        input.map_or_else(|| word.clone(), |(_, path)| path.to_string_lossy().into_owned())
-    };
-    let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-    let mut never: Vec<PathBuf> = vec![registry.root().to_owned()];
-    never.extend(std::path::absolute(registry.root()));
-    never.extend(std::fs::canonicalize(registry.root()));
-    let no_home = [never.clone(), home.clone().into_iter().collect()].concat();
-    let mut own = packages.paths.clone();
-    own.extend(packages.user_base.clone());
-    let folders_of = |path: &Path| {
-        let whole = std::fs::canonicalize(path).ok();
-        [path.parent().map(Path::to_owned), whole.and_then(|path| path.parent().map(Path::to_owned))]
-    };
-    own.extend(executable.interpreter.iter().flat_map(|path| folders_of(path)).flatten());
-    // A script may start other programs.
-    let search = std::env::var_os("PATH").unwrap_or_default();
-    own.extend(std::env::split_paths(&search).filter(|folder| folder.is_absolute()));
-    let own = own.iter().flat_map(|folder| allowed::of_programs(folder));
-    // A folder of the interpreter may lie in the home, but must not hold it.
-    let inside = |path: &PathBuf| home.as_ref().is_some_and(|home| path.starts_with(home) && path != home);
-    let (in_home, elsewhere): (Vec<PathBuf>, Vec<PathBuf>) = own.partition(inside);
-    let mut read = allowed::readable(&elsewhere, &no_home);
-    read.extend(
-        in_home
-            .into_iter()
-            .filter(|path| !never.iter().any(|never| never.starts_with(path) || path.starts_with(never))),
-    );
-    read.extend([folders.job.clone(), folders.source.clone(), folders.inputs.clone()]);
-    read.extend(folders.images.iter().cloned());
-    let object = |input: &ProgramInput| std::path::absolute(registry.store().path(&input.object.hash)).ok();
-    read.extend(program.inputs.iter().filter_map(object));
-    let mut variables: Vec<(String, std::ffi::OsString)> =
-        PASSED.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var_os(name)?))).collect();
-    let mut set = |name: &str, value: &std::ffi::OsStr| variables.push((name.to_owned(), value.to_owned()));
-    SET.iter().for_each(|(name, value)| set(name, value.as_ref()));
-    if let Some(base) = &packages.user_base {
-        set("PYTHONUSERBASE", base.as_os_str());
-    }
-    for (key, path) in &folders.input_paths {
-        set(&format!("REG_INPUT_{key}"), path.as_os_str());
-    }
-    for text in &program.variables {
-        let (name, value) = variable(text);
-        set(name, value.as_ref());
-    }
-    set("HOME", folders.home.as_os_str());
-    set("TMPDIR", folders.home.as_os_str());
-    set("REG_JOB", folders.job.join("job.json").as_os_str());
-    set("REG_OUT", folders.out.as_os_str());
-    let path = executable.path.clone();
-    let own = program.command[0].strip_prefix("./").unwrap_or(&program.command[0]);
-    Start {
-        plan: LaunchPlan {
-            read,
-            write: [vec![folders.out.clone(), folders.home.clone()], allowed::devices()].concat(),
-            forbid_tcp: false,
-            status: folders.plan.with_file_name("launched.json"),
-            program: path.unwrap_or_else(|| folders.source.join(own)),
-            arguments: program.command.iter().skip(1).map(word).collect(),
-        },
-        plan_file: &folders.plan,
-        folder: &folders.source,
-        variables,
-        network: program.network,
-        timeout,
-    }
 }
 
 /// The execution: when and where it ran, and with what.
@@ -638,111 +510,4 @@ fn existing_scores(
     let evaluated = put_scores(registry, &mut transaction, program, run, (Subset::Test, test))?;
     transaction.commit(&environment.stamp)?;
     Ok(evaluated)
-}
-
-/// In what the surroundings differ from those of a run.
-fn changed(
-    registry: &Registry,
-    cpu: &str,
-    then: &ProgramEnvironment,
-    executable: &Executable,
-    environment: &Environment,
-) -> Result<Vec<String>, RunError> {
-    let mut changes = Vec::new();
-    let mut differs = |what: &str, then: String, now: String| {
-        if then != now {
-            changes.push(format!("{what} was {then} and is {now}"));
-        }
-    };
-    differs("the processor", cpu.to_owned(), environment.cpu.clone());
-    let gpus_of = |all: &[String]| if all.is_empty() { "none".to_owned() } else { all.join("; ") };
-    differs("the GPU", gpus_of(&then.gpus), gpus_of(&gpus()));
-    let before = then.packages.map(|id| registry.store().read(&id.hash)).transpose()?;
-    let before = before.map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default();
-    let now = executable.packages().list.unwrap_or_default();
-    let split = |line: &str| {
-        let (name, version) = line.split_once(' ').unwrap_or((line, ""));
-        (name.to_owned(), version.to_owned())
-    };
-    let one: std::collections::BTreeMap<_, _> = before.lines().map(split).collect();
-    let other: std::collections::BTreeMap<_, _> = now.iter().map(|line| split(line)).collect();
-    for name in one.keys().chain(other.keys()).collect::<std::collections::BTreeSet<_>>() {
-        let told = |of: Option<&String>| of.cloned().unwrap_or_else(|| "not installed".to_owned());
-        differs(name, told(one.get(name)), told(other.get(name)));
-    }
-    Ok(changes)
-}
-
-impl From<ReadError> for RunError {
-    fn from(e: ReadError) -> Self {
-        match e {
-            ReadError::Registry(e) => RunError::Registry(e),
-            ReadError::Program(e) => RunError::Program(e),
-        }
-    }
-}
-
-/// A program run again, to compare.
-pub(crate) struct RanAgain {
-    /// The scores of the test and of the validation images.
-    pub(crate) scores: (SubsetScores, Option<SubsetScores>),
-    /// Name and hash of each file that it left; `checkpoint` and `log` for these two.
-    pub(crate) files: Vec<(String, Hash)>,
-    /// In what the surroundings differ from those of the run.
-    pub(crate) environment: Vec<String>,
-}
-
-/// Runs the program of a spec again in scratch space; nothing is recorded.
-pub(crate) fn run_again(
-    registry: &Registry,
-    environment: &Environment,
-    spec: &ProgramSpec,
-    recorded: Option<&Execution>,
-    listener: &mut dyn Listener,
-) -> Result<RanAgain, RunError> {
-    let files = spec.program.files.iter().map(|file| {
-        let bytes = registry.store().read(&file.object.hash)?;
-        Ok(source::SourceFile { path: file.path.clone(), bytes, executable: file.executable })
-    });
-    let files = files.collect::<Result<Vec<_>, RegistryError>>()?;
-    let mut command = spec.program.command.clone();
-    // The interpreter of the run, if it is still there; otherwise the one of that name.
-    if let Some(first) = command.first_mut()
-        && let Some(ran) = recorded.and_then(|execution| execution.program.as_ref())
-        && !files.iter().any(|file| file.path == *first.strip_prefix("./").unwrap_or(first))
-        && Path::new(&ran.executable).is_file()
-    {
-        first.clone_from(&ran.executable);
-    }
-    let executable = Executable::find(&mut command, &files)?;
-    let scratch = registry.store().scratch()?;
-    let out = scratch.dir().folder(unfinished::PROGRAM_OUT);
-    let out = out.map_err(RunError::io("create", &scratch.dir().path_of(unfinished::PROGRAM_OUT)))?;
-    let ran = run_in(registry, spec, &executable, (scratch.dir(), &out), None, listener)?;
-    let mut notes = Vec::new();
-    if let Some((execution, then)) = recorded.and_then(|of| Some((of, of.program.as_ref()?))) {
-        notes = changed(registry, &execution.cpu, then, &executable, environment)?;
-    }
-    if executable.version != spec.program.interpreter {
-        let told = |version: &Option<String>| version.clone().unwrap_or_else(|| "none".to_owned());
-        let (then, now) = (told(&spec.program.interpreter), told(&executable.version));
-        notes.insert(0, format!("the interpreter was {then} and is {now}"));
-    }
-    let hash = |name: &str| -> Result<Hash, RunError> {
-        let bytes =
-            out.read(name, limits::PROGRAM_OUTPUT).map_err(RunError::io("read", &out.path_of(name)))?;
-        Ok(Hash::of(&bytes))
-    };
-    let mut left = Vec::new();
-    for name in ran.outputs.others.iter().chain([&ran.outputs.scores]) {
-        left.push((name.clone(), hash(name)?));
-    }
-    if let Some(name) = &ran.outputs.checkpoint {
-        left.push(("checkpoint".to_owned(), hash(name)?));
-    }
-    if let Some(epochs) = &ran.epochs {
-        left.push(("log".to_owned(), Hash::of(&outputs::log(epochs))));
-    }
-    left.sort();
-    Ok(RanAgain { scores: ran.scores, files: left, environment: notes })
 }
