@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::StudyError;
+use crate::limits;
 use crate::records::{Init, Primary, SplitMethod, Target, Variance};
 use crate::registry::is_name;
 use crate::split::{Scheme, SplitError};
@@ -369,6 +370,17 @@ fn named<'a>(what: &str, names: impl IntoIterator<Item = &'a String>) -> Result<
         }
     }
     Ok(())
+}
+
+/// The error for a study file that was never run, given by its path or by its name without `.toml`; `None` if there is no
+/// such file.
+pub fn never_run(text: &str) -> Option<StudyError> {
+    let files = [PathBuf::from(text), PathBuf::from(format!("{text}.toml"))];
+    files.into_iter().find_map(|path| {
+        let words = limits::read_text(&path, limits::STUDY_FILE).ok()?;
+        let name = StudyFile::parse(&words, &path).ok()?.name;
+        Some(StudyError::NeverRun { path, name })
+    })
 }
 
 #[cfg(test)]

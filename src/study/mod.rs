@@ -29,9 +29,9 @@ use crate::training::RunError;
 pub use compare::{ComparedSection, compare_sections, recorded_sections};
 pub use cost::{Basis, Cost, Disk};
 pub use execute::{ActiveRun, Ended, RunOutcome, StudyRequest, Watcher, execute};
-pub use file::{PAPER, SMALL, StudyFile};
+pub use file::{PAPER, SMALL, StudyFile, never_run};
 pub use gradcams::{SetupHeatmaps, execute_gradcams};
-pub use plan::{Planned, StudyPlan, StudySource, load, never_run, of_file, plan};
+pub use plan::{Planned, StudyPlan, StudySource, load, of_file, plan};
 pub use probes::{Probe, ProbeState, execute_probes, probes};
 pub use status::{State, StudyRunStatus, status};
 

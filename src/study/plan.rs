@@ -81,17 +81,6 @@ pub fn of_file(
     Ok(None)
 }
 
-/// The error for a study file that was never run, given by its path or by its name without `.toml`; `None` if there is no
-/// such file.
-pub fn never_run(text: &str) -> Option<StudyError> {
-    let files = [PathBuf::from(text), PathBuf::from(format!("{text}.toml"))];
-    files.into_iter().find_map(|path| {
-        let words = limits::read_text(&path, limits::STUDY_FILE).ok()?;
-        let name = StudyFile::parse(&words, &path).ok()?.name;
-        Some(StudyError::NeverRun { path, name })
-    })
-}
-
 /// The plan of a study.
 #[derive(Debug)]
 pub struct StudyPlan {
