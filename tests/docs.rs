@@ -221,7 +221,7 @@ fn the_chapter_on_uncertainty_runs_as_it_is_written() {
 #[test]
 fn the_chapter_on_thresholds_and_ensembles_runs_as_it_is_written() {
     let folder = with_fixture();
-    let said = run(folder.path(), &commands("thresholds.md"));
+    let said = follow(folder.path(), "docs/src/thresholds.md");
     for words in
         ["a sensitivity of at least 0.9", "a specificity of at least 0.95", "AUC of both, the mean of"]
     {

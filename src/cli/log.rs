@@ -136,7 +136,7 @@ fn follow(registry: &Registry, name: Option<&str>) -> Result<Reply, Failure> {
             let epochs = unfinished.status.as_ref().map(|status| &status.epochs[..]).unwrap_or_default();
             let told = told.entry(of.clone()).or_default();
             for epoch in epochs.get(*told..).unwrap_or_default() {
-                reads &= print_line(&format!("{of}: {}", epoch_line(epoch)))?;
+                reads &= print_line(&format!("{of}: {}", epoch_line(&epoch.clone().into())))?;
             }
             *told = epochs.len();
         }

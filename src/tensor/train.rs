@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use reg::dataset::pixel_cache::ResizedPixels;
 use reg::disk::Dir;
 use reg::hash::Hash;
-use reg::records::{EpochLog, Init, NetworkSpec, Pixels, Subset, Training, codec};
+use reg::records::{EpochLog, Init, NetworkSpec, Pixels, Spec, Subset, Training, codec};
 use reg::stats::auc;
 use reg::worker::{JobOutcome, Phase, ProgressStep, WorkerEvent, files};
 use tch::Tensor;
@@ -96,7 +96,8 @@ pub(crate) fn train<W: Write>(
     }
     let trained: Vec<Tensor> = net.trained().iter().map(|named| named.tensor.shallow_clone()).collect();
     let mut adam = Adam::new(how, &trained)?;
-    let record = codec::encode(spec).map_err(|source| TensorError::Encode { what: "spec", source })?;
+    let record = codec::encode(&Spec::Network(spec.clone()))
+        .map_err(|source| TensorError::Encode { what: "spec", source })?;
     let owner = Owner { spec: Hash::of(&record), threads: paths.threads };
     let mut writer = CheckpointWriter::new(&paths.out, owner, setup.save_every);
     let (progress, best) =

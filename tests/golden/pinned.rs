@@ -18,8 +18,7 @@ use reg::hash::{Hash, Id};
 use reg::progress::Silent;
 use reg::random::Stream;
 use reg::records::{
-    Augmentation, Dataset, GroupBy, Manifest, Predictions, Scale, Split, SplitMethod, Subset, Table, codec,
-    rules,
+    Augmentation, Dataset, GroupBy, Manifest, Scale, Split, SplitMethod, Subset, Table, codec, rules,
 };
 use reg::registry::{Registry, Stamp};
 use reg::scores::{Ensemble, Foreign, Imported, ScoredSubset, ensemble, import_scores};
