@@ -390,6 +390,16 @@ const ELSEWHERE: &[(&str, usize, &str)] = &[
     ("registry/open.rs", 5, "outputs that somebody asked for: whether they lie in a registry or are keys"),
     ("registry/trust.rs", 4, "folders above the working directory, and the list of those that a user trusts"),
     ("remote/address.rs", 1, "whether two names are the same folder"),
+    (
+        "training/program/allowed.rs",
+        5,
+        "programs and settings of the machine, which a user's program may read",
+    ),
+    ("training/program/attempt.rs", 2, "whole paths of the registry and of programs"),
+    ("training/program/child.rs", 2, "how the program is started, in a folder that only its user can enter"),
+    ("training/program/interpreter.rs", 2, "the interpreter that somebody named"),
+    ("training/program/launch.rs", 1, "what the started program says of its confinement"),
+    ("training/program/source.rs", 6, "the program's files, which somebody named"),
     ("training/files.rs", 1, "images that somebody named"),
     ("training/gradcam.rs", 1, "an image that somebody named"),
     ("study/plan.rs", 1, "lists that somebody named"),
@@ -437,6 +447,10 @@ const DONE: &[(&str, usize)] = &[
     ("tests/cli/storm.rs", 3),
     // The awaited event has happened.
     ("tests/cli/study.rs", 1),
+    // A kernel without Landlock confines nothing, and the test has seen that the record says so.
+    ("tests/cli/programs.rs", 1),
+    // The element has the focus.
+    ("tests/cli/pages.rs", 1),
     // The random draw is not a case of the test.
     ("src/split/resample.rs", 1),
 ];

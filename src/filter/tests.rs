@@ -130,7 +130,7 @@ fn every_wrong_expression_is_refused_and_none_panics() {
         assert!(said.contains(why), "{text}: {said}");
     }
     let deep = format!("{}model=tiny{}", "(".repeat(5_000), ")".repeat(4_000));
-    assert!(wrong(&deep).contains("more than 64 parentheses"));
+    assert!(wrong(&deep).contains("nested more than 64 deep"));
     assert!(wrong(&format!("{}model=x", "not ".repeat(2_000))).contains("more than 64"));
     assert!(wrong(&"x".repeat(20_000)).contains("at most 10000 bytes"));
 }

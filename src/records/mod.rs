@@ -71,7 +71,7 @@ pub use operating_point::{LabelThreshold, OperatingPoint};
 pub use pixels::{PixelDigests, PixelHashes};
 pub use probe::{ProbeResult, ProbeTable, ProbedFold, Target};
 pub use program::{
-    Isolation, NetworkIsolation, OutputFile, Program, ProgramEnvironment, ProgramFile, ProgramInput,
+    Isolation, NetworkIsolation, Program, ProgramEnvironment, ProgramFile, ProgramInput, ProgramOutput,
     ProgramSpec, is_key, variable,
 };
 pub use published::{PublishedAuc, PublishedModel, PublishedTable};

@@ -37,14 +37,17 @@ pub struct Program {
     #[schemars(length(min = 1))]
     pub command: Vec<String>,
     /// The program's own files, sorted by path.
+    #[schemars(extend("uniqueItems" = true))]
     pub files: Vec<ProgramFile>,
     /// The interpreter with its version, such as `Python 3.13.1`; null for a program that needs none.
     pub interpreter: Option<String>,
     /// Declared inputs, sorted by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("uniqueItems" = true))]
     pub inputs: Vec<ProgramInput>,
     /// Declared environment variables as `NAME=VALUE`, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("uniqueItems" = true))]
     pub variables: Vec<String>,
     /// Whether it may use the network.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -85,7 +88,7 @@ pub struct ProgramInput {
 /// A file that a program left, besides checkpoint and log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct OutputFile {
+pub struct ProgramOutput {
     /// Its file name.
     pub name: String,
     /// The bytes.

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Assignment, Blob, Dataset, DeviceKind, File, Model, Numerics, OutputFile, Packed, Program, ProgramSpec,
-    Split, Subset,
+    Assignment, Blob, Dataset, DeviceKind, File, Model, Numerics, Packed, Program, ProgramOutput,
+    ProgramSpec, Split, Subset,
 };
 use crate::digits::{counted, thousands};
 use crate::hash::Id;
@@ -328,7 +328,7 @@ pub struct Run {
     /// The other files that a program left, its scores among them, sorted by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
-    pub files: Vec<OutputFile>,
+    pub files: Vec<ProgramOutput>,
 }
 
 /// Scores of a model for images.

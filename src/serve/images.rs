@@ -5,7 +5,7 @@ use std::path::Path;
 use maud::{Markup, html};
 
 use super::answer::{Answer, Nothing, Query, leaves};
-use super::site::{Images, Site};
+use super::site::{ImageSet, Site};
 use crate::dataset::formats::ImageFormat;
 use crate::digits::counted;
 use crate::hash::{Hash, Id};
@@ -92,7 +92,7 @@ const VIEWS: [ViewPosition; 3] = [ViewPosition::PA, ViewPosition::AP, ViewPositi
 const GENDERS: [Gender; 3] = [Gender::Male, Gender::Female, Gender::Unknown];
 
 impl Choice {
-    fn of(site: &Site, images: &Images, splits: &[NamedSplit], query: &Query) -> Result<Self, Nothing> {
+    fn of(site: &Site, images: &ImageSet, splits: &[NamedSplit], query: &Query) -> Result<Self, Nothing> {
         let (label, view, gender) = (query.get("label"), query.get("view"), query.get("gender"));
         let wanted = Subset::ALL.into_iter().find(|subset| subset.name() == query.get("subset"));
         let fold = query.get("fold").parse::<usize>().unwrap_or(0);
@@ -176,7 +176,7 @@ pub(super) fn list(site: &Site, id: Hash, query: &Query) -> Result<Answer, Nothi
 }
 
 /// A small picture of an image that leads to it, with its labels or what else is said of it.
-pub(super) fn thumbnail(images: &Images, place: usize, said: Option<&str>) -> Markup {
+pub(super) fn thumbnail(images: &ImageSet, place: usize, said: Option<&str>) -> Markup {
     let (id, row) = (images.id.hash, &images.manifest.rows[place]);
     let labels = labels(&images.dataset, row);
     let age = row.age.map_or(String::new(), |age| format!(", {age}"));

@@ -1,7 +1,7 @@
 //! The bytes of pictures: an image as it is, its thumbnail, a heat map over it.
 
 use super::answer::{Answer, Nothing};
-use super::site::{Images, Site, THUMBNAIL};
+use super::site::{ImageSet, Site, THUMBNAIL};
 use crate::dataset::formats::ImageFormat;
 use crate::dataset::pixels::Gray;
 use crate::dataset::{formats, overlay, pixels};

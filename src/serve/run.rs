@@ -6,7 +6,7 @@ use super::answer::{Nothing, Query};
 use super::compare::epochs;
 use super::facts;
 use super::images::{select, thumbnail};
-use super::site::{Images, Site};
+use super::site::{ImageSet, Site};
 use crate::compare::{CompareError, Input};
 use crate::digits::counted;
 use crate::escape::shell;
@@ -134,7 +134,7 @@ fn strongest(site: &Site, page: &mut HtmlWriter, input: &Input, query: &Query) -
     Ok(())
 }
 
-fn grid(images: &Images, errors: &[(f64, u32)]) -> Markup {
+fn grid(images: &ImageSet, errors: &[(f64, u32)]) -> Markup {
     html! {
         ul.thumbs {
             @for (probability, row) in errors.iter().take(ERRORS) {
@@ -144,6 +144,6 @@ fn grid(images: &Images, errors: &[(f64, u32)]) -> Markup {
     }
 }
 
-fn truth(images: &Images, row: u32, label: usize) -> Option<bool> {
+fn truth(images: &ImageSet, row: u32, label: usize) -> Option<bool> {
     images.manifest.rows.get(row as usize)?.label(label)
 }

@@ -20,13 +20,13 @@ pub(super) const THUMBNAIL: u32 = 160;
 /// A registry with what is kept of it.
 pub(super) struct Site {
     pub(super) registry: Registry,
-    images: Recent<Hash, Images>,
+    images: Recent<Hash, ImageSet>,
     /// By predictions and, with thresholds, the number of records that name their runs.
     comparisons: Recent<(Vec<Hash>, Option<usize>), Comparison>,
 }
 
 /// A data set with its images.
-pub(super) struct Images {
+pub(super) struct ImageSet {
     pub(super) id: Id<Dataset>,
     pub(super) dataset: Dataset,
     pub(super) manifest: Manifest,
@@ -67,13 +67,13 @@ impl Site {
         self.images.get(id, || {
             let dataset: Dataset = self.registry.get(Id::new(id))?;
             let manifest = self.registry.manifest(&dataset)?;
-            Ok::<_, Nothing>(Images { id: Id::new(id), dataset, manifest })
+            Ok::<_, Nothing>(ImageSet { id: Id::new(id), dataset, manifest })
         })
     }
 
     /// The thumbnails of a data set; none where the cache cannot be written. Opened for each request, because a file that is
     /// kept open keeps the pixels of images that a purge has removed.
-    pub(super) fn thumbnails(&self, images: &Images) -> Option<PixelCache> {
+    pub(super) fn thumbnails(&self, images: &ImageSet) -> Option<PixelCache> {
         let cache = self.registry.dir().folder("cache").ok()?;
         let resized = ResizedPixels::Shrunk(THUMBNAIL);
         PixelCache::open(&cache, images.dataset.manifest, &images.manifest.rows, resized).ok()

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::answer::{Answer, Nothing, Query, leaves};
 use super::images::labels;
 use super::pictures;
-use super::site::{Images, Site};
+use super::site::{ImageSet, Site};
 use crate::hash::{Hash, Id};
 use crate::listing::{self, ListedRun};
 use crate::records::{BoxRow, Dataset, Heatmap, ImageRow, Kind, Predictions, Scale, Subset, Table};
@@ -97,7 +97,7 @@ pub(super) fn viewer(site: &Site, id: Hash, place: &str, query: &Query) -> Resul
     Ok(Answer::page(&page, "/?kind=dataset"))
 }
 
-fn facts(images: &Images, row: &ImageRow) -> Markup {
+fn facts(images: &ImageSet, row: &ImageRow) -> Markup {
     html! {
         dl.facts {
             dt { "Labels" } dd { (labels(&images.dataset, row)) }
@@ -142,7 +142,7 @@ fn picture(dataset: &Dataset, row: &ImageRow, boxes: &[&BoxRow], source: &str, w
 fn scores(
     site: &Site,
     out: &mut HtmlWriter,
-    images: &Images,
+    images: &ImageSet,
     place: usize,
     query: &Query,
 ) -> Result<(), Nothing> {

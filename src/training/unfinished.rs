@@ -1,5 +1,6 @@
 //! Unfinished trainings: what other processes can see of them.
 
+use std::fs::File;
 use std::fs::TryLockError;
 use std::path::Path;
 
@@ -78,7 +79,7 @@ pub(super) fn announce(
 }
 
 /// The folder of a training, locked: let go by the system however this process ends.
-pub(super) fn lock(registry: &Registry, spec: Id<Spec>) -> Result<(Dir, std::fs::File), RunError> {
+pub(super) fn lock(registry: &Registry, spec: Id<Spec>) -> Result<(Dir, File), RunError> {
     let place = registry.training_folder(&spec.hash);
     let folder = registry.dir().folder(&place);
     let folder = folder.map_err(RunError::io("create", &registry.dir().path_of(&place)))?;

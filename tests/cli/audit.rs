@@ -266,14 +266,14 @@ fn the_bundled_program_knows_the_keys_of_every_kind_and_the_labels() {
     study.ok("audit s -o a.zip");
     let mut command = interpreter();
     let ask = "import json, runpy, sys; it = runpy.run_path(sys.argv[1]); \
-               print(json.dumps([it['KINDS'], it['TABLES'], it['LABELS'], it['RULES']]))";
+               print(json.dumps([it['KINDS'], it['TABLES'], it['LABELS'], it['RULES'], it['PROGRAM']]))";
     let output = command.args(["-c", ask]).arg(program(&study, "a.zip")).output().unwrap();
     let known: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(known[2], serde_json::json!(reg::dataset::labels::names()));
     // If a version of rules were raised in one program only, every honest bundle would be refused, or not checked.
     let rules = serde_json::json!({
         "dataset": rules::INGEST, "split": rules::SPLIT, "import": rules::IMPORT,
-        "mean": rules::MEAN, "pixel-hashes": rules::PIXELS, "dataset table": rules::COUNTS,
+        "program": rules::PROGRAM_SCORES, "mean": rules::MEAN, "pixel-hashes": rules::PIXELS, "dataset table": rules::COUNTS,
         "auc table": rules::AUC, "comparison table": rules::COMPARISON, "probe table": rules::PROBE,
         "heat table": rules::HEAT, "pointing table": rules::POINTING,
     });
@@ -294,6 +294,12 @@ fn the_bundled_program_knows_the_keys_of_every_kind_and_the_labels() {
     for kind in reg::records::Kind::ALL {
         let (kind, schema) = (kind.name(), kind.schema());
         match schema["oneOf"].as_array().filter(|_| kind == "table") {
+            // Of a network, or of a program.
+            None if kind == "spec" => {
+                for (name, known) in [("NetworkSpec", &known[0][kind]), ("ProgramSpec", &known[4])] {
+                    assert_eq!(keys(known), of_schema(&schema["$defs"][name]), "{name}");
+                }
+            }
             None => assert_eq!(keys(&known[0][kind]), of_schema(&schema), "{kind}"),
             Some(types) => {
                 for schema in types {

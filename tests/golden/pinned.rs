@@ -18,13 +18,15 @@ use reg::hash::{Hash, Id};
 use reg::progress::Silent;
 use reg::random::Stream;
 use reg::records::{
-    Augmentation, Dataset, GroupBy, Manifest, Scale, Split, SplitMethod, Subset, Table, codec, rules,
+    Augmentation, Dataset, GroupBy, Manifest, Program, ProgramSpec, Scale, Spec, Split, SplitMethod, Subset,
+    Table, codec, rules,
 };
 use reg::registry::{Registry, Stamp};
 use reg::scores::{Ensemble, Foreign, Imported, ScoredSubset, ensemble, import_scores};
 use reg::split::{self, Lists};
 use reg::stats::{self, HeatmapGrid, Rect};
 use reg::store::LinkMode;
+use reg::training::program;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -103,6 +105,21 @@ impl Place {
         split::make(&self.registry, self.dataset, method, 2, None, &self.stamp).unwrap().id
     }
 
+    /// What a program leaves: random scores of the validation and test images.
+    fn left(&self, prefix: &str, spec: &Spec) -> Vec<u8> {
+        let labels = self.registry.get(self.dataset).unwrap().labels;
+        let headings: Vec<String> = labels.iter().map(|label| format!("{prefix}{label}")).collect();
+        let mut text = format!("Image Index,{}\n", headings.join(","));
+        let manifest = self.manifest();
+        let members = [Subset::Val, Subset::Test].map(|subset| self.registry.members(spec, subset).unwrap());
+        for row in members.concat().into_iter().map(|place| &manifest.rows[place as usize]) {
+            let mut stream = Stream::new("reg test", 3, &[row.row.into()]);
+            let scores: Vec<String> = labels.iter().map(|_| format!("{:.3}", stream.uniform())).collect();
+            text += &format!("{},{}\n", row.name, scores.join(","));
+        }
+        text.into_bytes()
+    }
+
     /// Random scores for the test images of a fold, as another tool would write them.
     fn import(&self, split: Id<Split>, model: &str, fold: u32) -> Imported {
         let labels = self.registry.get(self.dataset).unwrap().labels;
@@ -177,6 +194,27 @@ fn found() -> All {
         let of = Id::new(Hash::of(b"predictions"));
         let auc = reg::scores::auc_table(of, &predictions, &dataset, &manifest, &scores, None, None);
         pin("AUC", rules::AUC, &name, content(auc));
+    }
+
+    let program = Program {
+        name: "theirs".to_owned(),
+        command: vec!["./theirs".to_owned()],
+        files: Vec::new(),
+        interpreter: None,
+        inputs: Vec::new(),
+        variables: Vec::new(),
+        network: false,
+    };
+    let of_program =
+        Spec::Program(ProgramSpec { dataset: place.dataset, split: drawn, fold: 0, program, seed: 1 });
+    for (name, prefix) in [("probabilities", ""), ("logits", "logit_")] {
+        let (test, val) =
+            program::scores::read(registry, &of_program, "scores.csv", &place.left(prefix, &of_program))
+                .unwrap();
+        let val = val.unwrap();
+        assert_eq!(test.scale, if prefix.is_empty() { Scale::Probability } else { Scale::Logit });
+        pin("PROGRAM_SCORES", rules::PROGRAM_SCORES, name, content(&test.scores));
+        pin("PROGRAM_SCORES", rules::PROGRAM_SCORES, &format!("{name}, validation"), content(&val.scores));
     }
 
     let both = Ensemble { members, model: "both".to_owned(), operating_point: None, name: None };

@@ -12,9 +12,9 @@ use reg::records::{
     GroupTest, Heatmap, HeatmapInBox, ImageInput, ImageRow, Incomparable, IncomparableKind, Init, Isolation,
     LabelAuc, LabelPrevalence, LabelSpread, LabelThreshold, LabelValues, Layout, LeakCheck,
     LineOfCalibration, Loss, Manifest, MetricIntervals, MetricRow, Model, NameChange, NetworkIsolation,
-    NetworkSpec, Note, Numerics, OperatingPoint, OutputFile, Packed, PixelDigests, PixelHashes, Pixels,
-    PointedBox, PointedLabel, Pointing, Pooling, Precision, Predictions, Primary, ProbeResult, ProbeTable,
-    ProbedFold, Program, ProgramEnvironment, ProgramFile, ProgramInput, ProgramSpec, PublishedAuc,
+    NetworkSpec, Note, Numerics, OperatingPoint, Packed, PixelDigests, PixelHashes, Pixels, PointedBox,
+    PointedLabel, Pointing, Pooling, Precision, Predictions, Primary, ProbeResult, ProbeTable, ProbedFold,
+    Program, ProgramEnvironment, ProgramFile, ProgramInput, ProgramOutput, ProgramSpec, PublishedAuc,
     PublishedModel, PublishedTable, RankedModel, Record, Removal, RemovedRecord, ResampledRow, Run, Scale,
     ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, StdError, Study, StudyProbe, StudyRun,
     StudySection, Subject, Subset, SubsetSize, Table, Target, Training, Variance, ViewPosition, Weights,
@@ -434,7 +434,7 @@ fn run_program() -> Run {
         best_epoch: None,
         val_loss: None,
         parameters: None,
-        files: vec![OutputFile { name: "scores.csv".to_owned(), object: blob("scores.csv") }],
+        files: vec![ProgramOutput { name: "scores.csv".to_owned(), object: blob("scores.csv") }],
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::super::RunError;
 use super::super::process::Listener;
 use super::allowed;
-use super::child::{Ended, Start};
-use super::error::ProgramError;
+use super::child::{EndedProgram, Start};
+use super::error::{ProgramError, SCORE_FILES};
 use super::interpreter::{Executable, Packages};
 use super::job::{ProgramFolders, prepare};
 use super::launch::LaunchPlan;
@@ -47,7 +47,7 @@ const SET: [(&str, &str); 4] = [
 
 /// What ran, and what it left.
 pub(super) struct Ran {
-    pub(super) ended: Ended,
+    pub(super) ended: EndedProgram,
     pub(super) packages: Packages,
     pub(super) outputs: ProgramOutputs,
     pub(super) epochs: Option<Vec<RecordedEpoch>>,
@@ -64,7 +64,7 @@ pub(super) fn run_in(
     listener: &mut dyn Listener,
 ) -> Result<Ran, RunError> {
     // Scores of an earlier attempt are no scores of this one.
-    for name in scores::NAMES {
+    for name in SCORE_FILES {
         match out.remove_file(name) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             removed => removed.map_err(RunError::io("remove", &out.path_of(name)))?,

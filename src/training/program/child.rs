@@ -75,7 +75,7 @@ fn shown(line: &str) -> String {
 }
 
 /// A program that ended with status 0.
-pub(super) struct Ended {
+pub(super) struct EndedProgram {
     pub(super) stdout: Said,
     pub(super) stderr: Said,
     pub(super) isolation: Isolation,
@@ -99,7 +99,7 @@ pub(super) struct Start<'a> {
 
 impl Start<'_> {
     /// Runs the program to its end.
-    pub(super) fn run(mut self, listener: &mut dyn Listener) -> Result<Ended, ProgramError> {
+    pub(super) fn run(mut self, listener: &mut dyn Listener) -> Result<EndedProgram, ProgramError> {
         let reg = std::env::current_exe().map_err(|e| ProgramError::io(Path::new("reg"), &e))?;
         let unshare = if self.network { None } else { unshare() };
         self.plan.forbid_tcp = !self.network && unshare.is_none();
@@ -143,7 +143,7 @@ impl Start<'_> {
             (false, false, true) => NetworkIsolation::Tcp,
             (false, false, false) => NetworkIsolation::None,
         };
-        Ok(Ended { stdout, stderr, isolation: Isolation { landlock: launched.landlock, network } })
+        Ok(EndedProgram { stdout, stderr, isolation: Isolation { landlock: launched.landlock, network } })
     }
 
     fn not_started(&self, reason: &str) -> ProgramError {

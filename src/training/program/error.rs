@@ -10,6 +10,9 @@ use crate::escape::shell;
 /// Names in a message; the others are counted.
 const NAMED: usize = 3;
 
+/// Names of the file of scores.
+pub const SCORE_FILES: [&str; 2] = ["scores.csv", "scores.npy"];
+
 /// Why a program cannot be run, or what it left cannot be registered.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
@@ -79,7 +82,7 @@ pub enum ProgramError {
         reason: String,
     },
     /// It left no scores.
-    #[error("the program left no scores: none of {} in REG_OUT", super::scores::NAMES.join(", "))]
+    #[error("the program left no scores: none of {} in REG_OUT", SCORE_FILES.join(", "))]
     NoScores,
 }
 
@@ -116,7 +119,7 @@ impl ProgramError {
             ProgramError::NoScores => {
                 "write $REG_OUT/scores.csv: a column `Image Index`, then a column for each label of job.json"
             }
-            ProgramError::Output { name, .. } if super::scores::NAMES.contains(&name.as_str()) => {
+            ProgramError::Output { name, .. } if SCORE_FILES.contains(&name.as_str()) => {
                 "a row for each image of the file `test` of job.json, a column for each of its labels; nothing was registered"
             }
             ProgramError::Output { .. } => "nothing was registered; correct the program and run it again",

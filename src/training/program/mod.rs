@@ -24,8 +24,8 @@ use crate::disk::Dir;
 use crate::hash::{Digest, Hash, Id};
 use crate::limits;
 use crate::records::{
-    Dataset, Execution, Isolation, OperatingPoint, OutputFile, Predictions, Program, ProgramEnvironment,
-    ProgramFile, ProgramInput, ProgramSpec, Run, ScoreSource, Spec, Split, Subset, Table, is_key, rules,
+    Dataset, Execution, Isolation, OperatingPoint, Predictions, Program, ProgramEnvironment, ProgramFile,
+    ProgramInput, ProgramOutput, ProgramSpec, Run, ScoreSource, Spec, Split, Subset, Table, is_key, rules,
     variable,
 };
 use crate::registry::{Registry, RegistryError, Transaction, is_name};
@@ -350,7 +350,7 @@ fn execute(
     let mut files = Vec::new();
     for name in ran.outputs.others.iter().chain([&ran.outputs.scores]) {
         let hash = put_left(&mut transaction, &out, name)?;
-        files.push(OutputFile { name: name.clone(), object: Id::new(hash) });
+        files.push(ProgramOutput { name: name.clone(), object: Id::new(hash) });
     }
     files.sort_by(|a, b| a.name.cmp(&b.name));
     let checkpoint =

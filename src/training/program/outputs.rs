@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::error::ProgramError;
-use super::scores::NAMES;
+use super::error::SCORE_FILES;
 use crate::digits::thousands;
 use crate::disk::Dir;
 use crate::hash::Hash;
@@ -70,10 +70,10 @@ impl ProgramOutputs {
                         format!("it left {other} as well: keep one checkpoint"),
                     ));
                 }
-            } else if NAMES.contains(&name.as_str()) {
+            } else if SCORE_FILES.contains(&name.as_str()) {
                 scores.push(name);
             } else if name.starts_with("scores.") {
-                let reason = format!("scores are read from {}", NAMES.join(" or "));
+                let reason = format!("scores are read from {}", SCORE_FILES.join(" or "));
                 return Err(ProgramError::output(&name, reason));
             } else {
                 found.others.push(name);

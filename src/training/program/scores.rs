@@ -6,14 +6,12 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
+use super::error::SCORE_FILES;
 use super::error::{ProgramError, named};
 use crate::dataset::score_table::{ScoreTable, read_csv, read_npy};
 use crate::hash::Id;
 use crate::records::{Blob, Dataset, Manifest, Run, Scale, Scores, Spec, Subset};
 use crate::registry::{Objects, RegistryError};
-
-/// Names of the file of scores.
-pub const NAMES: [&str; 2] = ["scores.csv", "scores.npy"];
 
 /// The scores of one subset.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,7 +26,7 @@ pub struct SubsetScores {
 
 /// The file of scores among those that a run left.
 pub fn file_of(run: &Run) -> Result<(&str, Id<Blob>), ProgramError> {
-    let file = run.files.iter().find(|file| NAMES.contains(&file.name.as_str()));
+    let file = run.files.iter().find(|file| SCORE_FILES.contains(&file.name.as_str()));
     file.map(|file| (file.name.as_str(), file.object)).ok_or(ProgramError::NoScores)
 }
 
