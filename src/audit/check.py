@@ -1051,8 +1051,8 @@ def check_lineage(bundle):
         if kind == "missing":
             complain(f"{role} {id} is referenced but missing")
         for key, link in links(bundle.documents.get(id, {})):
-            # An execution is reached from its result, so only its link to the software is followed.
-            if kind != "execution" or id == bundle.root or key == "software":
+            # An execution is reached from its result, so only its links to what it ran with and said are followed.
+            if kind != "execution" or id == bundle.root or key in ("software", "packages", "stdout", "stderr"):
                 weights = key == "checkpoint" or kind == "weights" and key == "file"
                 # The X-ray of a heat map and the picture; bundles of older versions contained them.
                 picture = kind == "table" and bundle.documents[id]["type"] == "heat" and key in ("object", "picture")

@@ -159,8 +159,8 @@ fn related(site: &Site, page: &mut HtmlWriter, id: Hash) -> Result<(), Nothing> 
     };
     page.heading(2, "origin", "Origin");
     page.push(html! {
-        (list("Made of", &origin.inputs, 0))
-        (list("Made of it", &origin.results, origin.more_results))
+        (list("Inputs", &origin.inputs, 0))
+        (list("Dependent results", &origin.results, origin.more_results))
         @if origin.command.is_some() || origin.machine.is_some() {
             h3 { "Made by" }
             dl.facts {

@@ -65,7 +65,8 @@ const PRINTING: &[&str] = &[
 ];
 
 /// Commands without an end, which have tests of their own below, and those that only group others.
-const ELSEWHERE: &[&str] = &["serve", "help"];
+// `run` takes a program, and prints as `train` does.
+const ELSEWHERE: &[&str] = &["serve", "help", "run"];
 
 fn full() -> Stdio {
     OpenOptions::new().write(true).open("/dev/full").unwrap().into()

@@ -482,6 +482,10 @@ fn named(text: &str) -> impl Iterator<Item = String> {
 fn every_option_that_a_message_names_is_one() {
     // Of other programs, and of scripts for them.
     const OTHERS: &[&str] = &[
+        // Of `unshare`.
+        "--net",
+        "--user",
+        "--map-current-user",
         "--keep",
         "--dereference",
         "--hard-dereference",

@@ -157,7 +157,7 @@ fn what_is_asked_for_without_its_means_is_a_usage_error() {
     study.refused(
         1,
         "compare mlp-s-f0 tiny-s-f0 --primary mlp:cnn",
-        &["--primary names cnn", "columns: mlp, tiny"],
+        &["--primary names cnn", "the columns are mlp, tiny"],
     );
     let rows = study.json("compare mlp-s-f0 --by view")["groups"].clone();
     let rows = rows.as_array().unwrap();

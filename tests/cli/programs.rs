@@ -206,7 +206,7 @@ fn what_a_program_leaves_is_checked_by_name_and_nothing_is_registered() {
         ("os.kill(os.getpid(), 15)", "the program failed (signal 15)"),
     ] {
         let tail = format!(
-            "\npath = out + '/scores.csv'\nlines = open(path).read().split('\\r\\n')[:-1]\n{change}\nos.remove(path)\n\
+            "\npath = out + '/scores.csv'\nlines = open(path, newline='').read().splitlines()\n{change}\nos.remove(path)\n\
              if lines is not None:\n    open(path, 'w').write('\\n'.join(lines) + '\\n')\n"
         );
         python(&study, "bad.py", &format!("{TRAIN}{tail}"));

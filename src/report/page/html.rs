@@ -191,7 +191,7 @@ impl<'a> HtmlWriter<'a> {
                     @if !beside.made_of.is_empty() {
                         tfoot {
                             tr {
-                                th scope="row" { "Made of" }
+                                th scope="row" { "Inputs" }
                                 @for column in 1..table.columns.len() {
                                     td.n.made { (self.ids(beside.made_of.get(column - 1).map_or(&[][..], Vec::as_slice))) }
                                 }

@@ -98,7 +98,9 @@ pub(super) fn of_programs(folder: &Path) -> Vec<PathBuf> {
         let is = |path: &Path, names: &[&str]| {
             path.file_name().is_some_and(|name| names.iter().any(|of| name == *of))
         };
-        if let Some(above) = folder.parent().filter(|_| is(&folder, &["bin", "shims"])) {
+        // Above `/bin` lies everything.
+        let is_own = |above: &&Path| is(&folder, &["bin", "shims"]) && above.parent().is_some();
+        if let Some(above) = folder.parent().filter(is_own) {
             match is(above, &[".local"]) {
                 // Beside programs and libraries, many keep their data there.
                 true => folders.extend(["lib", "lib64", "pipx"].map(|name| above.join(name))),
@@ -113,6 +115,14 @@ pub(super) fn of_programs(folder: &Path) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_folder_above_that_of_programs_is_never_the_root() {
+        assert!(of_programs(Path::new("/usr/bin")).contains(&PathBuf::from("/usr")));
+        for folder in ["/bin", "/sbin", "/shims"] {
+            assert!(!of_programs(Path::new(folder)).contains(&PathBuf::from("/")), "{folder}");
+        }
+    }
 
     #[test]
     fn a_folder_that_holds_what_must_not_be_read_is_allowed_around_it() {
