@@ -10,7 +10,8 @@ use serde_json::Value;
 use super::schema;
 use crate::hash::{Hash, Id};
 use crate::records::{
-    Blob, Incomparable, Isolation, OperatingPoint, OutputFile, Predictions, Run, Spec, Study, Subset, Table,
+    Blob, Incomparable, Isolation, OperatingPoint, Predictions, ProgramOutput, Run, Spec, Study, Subset,
+    Table,
 };
 
 pub(super) fn add(all: &mut Vec<(&'static str, Value)>) {
@@ -128,7 +129,7 @@ struct ProgramRun {
     /// The file `checkpoint.*` that the program left; null without one.
     checkpoint: Option<Id<Blob>>,
     /// The other files that it left, its scores among them.
-    files: Vec<OutputFile>,
+    files: Vec<ProgramOutput>,
     /// Scores of the test images.
     predictions: Id<Predictions>,
     /// Their AUC table.

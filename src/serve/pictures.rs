@@ -12,7 +12,7 @@ use crate::report::page::withheld;
 use crate::stats::{HeatmapGrid, Rect};
 
 /// The row of an image by its place in a manifest.
-pub(super) fn row<'m>(images: &'m Images, place: &str) -> Result<(usize, &'m ImageRow), Nothing> {
+pub(super) fn row<'m>(images: &'m ImageSet, place: &str) -> Result<(usize, &'m ImageRow), Nothing> {
     let found = place.parse::<usize>().ok().and_then(|place| Some((place, images.manifest.rows.get(place)?)));
     found.ok_or_else(|| Nothing::Unknown(format!("image {place}")))
 }

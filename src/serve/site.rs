@@ -60,7 +60,7 @@ impl Site {
     }
 
     /// A data set of the registry.
-    pub(super) fn images(&self, id: Hash) -> Result<Arc<Images>, Nothing> {
+    pub(super) fn images(&self, id: Hash) -> Result<Arc<ImageSet>, Nothing> {
         if self.registry.view()?.kind(&id)? != Some(Kind::Dataset) {
             return Err(Nothing::Unknown(format!("data set {id}")));
         }
