@@ -27,10 +27,6 @@ fn tables() -> Vec<String> {
     ];
     let others = [
         "show table",
-        "show tiny-s-f0",
-        "show tiny",
-        "show s",
-        "list run",
         "split show s",
         "dataset stats tiny",
         "eval tiny-s-f0",
