@@ -3026,7 +3026,7 @@ def same_rules(bundle, id, kind):
     type_ = {"table": lambda: document["type"] + " table", "predictions": lambda: document["source"]["type"]}.get(kind, lambda: kind)()
     if type_ not in RULES:
         return True
-    rules = document["source"]["rules"] if type_ in ("import", "mean") else document["rules"]
+    rules = document["source"]["rules"] if type_ in ("import", "mean", "program") else document["rules"]
     need(type(rules) is int and 0 < rules <= RULES[type_], f"made by rules {rules}, which this program does not know")
     if rules < RULES[type_]:
         uncomputed.add(f"{kind} {id[:12]}, made by rules {rules}, where this program has rules {RULES[type_]}")
