@@ -60,6 +60,7 @@ pub struct Program {
 #[serde(deny_unknown_fields)]
 pub struct ProgramFile {
     /// Path below the folder in which the command runs, with `/` between folders.
+    #[schemars(extend("not" = { "pattern": "^[0-9a-f]{64}$" }))]
     pub path: String,
     /// The bytes.
     pub object: Id<Blob>,
@@ -74,8 +75,10 @@ pub struct ProgramFile {
 #[serde(deny_unknown_fields)]
 pub struct ProgramInput {
     /// Its key: `{KEY}` in the command and `REG_INPUT_KEY` in the environment are its path.
+    #[schemars(extend("not" = { "pattern": "^[0-9a-f]{64}$" }))]
     pub name: String,
     /// Its file name, whose ending some programs need.
+    #[schemars(extend("not" = { "pattern": "^[0-9a-f]{64}$" }))]
     pub file_name: String,
     /// The bytes.
     pub object: Id<Blob>,
@@ -90,6 +93,7 @@ pub struct ProgramInput {
 #[serde(deny_unknown_fields)]
 pub struct ProgramOutput {
     /// Its file name.
+    #[schemars(extend("not" = { "pattern": "^[0-9a-f]{64}$" }))]
     pub name: String,
     /// The bytes.
     pub object: Id<Blob>,
