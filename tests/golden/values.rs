@@ -406,10 +406,7 @@ fn spec_program() -> Spec {
         program: Program {
             name: "theirs".to_owned(),
             command: ["python3", "y.py", "--weights", "{weights}"].map(str::to_owned).into(),
-            files: vec![
-                ProgramFile { path: "lib/net.py".to_owned(), object: blob("net.py"), executable: false },
-                ProgramFile { path: "y.py".to_owned(), object: blob("train.py"), executable: true },
-            ],
+            files: vec![ProgramFile { path: "y.py".to_owned(), object: blob("train.py"), executable: true }],
             interpreter: Some("Python 3.13.1".to_owned()),
             inputs: vec![ProgramInput {
                 name: "weights".to_owned(),
