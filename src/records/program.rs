@@ -44,14 +44,17 @@ pub struct Program {
     /// Declared inputs, sorted by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("uniqueItems" = true))]
+    #[schemars(length(min = 1))]
     pub inputs: Vec<ProgramInput>,
     /// Declared environment variables as `NAME=VALUE`, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("uniqueItems" = true))]
+    #[schemars(length(min = 1))]
     pub variables: Vec<String>,
     /// Whether it may use the network.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schemars(with = "bool")]
+    #[schemars(extend("const" = true))]
     pub network: bool,
 }
 
@@ -67,6 +70,7 @@ pub struct ProgramFile {
     /// Whether it can be executed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schemars(with = "bool")]
+    #[schemars(extend("const" = true))]
     pub executable: bool,
 }
 
