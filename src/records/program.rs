@@ -82,7 +82,6 @@ pub struct ProgramInput {
     #[schemars(extend("not" = { "pattern": "^[0-9a-f]{64}$" }))]
     pub name: String,
     /// Its file name, whose ending some programs need.
-    #[schemars(extend("not" = { "pattern": "^[0-9a-f]{64}$" }))]
     pub file_name: String,
     /// The bytes.
     pub object: Id<Blob>,
