@@ -79,7 +79,7 @@ pub struct ProgramFile {
 #[serde(deny_unknown_fields)]
 pub struct ProgramInput {
     /// Its key: `{KEY}` in the command and `REG_INPUT_KEY` in the environment are its path.
-    #[schemars(extend("not" = { "pattern": "^[0-9a-f]{64}$" }))]
+    #[schemars(regex(pattern = "^[A-Za-z][A-Za-z0-9_]{0,63}$"))]
     pub name: String,
     /// Its file name, whose ending some programs need.
     pub file_name: String,
