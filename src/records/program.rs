@@ -50,6 +50,7 @@ pub struct Program {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("uniqueItems" = true))]
     #[schemars(length(min = 1))]
+    #[schemars(inner(regex(pattern = "^[A-Za-z_][A-Za-z0-9_]*=")))]
     pub variables: Vec<String>,
     /// Whether it may use the network.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
