@@ -2,7 +2,7 @@
 //! execution.
 
 use super::kind::Purpose;
-use super::name::is_plain_name;
+use super::program::is_file_name;
 use super::time::check_time;
 use super::{
     Content, Descriptor, DeviceKind, Execution, ImageUse, Kind, Predictions, Recomputed, Record, RecordClass,
@@ -122,7 +122,7 @@ impl Record for Run {
         if self.files.windows(2).any(|pair| pair[0].name >= pair[1].name) {
             return Err("its files are not sorted by name".to_owned());
         }
-        match self.files.iter().find(|file| !is_plain_name(&file.name)) {
+        match self.files.iter().find(|file| !is_file_name(&file.name)) {
             Some(file) => Err(format!("{:?} is not a plain file name", file.name)),
             None => Ok(()),
         }

@@ -83,6 +83,7 @@ pub struct ProgramInput {
     #[schemars(regex(pattern = "^[A-Za-z][A-Za-z0-9_]{0,63}$"))]
     pub name: String,
     /// Its file name, whose ending some programs need.
+    #[schemars(extend("not" = { "pattern": "^[0-9a-f]{64}$" }))]
     pub file_name: String,
     /// The bytes.
     pub object: Id<Blob>,
@@ -189,7 +190,7 @@ impl ProgramSpec {
             return Err("its inputs are not sorted by name".to_owned());
         }
         for input in inputs {
-            if !is_key(&input.name) || !super::is_plain_name(&input.file_name) {
+            if !is_key(&input.name) || !is_file_name(&input.file_name) {
                 return Err(format!("input {:?} has a bad name", input.name));
             }
         }
@@ -201,6 +202,11 @@ impl ProgramSpec {
             None => Ok(()),
         }
     }
+}
+
+/// Whether a text is a plain file name that is no id: every id in a record is a link.
+pub(super) fn is_file_name(name: &str) -> bool {
+    super::is_plain_name(name) && name.parse::<Hash>().is_err()
 }
 
 /// Whether a text is a path below a folder, of plain names: not absolute, without `..`.

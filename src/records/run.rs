@@ -297,6 +297,7 @@ pub struct Augmentation {
 /// The result of a spec: trained weights, and whatever else a program left.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("dependentRequired" = { "log": ["epochs"], "epochs": ["log"] }))]
 pub struct Run {
     /// The spec.
     pub spec: Id<Spec>,
@@ -327,7 +328,7 @@ pub struct Run {
     pub parameters: Option<u64>,
     /// The other files that a program left, its scores among them, sorted by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("uniqueItems" = true))]
     pub files: Vec<ProgramOutput>,
 }
 
