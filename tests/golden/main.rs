@@ -49,7 +49,7 @@ const IDS: &[(&str, &str)] = &[
     ("predictions-program.json", "ee0ae8763c5c8c3ac19b9bf6ffa802bfe1985e43c4729d77eedd486665300aa7"),
     ("predictions-import.json", "caf259a958ece426f2b83188b8a1bec87f50a4c03628fe5b6ed939dc05087e65"),
     ("predictions-flipped.json", "19f64f6a882232822b554db27e406f0103e171348431928ec5110b869aae233d"),
-    ("predictions-mean.json", "59428d879ac058196c8ee5e4a1f573eaa7798e2740b7c6d92ab48f67932ff603"),
+    ("predictions-mean.json", "af93648b8c0be4a5f91ee87a69af74be61d2f85cb6937d424f393cdba5f55fa7"),
     ("table-auc.json", "39233b3bf80c9c215d9fa7afdf1edaed8c00d3e7cdf2ce24ed1fa3a3e433b8da"),
     ("table-dataset.json", "5d9484a3f814aab4da36640e5095464e836895a2be4152d04846507dbbbdaeaa"),
     ("table-auc-missing.json", "01a8be898cbf107e9f951307452534b01317847cd25e5350566260449b8fad36"),
