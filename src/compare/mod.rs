@@ -397,7 +397,7 @@ fn assemble(
     }
     let mut ranking = Vec::new();
     if options.ranking {
-        let (ranked, used) = ranking::ranking(objects, columns, labels, validation)?;
+        let ranking::Ranking { ranked, used } = ranking::ranking(objects, columns, labels, validation)?;
         ranking = ranked;
         models.iter_mut().zip(used).for_each(|(model, used)| model.validation = used);
     }

@@ -10,14 +10,21 @@ use crate::registry::Objects;
 use crate::scores::spread_of_seeds;
 use crate::stats;
 
-/// The columns by descending mean AUC over the labels on validation images, those without such scores last, and the
-/// validation predictions of each column, in the order of the columns.
+/// Columns ranked by their AUCs on validation images.
+pub(super) struct Ranking {
+    /// By descending mean AUC over the labels, those without such scores last.
+    pub(super) ranked: Vec<RankedModel>,
+    /// The validation predictions of each column, in the order of the columns.
+    pub(super) used: Vec<Vec<Id<Predictions>>>,
+}
+
+/// Ranks columns.
 pub(super) fn ranking(
     objects: &dyn Objects,
     columns: &[ModelColumn],
     labels: &[String],
     known: Validation<'_>,
-) -> Result<(Vec<RankedModel>, Vec<Vec<Id<Predictions>>>), CompareError> {
+) -> Result<Ranking, CompareError> {
     let (mut ranked, mut used) = (Vec::new(), Vec::new());
     for column in columns {
         let (mut means, mut covered, mut own) = (Vec::new(), Vec::new(), Vec::new());
@@ -47,5 +54,5 @@ pub(super) fn ranking(
         let value = |of: &RankedModel| of.validation.mean.unwrap_or(f64::NEG_INFINITY);
         value(b).total_cmp(&value(a))
     });
-    Ok((ranked, used))
+    Ok(Ranking { ranked, used })
 }

@@ -13,6 +13,7 @@ use crate::hash::Id;
 /// What is run: everything that determines the result.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "a spec lives alone, not in arrays")]
 pub enum Spec {
     /// A network that reg trains.
     Network(NetworkSpec),

@@ -11,7 +11,7 @@ use crate::escape::shell;
 const NAMED: usize = 3;
 
 /// Names of the file of scores.
-pub const SCORE_FILES: [&str; 2] = ["scores.csv", "scores.npy"];
+pub(super) const SCORE_FILES: [&str; 2] = ["scores.csv", "scores.npy"];
 
 /// Why a program cannot be run, or what it left cannot be registered.
 #[derive(Debug, thiserror::Error)]
