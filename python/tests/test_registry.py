@@ -111,8 +111,8 @@ class RegistryTest(unittest.TestCase):
                 self.assertAlmostEqual(float(pairs.mean() / 2 + 0.5), auc[label], places=12)
         self.assertEqual(self.registry.predictions("tiny-s-f0"), predictions)
         with self.assertRaises(regcxr.UsageError) as raised:
-            run.predictions("val")
-        self.assertEqual(raised.exception.hint, "`reg eval tiny-s-f0 --subset val`")
+            run.predictions("train")
+        self.assertEqual(raised.exception.hint, "`reg eval tiny-s-f0 --subset train`")
 
     def test_a_comparison_is_recorded_and_is_that_of_the_program(self):
         said = reg("compare", "tiny-s-f0", "tiny-s-f1", "mlp-s-f0", "mlp-s-f1")

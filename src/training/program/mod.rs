@@ -1,7 +1,7 @@
 //! Any program as a run: it gets a job and leaves files, which are registered like the results of a training.
 //!
-//! [`source`] and [`interpreter`] say what the program is, which becomes a spec; [`job`] lays out what it is given;
-//! [`attempt`] starts it by way of [`child`] and [`launch`], confined to what [`allowed`] lists; [`outputs`] and [`scores`] check what it
+//! `source` and `interpreter` say what the program is, which becomes a spec; `job` lays out what it is given;
+//! `attempt` starts it by way of `child` and [`launch`], confined to what `allowed` lists; [`outputs`] and [`scores`] check what it
 //! left. Nothing is registered before all of it is right.
 
 mod again;

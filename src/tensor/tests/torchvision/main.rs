@@ -106,7 +106,7 @@ fn predict(
     let work = if shown.meta {
         let [manifest, assignment] = workspace.dataset(rows, vec![2; images as usize]);
         json!({
-            "work": "predict", "model": model, "checkpoint": weights, "numbers": numbers, "batch": 2,
+            "work": "predict", "model": model, "checkpoint": weights, "numbers": numbers, "batch": 2, "flipped": false,
             "manifest": manifest, "assignment": assignment, "fold": 0, "subset": "test",
         })
     } else {
