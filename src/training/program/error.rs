@@ -114,7 +114,7 @@ impl ProgramError {
                 "nothing was registered; to run it again where it stopped, type the same command"
             }
             ProgramError::TimedOut(_) => {
-                "the same command with a longer --timeout goes on with what the program has left"
+                "to resume from what the program left, type the same command with a longer --timeout"
             }
             ProgramError::NoScores => {
                 "write $REG_OUT/scores.csv: a column `Image Index`, then a column for each label of job.json"

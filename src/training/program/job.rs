@@ -57,7 +57,7 @@ pub(super) struct ProgramFolders {
     pub(super) home: PathBuf,
     /// The image files of the lists.
     pub(super) images: Vec<PathBuf>,
-    /// The file of the plan by which it is started.
+    /// The file of its launch plan.
     pub(super) plan: PathBuf,
     /// Each input's key and path.
     pub(super) input_paths: Vec<(String, PathBuf)>,
