@@ -43,7 +43,7 @@ pub(crate) use lease::Lease;
 pub(crate) use memory::MemoryStore;
 use names::NameRequest;
 pub use names::{Moves, NameConflict, is_name};
-pub use objects::Objects;
+pub use objects::{Objects, Origins};
 pub use purge::Purged;
 pub use reindex::Reindexed;
 pub use removed::{Removed, depends};
@@ -56,7 +56,7 @@ pub const FOLDER: &str = ".reg";
 const LIVE: &str = "live";
 const CACHE: &str = "cache";
 /// The format that this reg reads and writes.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 
 /// Why an operation on a registry failed.
 #[derive(Debug, thiserror::Error)]

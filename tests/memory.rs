@@ -7,7 +7,7 @@ use std::fs;
 
 use reg::hash::{Hash, Id};
 use reg::records::codec::{self, Header};
-use reg::records::{Kind, Note, Role, Roles, Run};
+use reg::records::{Kind, Note, Role, Roles, Run, Weights};
 use reg::registry::walk::{Lineage, Walk, inputs, results};
 use reg::registry::{Objects, RegistryError};
 use reg::usage::UsageQuery;
@@ -43,6 +43,10 @@ impl Objects for Chain {
     }
 
     fn runs_of(&self, _: &Hash) -> Result<Vec<Id<Run>>, RegistryError> {
+        Ok(Vec::new())
+    }
+
+    fn weights_of(&self, _: &Hash) -> Result<Vec<Id<Weights>>, RegistryError> {
         Ok(Vec::new())
     }
 }

@@ -76,7 +76,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("diff", &["hash", "index", "records", "registry"]),
-    ("usage", &["hash", "index", "limits", "records", "registry"]),
+    ("usage", &["hash", "index", "limits", "recognise", "records", "registry"]),
     ("withdrawal", &["digits", "disk", "hash", "index", "limits", "records", "registry", "usage"]),
     (
         "dataset",
@@ -256,6 +256,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "report",
             "split",
             "store",
+            "usage",
             "withdrawal",
         ],
     ),
@@ -279,10 +280,11 @@ const ARROWS: &[(&str, &[&str])] = &[
             "scores",
             "stats",
             "store",
+            "usage",
             "withdrawal",
         ],
     ),
-    ("documents", &["diff", "hash", "listing", "records", "report"]),
+    ("documents", &["diff", "hash", "listing", "records", "report", "usage"]),
     (
         "serve",
         &[

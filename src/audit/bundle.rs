@@ -9,15 +9,16 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::AuditError;
+use super::remarks::remarks;
 use super::views::views;
 use super::walk::{BundleMember, ObjectSource, walk};
 use crate::disk::OutputFile;
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
-use crate::records::{Kind, Roles, Run, Withdrawal};
+use crate::records::{Kind, Roles, Run, Weights, Withdrawal};
 use crate::registry::walk::Lineage;
 use crate::registry::{Objects, Registry, RegistryError};
-use crate::withdrawal::{self, Mark, Marks, Withdrawn};
+use crate::withdrawal;
 
 /// The format of a bundle, as recorded in its listing.
 pub(super) const FORMAT: &str = "reg audit 1";
@@ -58,6 +59,10 @@ impl Objects for OfRegistry<'_> {
 
     fn runs_of(&self, file: &Hash) -> Result<Vec<Id<Run>>, RegistryError> {
         self.registry.runs_of(file)
+    }
+
+    fn weights_of(&self, file: &Hash) -> Result<Vec<Id<Weights>>, RegistryError> {
+        self.registry.weights_of(file)
     }
 }
 
@@ -116,18 +121,6 @@ pub(super) fn object_at(path: &str) -> Option<Hash> {
     (path_of(&id) == path).then_some(id)
 }
 
-/// The withdrawn data that a result contains, from the withdrawals in the bundle.
-pub(super) fn mark(
-    source: &dyn ObjectSource,
-    root: Hash,
-    parts: &BTreeMap<Hash, BundleMember>,
-) -> Result<Option<Mark>, AuditError> {
-    let of_kind = parts.iter().filter(|(_, part)| part.kind.is(Kind::Withdrawal));
-    let records = of_kind.map(|(id, _)| Ok((Id::new(*id), <dyn Objects>::get(source, Id::new(*id))?)));
-    let records: Result<_, AuditError> = records.collect();
-    Ok(Marks::among(source, Withdrawn::of(records?)).of(&root))
-}
-
 /// All members of a bundle except for its objects: names and bytes, computed from the objects.
 pub(super) fn derived(
     source: &dyn ObjectSource,
@@ -135,7 +128,7 @@ pub(super) fn derived(
     parts: &BTreeMap<Hash, BundleMember>,
     weights: bool,
 ) -> Result<BTreeMap<String, Vec<u8>>, AuditError> {
-    let mut files = views(source, root, parts, mark(source, root, parts)?)?;
+    let mut files = views(source, root, parts, &remarks(source, root, parts)?)?;
     files.insert("README.md".to_owned(), README.replace("ROOT", &root.to_string()).into_bytes());
     files.insert("check.py".to_owned(), CHECK_PROGRAM.as_bytes().to_vec());
     let mut listed = Vec::new();

@@ -234,7 +234,7 @@ KINDS = {
     " | box_size withdrawn",
     "pixel-hashes": "dataset known pixels rules |",
     "split": "assignment dataset folds method rules |",
-    "weights": "file parameters tensors | runs",
+    "weights": "file parameters tensors | runs trained_on",
     "software": "crates numerics sources tch worker |",
     "spec": "dataset device fold init model numerics seed split threads training weights |",
     "run": "spec | best_epoch checkpoint epochs files log parameters val_loss",
@@ -912,12 +912,41 @@ class Bundle:
         code = ["train", "val", "test"].index(subset)
         return [row for row, own in enumerate(folds[fold]) if own == code]
 
-    def origins(self, weights):
-        """The runs whose checkpoint some weights are: those recorded with the weights, and those that came later."""
-        document = self.record(weights, "weights")
-        file = document["file"]["object"]
-        later = [id for id, own in self.documents.items() if own["kind"] == "run" and own.get("checkpoint") == file]
-        return sorted({*document.get("runs", []), *later})
+    def origins(self, file):
+        """What is known of a file of weights: the runs whose checkpoint it is, the imported weights, and what these were trained on."""
+        weights = sorted(id for id, own in self.documents.items() if own["kind"] == "weights" and own["file"]["object"] == file)
+        records = [self.record(id, "weights") for id in weights]
+        runs = {id for id, own in self.documents.items() if own["kind"] == "run" and own.get("checkpoint") == file}
+        runs.update(run for record in records for run in record.get("runs", []))
+        return sorted(runs), weights, [data for record in records for data in record.get("trained_on", [])]
+
+    def starts_from(self, spec):
+        """The files from which a training starts: its initial weights, and what a program was given."""
+        weights = [self.record(spec["weights"], "weights")["file"]["object"]] if spec.get("weights") else []
+        return weights + [own["object"] for own in spec.get("program", {}).get("inputs", [])]
+
+    def learnt_before(self, spec):
+        """What the files from which a training starts had learnt from: data sets, and divisions of splits."""
+        learnt, known, files = [], set(), self.starts_from(spec)
+        while files:
+            file = files.pop()
+            if file in known:
+                continue
+            known.add(file)
+            runs, _, declared = self.origins(file)
+            learnt += [data for data in declared if data["type"] != "external"]
+            for before in (self.record(self.record(run, "run")["spec"], "spec") for run in runs):
+                if before != spec:
+                    learnt.append({"type": "division", **{key: before[key] for key in ("dataset", "split", "fold")}})
+                    files += self.starts_from(before)
+        return learnt
+
+    def rows_of(self, data, subsets):
+        """Rows of the manifest in some subsets of a division, or all rows of a data set."""
+        if data["type"] == "dataset":
+            return list(range(len(self.manifest(data["dataset"]))))
+        need(self.record(data["split"], "split")["dataset"] == data["dataset"], f"split {data['split'][:12]} is of another data set")
+        return [row for subset in subsets for row in self.subset(data["split"], data["fold"], subset)]
 
     def of_kind(self, *kinds):
         return [id for id, part in sorted(self.parts.items()) if part.kind in kinds]
@@ -987,7 +1016,7 @@ NAMED = {
     "dataset": "manifest metadata=file boxes? boxes_file=file?",
     "pixel-hashes": "dataset pixels",
     "split": "dataset assignment method.train_val=file? method.test=file?",
-    "weights": "file runs=run?",
+    "weights": "file runs=run? trained_on.dataset=dataset? trained_on.split=split?",
     "software": "sources=file",
     "spec": "dataset split weights? program.files=file? program.inputs=file?",
     "execution": "software? program.packages=file? program.stdout=file? program.stderr=file?",
@@ -1029,6 +1058,29 @@ def check_links(bundle, id):
         complain(f"predictions {id[:12]}: their source is neither a run, a mean nor a file")
 
 
+def begun_with(document):
+    """Files of a record that may be checkpoints with which it begins."""
+    if document.get("kind") == "weights":
+        return [document["file"]["object"]]
+    return [own["object"] for own in document.get("program", {}).get("inputs", [])] if document.get("kind") == "spec" else []
+
+
+def check_ancestry(bundle):
+    """Says from which files of unknown origin the models of the result started."""
+    for id, spec in sorted(bundle.documents.items()):
+        if spec["kind"] != "spec":
+            continue
+        imported = [bundle.record(spec["weights"], "weights")["file"]["object"]] if spec.get("weights") else []
+        for file in imported:
+            runs, _, declared = bundle.origins(file)
+            if not runs and not declared:
+                say(f"unknown ancestry: nobody has said what weights {spec['weights'][:12]} were trained on, from which spec {id[:12]} starts")
+        for own in spec.get("program", {}).get("inputs", []):
+            runs, _, declared = bundle.origins(own["object"])
+            if not runs and not declared:
+                say(f"unknown ancestry: spec {id[:12]} has the input {own['file_name']!r}; if that holds weights, nobody has said what they were trained on")
+
+
 def check_lineage(bundle):
     """All dependencies of the result are present; besides these there are only its executions and withdrawals."""
     made = {}
@@ -1057,12 +1109,14 @@ def check_lineage(bundle):
                 # The X-ray of a heat map and the picture; bundles of older versions contained them.
                 picture = kind == "table" and bundle.documents[id]["type"] == "heat" and key in ("object", "picture")
                 follow(link, key, path_of(link) in bundle.names if picture else bundle.weights or not weights)
-        if kind == "weights":
-            for run in bundle.origins(id):
-                follow(run, "runs", True)
+        for file in begun_with(bundle.documents.get(id, {})):
+            runs, weights, _ = bundle.origins(file)
+            for known, what in [(run, "runs") for run in runs] + [(own, "weights") for own in weights if own != id]:
+                follow(known, what, True)
         for execution in made.get(id, []):
             follow(execution, "made", True)
     check_withdrawals(bundle)
+    check_ancestry(bundle)
     for id in bundle.kinds.keys() - bundle.parts.keys():
         complain(f"{id} does not belong to the bundle: the result does not depend on it")
     for id in sorted(bundle.parts.keys() & bundle.documents.keys()):
@@ -1550,6 +1604,13 @@ def check_weights(bundle, id):
     if "runs" in weights:
         theirs = {run for run in weights["runs"] if bundle.record(run, "run")["checkpoint"] == weights["file"]["object"]}
         need(weights["runs"] and weights["runs"] == sorted(theirs), "it is not the checkpoint of the runs it lists")
+    forms = {"dataset": ["dataset", "type"], "division": ["dataset", "fold", "split", "type"], "external": ["name", "type"]}
+    declared = weights.get("trained_on", [])
+    need(all(sorted(data) == forms.get(data["type"]) for data in declared), "what it was trained on has wrong keys")
+    order = [(list(forms).index(data["type"]), *(data.get(key, "") for key in ("dataset", "split", "fold", "name"))) for data in declared]
+    need(order == sorted(set(order)) and ("trained_on" not in weights or declared), "what it was trained on is not sorted")
+    for data in declared:
+        bundle.rows_of(data, ("train", "val")) if data["type"] != "external" else []
     if bundle.parts[weights["file"]["object"]].kept:
         held = tensors(bundle.object(weights["file"]["object"]))
         now = {"tensors": len(held), "parameters": sum(held.values())}
@@ -2793,17 +2854,16 @@ def leaks(bundle, columns, table):
                 continue
             # Validation images do not count as seen if they are themselves evaluated.
             subsets = ("train",) if learner.predictions["subset"] == "val" else ("train", "val")
-            patients, files, pictures, learnt = set(), set(), set(), [(spec, subsets) for spec in specs]
-            while learnt:
-                spec, subsets = learnt.pop()
-                for row in (row for subset in subsets for row in bundle.subset(spec["split"], spec["fold"], subset)):
-                    patient, file, digest = looked_at(spec["dataset"], row)
+            patients, files, pictures = set(), set(), set()
+            learnt = [({"type": "division", **spec}, subsets) for spec in specs]
+            # What the runs began with has seen patients, too.
+            learnt += [(data, ("train", "val")) for spec in specs for data in bundle.learnt_before(spec)]
+            for data, subsets in learnt:
+                for row in bundle.rows_of(data, subsets):
+                    patient, file, digest = looked_at(data["dataset"], row)
                     patients.add(patient)
                     files.add(file)
                     pictures.add(digest)
-                # What the run began with has seen patients, too.
-                begun = bundle.origins(spec["weights"]) if spec.get("weights") else []
-                learnt += [(bundle.record(bundle.record(run, "run")["spec"], "spec"), ("train", "val")) for run in begun]
             who = f"{a} ({learner.place(bundle)}) was trained or selected on"
             for b, cells in columns.items():
                 for fold_b, cell in cells.items():

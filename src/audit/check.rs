@@ -11,7 +11,8 @@ use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::AuditError;
-use super::bundle::{FORMAT, LISTING, derived, mark, object_at, path_of, write};
+use super::bundle::{FORMAT, LISTING, derived, object_at, path_of, write};
+use super::remarks::{BundleRemarks, remarks};
 use super::same::Same;
 use super::walk::{BundleMember, ObjectSource, walk};
 use crate::digits::thousands;
@@ -22,7 +23,8 @@ use crate::recompute::recompute;
 use crate::records::Mismatch;
 use crate::records::codec::printable;
 use crate::records::{
-    Content, Execution, Kind, Predictions, Recomputed, Role, Roles, Run, Split, Table, Withdrawal, codec,
+    Content, Execution, Kind, Predictions, Recomputed, Role, Roles, Run, Split, Table, Weights, Withdrawal,
+    codec,
 };
 use crate::registry::walk::Lineage;
 use crate::registry::{Objects, RegistryError};
@@ -58,6 +60,8 @@ pub struct Checked {
     pub renamed: BTreeMap<String, BTreeSet<String>>,
     /// The withdrawn data that the result contains.
     pub mark: Option<Mark>,
+    /// The files of unknown origin from which its models started, as a sentence without subject.
+    pub unknown: Option<String>,
     /// The withdrawals in the bundle: their subjects and reasons.
     pub withdrawals: Vec<Withdrawal>,
     /// Everything that is wrong with the bundle; empty if nothing is.
@@ -116,6 +120,7 @@ pub fn check(path: &Path) -> Result<Checked, AuditError> {
         unread: Vec::new(),
         renamed: BTreeMap::new(),
         mark: None,
+        unknown: None,
         withdrawals: Vec::new(),
         wrong: Vec::new(),
     };
@@ -187,7 +192,8 @@ impl Checked {
                 self.record(bundle, *id, kind)?;
             }
         }
-        self.mark = mark(bundle, self.root, parts)?;
+        let BundleRemarks { mark, unknown } = remarks(bundle, self.root, parts)?;
+        (self.mark, self.unknown) = (mark, unknown);
         Ok(())
     }
 
@@ -265,12 +271,14 @@ struct OfBundle {
     zip: RefCell<ZipArchive<BufReader<File>>>,
     /// The objects whose bytes match their hash.
     whole: HashSet<Hash>,
-    /// Kinds of the runs and executions in the bundle.
+    /// Kinds of the runs, weights and executions in the bundle.
     kinds: HashMap<Hash, Kind>,
     /// The executions in the bundle, by their result.
     made: HashMap<Hash, Vec<Hash>>,
     /// The runs in the bundle, by their checkpoint.
     trained: HashMap<Hash, Vec<Id<Run>>>,
+    /// Imported weights by their file.
+    imported: HashMap<Hash, Vec<Id<Weights>>>,
     withdrawals: Vec<(Id<Withdrawal>, Withdrawal)>,
     /// Members whose bytes do not match their hash.
     wrong: RefCell<BTreeSet<String>>,
@@ -317,6 +325,7 @@ impl OfBundle {
             kinds: HashMap::new(),
             made: HashMap::new(),
             trained: HashMap::new(),
+            imported: HashMap::new(),
             withdrawals: Vec::new(),
             wrong: RefCell::default(),
         };
@@ -335,6 +344,10 @@ impl OfBundle {
                 if let Some(checkpoint) = run.checkpoint {
                     bundle.trained.entry(checkpoint.hash).or_default().push(Id::new(id));
                 }
+            }
+            if let Ok(weights) = codec::decode::<Weights>(&bytes) {
+                bundle.kinds.insert(id, Kind::Weights);
+                bundle.imported.entry(weights.file.object.hash).or_default().push(Id::new(id));
             }
             // No record refers to executions and withdrawals.
             if let Ok(execution) = codec::decode::<Execution>(&bytes) {
@@ -405,9 +418,13 @@ impl Objects for OfBundle {
     fn runs_of(&self, file: &Hash) -> Result<Vec<Id<Run>>, RegistryError> {
         Ok(self.trained.get(file).cloned().unwrap_or_default())
     }
+
+    fn weights_of(&self, file: &Hash) -> Result<Vec<Id<Weights>>, RegistryError> {
+        Ok(self.imported.get(file).cloned().unwrap_or_default())
+    }
 }
 
-/// Only what an audit needs: the executions of an object, and the runs of a checkpoint.
+/// Only what an audit needs: the executions of an object, the runs of a checkpoint, and the weights of a file.
 impl Lineage for OfBundle {
     fn kind(&self, id: &Hash) -> Result<Option<Kind>, RegistryError> {
         Ok(self.kinds.get(id).copied())
@@ -416,7 +433,9 @@ impl Lineage for OfBundle {
     fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, Roles)>, RegistryError> {
         let made = self.made.get(id).into_iter().flatten().map(|by| (*by, Role::Made.into()));
         let trained = self.trained.get(id).into_iter().flatten();
-        Ok(made.chain(trained.map(|run| (run.hash, Role::Checkpoint.into()))).collect())
+        let imported = self.imported.get(id).into_iter().flatten();
+        let weights = imported.map(|weights| (weights.hash, Role::File.into()));
+        Ok(made.chain(trained.map(|run| (run.hash, Role::Checkpoint.into()))).chain(weights).collect())
     }
 }
 

@@ -7,6 +7,7 @@
 mod bundle;
 mod check;
 mod error;
+mod remarks;
 mod same;
 mod views;
 mod walk;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::AuditError;
+use super::remarks::BundleRemarks;
 use super::walk::{BundleMember, ObjectSource};
 use crate::hash::{Hash, Id};
 use crate::records::{
@@ -13,7 +14,6 @@ use crate::records::{
 };
 use crate::registry::Objects;
 use crate::report::{Format, results};
-use crate::withdrawal::Mark;
 
 /// Their folder.
 const READABLE: &str = "readable";
@@ -23,7 +23,7 @@ pub(super) fn views(
     source: &dyn ObjectSource,
     root: Hash,
     parts: &BTreeMap<Hash, BundleMember>,
-    mark: Option<Mark>,
+    remarks: &BundleRemarks,
 ) -> Result<BTreeMap<String, Vec<u8>>, AuditError> {
     let mut files = BTreeMap::new();
     let mut add = |name: String, bytes: Vec<u8>| {
@@ -59,10 +59,15 @@ pub(super) fn views(
         }
     }
     if parts.get(&root).is_some_and(|part| part.kind.is(Kind::Table)) {
-        let withdrawn = mark.map(|mark| mark.to_string());
+        let withdrawn = remarks.mark.map(|mark| mark.to_string());
+        let unknown = remarks.unknown.clone();
         let tables = results::of(&objects.get(Id::<Table>::new(root))?).into_iter();
         let tables: Vec<_> = tables
-            .map(|table| crate::report::ReportTable { withdrawn: withdrawn.clone(), ..table })
+            .map(|table| crate::report::ReportTable {
+                withdrawn: withdrawn.clone(),
+                unknown: unknown.clone(),
+                ..table
+            })
             .collect();
         let render = |format| tables.iter().map(|table| table.render(format)).collect::<Vec<_>>().join("\n");
         add("table.txt".to_owned(), render(Format::Text { width: None, bold: false }).into_bytes());

@@ -121,6 +121,8 @@ fn verified(file: &std::path::Path) -> Result<Reply, Failure> {
         lines.push(format!("note: withdrawn: {}: {}", record.subject, record.reason).replace('\n', "\\n"));
     }
     lines.extend(checked.mark.map(|mark| format!("note: {} {mark}", root.short())));
+    let unknown = checked.unknown.iter().map(|said| format!("note: {} {said}", root.short()));
+    lines.extend(unknown.map(|line| line.replace('\n', "\\n")));
     lines.push(match ok {
         true => format!(
             "sound: {} ({}) in the lineage of {}; {} recomputed, equal to the last \

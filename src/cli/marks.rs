@@ -1,18 +1,49 @@
-//! Says of results that they contain withdrawn data.
+//! Says of results what must not be overlooked: that they contain withdrawn data, or that nobody knows from which images
+//! their models have learnt.
 
 use reg::hash::Hash;
-use reg::registry::Registry;
+use reg::records::{Kind, RecordClass};
+use reg::registry::{Objects, Registry, RegistryError};
+use reg::usage::{UnknownAncestry, UnknownOrigin};
 use reg::withdrawal::{Mark, Marks};
 
 use super::Context;
 use super::error::Failure;
 
-/// The marks of some records; each is also told on standard error.
+/// What must be said of a record wherever it is shown.
+pub(crate) struct ResultRemark {
+    /// The record.
+    pub(crate) id: Hash,
+    /// The withdrawn data in it.
+    pub(crate) withdrawn: Option<Mark>,
+    /// The files of unknown origin behind it, with the sentence about them.
+    unknown: Option<(UnknownAncestry, String)>,
+}
+
+impl ResultRemark {
+    /// Sentences without subject: `contains withdrawn data: …`, `starts from …`.
+    pub(crate) fn sentences(&self) -> impl Iterator<Item = String> {
+        let unknown = self.unknown.iter().map(|(_, said)| said.clone());
+        self.withdrawn.iter().map(Mark::to_string).chain(unknown)
+    }
+
+    /// The sentence about files of unknown origin.
+    pub(crate) fn unknown(&self) -> Option<&str> {
+        self.unknown.as_ref().map(|(_, said)| said.as_str())
+    }
+
+    /// The files of unknown origin.
+    pub(crate) fn files(&self) -> &[UnknownOrigin] {
+        self.unknown.as_ref().map_or(&[], |(ancestry, _)| &ancestry.files)
+    }
+}
+
+/// The remarks about some records; each is also told on standard error.
 pub(super) fn warn(
     context: &Context,
     registry: &Registry,
     ids: impl IntoIterator<Item = Hash>,
-) -> Result<Vec<(Hash, Mark)>, Failure> {
+) -> Result<Vec<ResultRemark>, Failure> {
     warn_of(context, registry, ids.into_iter().map(|id| (id, vec![id])))
 }
 
@@ -21,16 +52,33 @@ pub(super) fn warn_of(
     context: &Context,
     registry: &Registry,
     each: impl IntoIterator<Item = (Hash, Vec<Hash>)>,
-) -> Result<Vec<(Hash, Mark)>, Failure> {
+) -> Result<Vec<ResultRemark>, Failure> {
     let view = registry.view()?;
     let mut marks = Marks::open(registry, &view)?;
-    let mut found = Vec::new();
+    let names = view.names_by_id().map_err(RegistryError::from)?;
+    let mut found: Vec<ResultRemark> = Vec::new();
     for (id, all) in each {
-        if let Some(mark) = marks.of_all(&all) {
-            let kind = view.kind(&id).map_err(reg::registry::RegistryError::from)?;
-            let kind = kind.map_or("object", reg::records::Kind::name);
-            context.note(&format!("warning: {kind} {} {mark}", id.short()));
-            found.push((id, mark));
+        let kind = view.kind(&id).map_err(RegistryError::from)?;
+        let is_result = |kind: Kind| kind.descriptor().class == RecordClass::Computed;
+        let unknown = match kind.is_some_and(is_result) {
+            true => UnknownAncestry::of(registry as &dyn Objects, &all)?,
+            false => None,
+        };
+        let name_of = |id: &Hash| names.get(id).cloned();
+        let unknown = unknown.map(|ancestry| (ancestry.clone(), ancestry.said(name_of)));
+        let remark = ResultRemark { id, withdrawn: marks.of_all(&all), unknown };
+        let what = kind.map_or("object", Kind::name);
+        if let Some(mark) = &remark.withdrawn {
+            context.note(&format!("warning: {what} {} {mark}", id.short()));
+        }
+        // A run and its table start from the same.
+        if let Some(said) = remark.unknown()
+            && !found.iter().any(|other| other.files() == remark.files())
+        {
+            context.note(&format!("note: {what} {} {said}", id.short()));
+        }
+        if remark.withdrawn.is_some() || remark.unknown.is_some() {
+            found.push(remark);
         }
     }
     Ok(found)

@@ -5,16 +5,15 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use reg::hash::Hash;
 use reg::records::NameChange;
 use reg::report::{Format, ReportTable, thousands};
-use reg::withdrawal::Mark;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::console::harmless;
 pub(crate) use super::console::{NO, tell};
 use super::error::Failure;
+use super::marks::ResultRemark;
 
 /// `1 image`, `1,024 images`.
 pub(crate) fn plural(count: usize, one: &str) -> String {
@@ -78,11 +77,19 @@ impl Reply {
         self
     }
 
-    /// The same reply, with withdrawn data in the document.
-    pub(crate) fn marked(mut self, marks: &[(Hash, Mark)]) -> Self {
-        if let (Some(Value::Object(document)), false) = (&mut self.json, marks.is_empty()) {
-            let each = marks.iter().map(|(id, mark)| json!({ "id": id, "uses": mark }));
-            document.insert("withdrawn".to_owned(), each.collect());
+    /// The same reply, with withdrawn data and files of unknown origin in the document.
+    pub(crate) fn marked(mut self, remarks: &[ResultRemark]) -> Self {
+        let Some(Value::Object(document)) = &mut self.json else { return self };
+        let of =
+            |remark: &ResultRemark| remark.withdrawn.map(|mark| json!({ "id": remark.id, "uses": mark }));
+        let withdrawn: Vec<Value> = remarks.iter().filter_map(of).collect();
+        let unknown = remarks.iter().filter(|remark| !remark.files().is_empty());
+        let unknown: Vec<Value> =
+            unknown.map(|remark| json!({ "id": remark.id, "files": remark.files() })).collect();
+        for (key, list) in [("withdrawn", withdrawn), ("unknown_ancestry", unknown)] {
+            if !list.is_empty() {
+                document.insert(key.to_owned(), list.into());
+            }
         }
         self
     }
@@ -143,11 +150,13 @@ pub(crate) enum TableFormat {
 }
 
 impl TableFormat {
-    /// Formats the tables of a result one after the other, each with its withdrawn data: messages on standard
-    /// error would not be in a file.
-    pub(crate) fn marked(self, tables: Vec<ReportTable>, marks: &[(Hash, Mark)]) -> String {
-        let withdrawn = marks.last().map(|(_, mark)| mark.to_string());
-        let marked = |table| ReportTable { withdrawn: withdrawn.clone(), ..table };
+    /// Formats the tables of a result one after the other, each with its remarks: messages on standard error would not
+    /// be in a file.
+    pub(crate) fn marked(self, tables: Vec<ReportTable>, remarks: &[ResultRemark]) -> String {
+        let last = remarks.last();
+        let withdrawn = last.and_then(|remark| remark.withdrawn).map(|mark| mark.to_string());
+        let unknown = last.and_then(ResultRemark::unknown).map(str::to_owned);
+        let marked = |table| ReportTable { withdrawn: withdrawn.clone(), unknown: unknown.clone(), ..table };
         self.render(&tables.into_iter().map(marked).collect::<Vec<_>>())
     }
 

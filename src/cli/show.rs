@@ -12,11 +12,11 @@ use reg::registry::RegistryError;
 use reg::report::results;
 use reg::report::show::{RecordPage, of_dataset, of_run, of_split, origin};
 use reg::training::unfinished;
-use reg::withdrawal::Mark;
 use serde_json::{Value, json};
 
 use super::counts::counts;
 use super::error::Failure;
+use super::marks::ResultRemark;
 use super::output::{self, Reply, TableFormat};
 use super::{Context, complete, marks};
 
@@ -142,7 +142,8 @@ fn without_note(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
     let parts: Vec<String> = [table, page].into_iter().filter(|part| !part.is_empty()).collect();
     let mark: String = marks
         .iter()
-        .map(|(_, mark)| format!("This {} {mark}.\n", kind.map_or("object", Kind::name)))
+        .flat_map(ResultRemark::sentences)
+        .map(|said| format!("This {} {said}.\n", kind.map_or("object", Kind::name)))
         .collect();
     Ok(Reply::new(parts.join("\n") + &mark, json).marked(&marks))
 }
@@ -159,9 +160,10 @@ fn document(bytes: &[u8]) -> Option<Value> {
     Header::read(bytes).ok().map(|header| Value::Object(header.document))
 }
 
-fn shown(id: Hash, document: Value, marks: &[(Hash, Mark)]) -> Reply {
+fn shown(id: Hash, document: Value, marks: &[ResultRemark]) -> Reply {
     let text = serde_json::to_string_pretty(&document).unwrap_or_default();
-    let mark: String = marks.iter().map(|(_, mark)| format!(" {mark}")).collect();
+    let mark: String =
+        marks.iter().flat_map(ResultRemark::sentences).map(|said| format!(" {said}")).collect();
     Reply::new(format!("{id}{mark}\n{text}"), with_id(id, document)).marked(marks)
 }
 

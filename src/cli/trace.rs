@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::error::Failure;
+use super::marks::ResultRemark;
 use super::output::{Reply, in_json, plural};
 use super::{Context, complete, marks};
 
@@ -55,13 +56,15 @@ enum TraceFormat {
     RoCrate,
 }
 
-/// A lineage with the withdrawn data that it contains.
+/// A lineage with the withdrawn data that it contains, and the files of unknown origin from which it starts.
 #[derive(Serialize)]
 struct Marked<'g> {
     #[serde(flatten)]
     graph: &'g Graph,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     withdrawn: Vec<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unknown_ancestry: Vec<Value>,
 }
 
 pub(crate) fn run(context: &Context, args: TraceArgs) -> Result<Reply, Failure> {
@@ -124,12 +127,21 @@ pub(crate) fn run(context: &Context, args: TraceArgs) -> Result<Reply, Failure> 
     // The lineage may contain every image: only the requested part is written.
     Ok(match format {
         TraceFormat::Tree => {
-            let marks: String = marks.iter().map(|(_, mark)| format!("This {mark}.\n")).collect();
+            let said = marks.iter().flat_map(ResultRemark::sentences);
+            let marks: String = said.map(|said| format!("This {said}.\n")).collect();
             Reply::new(tree(&graph, direction, args.all) + &marks, Value::Null)
         }
         TraceFormat::Json => Reply::document(&Marked {
             graph: &graph,
-            withdrawn: marks.iter().map(|(id, mark)| json!({ "id": id, "uses": mark })).collect(),
+            withdrawn: marks
+                .iter()
+                .filter_map(|mark| Some(json!({ "id": mark.id, "uses": mark.withdrawn? })))
+                .collect(),
+            unknown_ancestry: marks
+                .iter()
+                .filter(|mark| !mark.files().is_empty())
+                .map(|mark| json!({ "id": mark.id, "files": mark.files() }))
+                .collect(),
         }),
         TraceFormat::Dot => Reply::new(dot(&graph, args.all), Value::Null),
         TraceFormat::Prov | TraceFormat::RoCrate => of_prov(&registry, &graph)?,

@@ -1,9 +1,10 @@
 //! `reg weights`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use reg::digits::counted;
-use reg::training::import_weights;
+use reg::training::{declared, import_weights};
 use serde_json::json;
 
 use super::error::Failure;
@@ -13,11 +14,23 @@ use super::{Context, Moving};
 /// Import pre-trained weights
 #[derive(clap::Subcommand)]
 pub(crate) enum WeightsCommand {
-    /// Import a safetensors file with torchvision's tensor names
+    /// Import a safetensors file with the tensor names of torchvision, timm or TorchXRayVision
     Import {
         /// The file
-        #[arg(value_name = "FILE.safetensors")]
-        file: PathBuf,
+        #[arg(value_name = "FILE.safetensors", required_unless_present = "trained_on")]
+        file: Option<PathBuf>,
+        /// What the weights were trained on: a data set, a division of one of its splits, or images that are in no data
+        /// set of this registry; may be given several times [default: unknown]
+        ///
+        /// A model that starts from the weights has seen these images: a comparison on patients among them is refused.
+        /// Results that start from weights of unknown origin say so.
+        #[arg(
+            long,
+            value_name = "DATASET[:SPLIT:FOLD]|external NAME|unknown",
+            num_args = 1..=2,
+            action = clap::ArgAction::Append
+        )]
+        trained_on: Vec<OsString>,
         /// Name of the weights
         #[arg(long)]
         name: Option<String>,
@@ -27,9 +40,17 @@ pub(crate) enum WeightsCommand {
 }
 
 pub(crate) fn run(context: &Context, command: WeightsCommand) -> Result<Reply, Failure> {
-    let WeightsCommand::Import { file, name, moving } = command;
+    let WeightsCommand::Import { file, trained_on, name, moving } = command;
+    let (file, declarations) = told(file, trained_on)?;
     let registry = context.registry_to_name(&moving)?;
-    let (id, weights, notes) = import_weights(&registry, &file, name.as_deref(), &context.environment.stamp)?;
+    let declarations: Result<Vec<_>, _> = declarations.iter().map(|text| declared(&registry, text)).collect();
+    let declarations = declarations?;
+    if declarations.len() > 1 && declarations.contains(&None) {
+        return Err(Failure::usage("unknown training data cannot be combined with another --trained-on"));
+    }
+    let declarations = declarations.into_iter().flatten().collect();
+    let stamp = &context.environment.stamp;
+    let (id, weights, notes) = import_weights(&registry, &file, name.as_deref(), declarations, stamp)?;
     for note in &notes {
         let kind = if note.starts_with("warning: ") { "" } else { "note: " };
         context.note(&format!("{kind}{note}"));
@@ -42,6 +63,34 @@ pub(crate) fn run(context: &Context, command: WeightsCommand) -> Result<Reply, F
     );
     Ok(Reply::new(
         text,
-        json!({ "id": id, "tensors": weights.tensors, "parameters": weights.parameters, "notes": notes }),
+        json!({
+            "id": id,
+            "tensors": weights.tensors,
+            "parameters": weights.parameters,
+            "trained_on": weights.trained_on,
+            "notes": notes
+        }),
     ))
+}
+
+/// The file, and each declaration as one text. `external` is followed by a name, in the same word or in the next; the
+/// file may stand behind a declaration.
+fn told(file: Option<PathBuf>, words: Vec<OsString>) -> Result<(PathBuf, Vec<String>), Failure> {
+    let mut words = words.into_iter().peekable();
+    let (mut file, mut declarations) = (file, Vec::new());
+    while let Some(word) = words.next() {
+        if words.peek().is_none() && file.is_none() && !declarations.is_empty() {
+            file = Some(word.into());
+            continue;
+        }
+        let mut text = word.to_string_lossy().into_owned();
+        if text == "external"
+            && let Some(name) = words.next()
+        {
+            text = format!("{text} {}", name.to_string_lossy());
+        }
+        declarations.push(text);
+    }
+    let file = file.ok_or_else(|| Failure::usage("give the file of weights: FILE.safetensors"))?;
+    Ok((file, declarations))
 }

@@ -12,8 +12,8 @@ use super::columns::{FoldScores, ModelColumn, SeedScores};
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::{
-    Dataset, ImageRow, Incomparable, IncomparableKind, LeakCheck, Manifest, PatientId, PixelHashes, Spec,
-    Subset, rules,
+    Dataset, ImageRow, Incomparable, IncomparableKind, LeakCheck, Manifest, PatientId, PixelHashes, Subset,
+    TrainingData, rules,
 };
 use crate::registry::{Objects, Registry};
 
@@ -170,7 +170,7 @@ impl Search<'_> {
         self.compared.insert((dataset.hash, row), [image.object.is_some(), pixels.is_some()]);
     }
 
-    /// What the runs behind scores, and the runs from which their initial weights come, were trained and selected on; `None`
+    /// What the runs behind scores were trained and selected on, and what their initial weights had learnt from; `None`
     /// for another tool's scores, for which this is unknown. If the evaluated images are the validation images, these do
     /// not count as seen.
     fn seen(&mut self, cell: &SeedScores) -> Result<Option<Seen>, CompareError> {
@@ -190,25 +190,29 @@ impl Search<'_> {
         for run in runs {
             let spec = self.objects.get(self.objects.get(run)?.spec)?;
             let before = self.objects.learnt_before(&spec)?;
-            let before = before.into_iter().map(|spec| (spec, &[Subset::Train, Subset::Val][..]));
-            for (spec, subsets) in std::iter::once((spec, own)).chain(before) {
-                self.learnt(&spec, subsets, &mut seen)?;
+            let before = before.into_iter().map(|data| (data, &[Subset::Train, Subset::Val][..]));
+            for (data, subsets) in std::iter::once((spec.training_data(), own)).chain(before) {
+                self.learnt(&data, subsets, &mut seen)?;
             }
         }
         Ok(Some(seen))
     }
 
-    fn learnt(&mut self, spec: &Spec, subsets: &[Subset], seen: &mut Seen) -> Result<(), CompareError> {
-        let images = self.images(spec.dataset())?;
-        for subset in subsets {
-            for row in self.objects.members(spec, *subset)? {
-                let image = &images.manifest.rows[row as usize];
-                let pixels = images.pixels(row);
-                self.note(spec.dataset(), row, image, pixels);
-                seen.patients.insert((images.source.clone(), image.patient.clone()));
-                seen.bytes.extend(image.object);
-                seen.pixels.extend(pixels);
-            }
+    fn learnt(
+        &mut self,
+        data: &TrainingData,
+        subsets: &[Subset],
+        seen: &mut Seen,
+    ) -> Result<(), CompareError> {
+        let Some(dataset) = data.dataset() else { return Ok(()) };
+        let images = self.images(dataset)?;
+        for row in self.objects.rows_of(data, subsets)? {
+            let image = &images.manifest.rows[row as usize];
+            let pixels = images.pixels(row);
+            self.note(dataset, row, image, pixels);
+            seen.patients.insert((images.source.clone(), image.patient.clone()));
+            seen.bytes.extend(image.object);
+            seen.pixels.extend(pixels);
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::schema;
 use crate::hash::{Hash, Id};
-use crate::records::{Dataset, FoldSizes, Run, Split, SplitMethod, Table, Weights};
+use crate::records::{Dataset, FoldSizes, Run, Split, SplitMethod, Table, TrainingData, Weights};
 
 pub(super) fn add(all: &mut Vec<(&'static str, Value)>) {
     all.push(("init", schema::<Init>("reg init", false)));
@@ -180,6 +180,8 @@ struct WeightsImported {
     tensors: u64,
     /// Number of values in them.
     parameters: u64,
+    /// What they were trained on, as far as somebody has said.
+    trained_on: Vec<TrainingData>,
     /// What was converted, left over or is missing, a sentence each.
     notes: Vec<String>,
 }

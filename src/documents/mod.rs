@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 use crate::hash::Hash;
 use crate::records::NameChange;
+use crate::usage::UnknownOrigin;
 
 /// The commands whose `--json` is a document, and the JSON Schema of each, by name.
 ///
@@ -53,11 +54,21 @@ struct WithdrawnUse {
     uses: Value,
 }
 
+/// A result whose models started from files of unknown origin.
+#[derive(Serialize, JsonSchema)]
+struct OfUnknownAncestry {
+    /// The result.
+    id: Hash,
+    /// The files.
+    files: Vec<UnknownOrigin>,
+}
+
 /// The schema of a document. Documents of commands that give names or show results may have more keys.
 fn schema<T: JsonSchema>(command: &str, open: bool) -> Value {
     let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let (moved, withdrawn) =
         (generator.subschema_for::<NameChange>(), generator.subschema_for::<WithdrawnUse>());
+    let unknown = generator.subschema_for::<OfUnknownAncestry>();
     let mut schema = generator.into_root_schema_for::<T>().to_value();
     schema["title"] = json!(command);
     if let Some(properties) = schema["properties"].as_object_mut().filter(|_| !open) {
@@ -65,6 +76,9 @@ fn schema<T: JsonSchema>(command: &str, open: bool) -> Value {
             |items: Value, about: &str| json!({ "type": "array", "items": items, "description": about });
         let withdrawn = list(json!(withdrawn), "Results with withdrawn images, if there are any.");
         properties.entry("withdrawn").or_insert(withdrawn);
+        let about =
+            "Results whose models started from files of which nobody has said what they were trained on.";
+        properties.entry("unknown_ancestry").or_insert(list(json!(unknown), about));
         properties
             .insert("moved".to_owned(), list(json!(moved), "Names that were taken from something else."));
     }

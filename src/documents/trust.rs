@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{WithdrawnUse, schema};
+use super::{OfUnknownAncestry, WithdrawnUse, schema};
 use crate::diff::{DatasetDiff, Difference};
 use crate::hash::Hash;
 
@@ -39,6 +39,9 @@ struct Trace {
     /// Results with withdrawn images.
     #[serde(skip_serializing_if = "Option::is_none")]
     withdrawn: Option<Vec<WithdrawnUse>>,
+    /// Results whose models started from files of which nobody has said what they were trained on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unknown_ancestry: Option<Vec<OfUnknownAncestry>>,
     /// The images that were asked for, with --down.
     #[serde(skip_serializing_if = "Option::is_none")]
     images: Option<Vec<Value>>,

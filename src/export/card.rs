@@ -24,6 +24,7 @@ use crate::registry::Registry;
 use crate::report::interval::{self, FoldAuc, NoInterval};
 use crate::report::{Cell, Column, Format, ReportTable, results, thousands};
 use crate::stats;
+use crate::usage::unknown_ancestry;
 use crate::withdrawal::Marks;
 
 const DECIMALS: usize = 4;
@@ -97,6 +98,15 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
     if let Some(network) = spec.network() {
         let _ = write!(out, " Computed by {}.", markdown(&network.numerics.to_string()));
     }
+    let learnt = registry.learnt_before(&spec)?;
+    if !learnt.is_empty() {
+        let learnt: Vec<String> = learnt.iter().map(|data| data.called(&name_of)).collect();
+        let _ = write!(
+            out,
+            " Before that, the initial weights were trained on {}.",
+            markdown(&learnt.join(", "))
+        );
+    }
     let _ = write!(out, "\n\n{}", table.render(Format::Markdown));
     let log = epochs(registry, id, &run)?;
     if let Some(best) = log.iter().find(|epoch| Some(epoch.epoch) == run.best_epoch)
@@ -128,6 +138,9 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
     let leaving = leaving(registry, view, id.hash, Some(Subset::Test))?;
     if let Some(mark) = Marks::open(registry, view)?.of_all(&leaving) {
         let _ = writeln!(out, "- This run {}.", markdown(&mark.to_string()));
+    }
+    if let Some(unknown) = unknown_ancestry(registry, view, &[id.hash])? {
+        let _ = writeln!(out, "- This run {}.", markdown(&unknown));
     }
     let mut ids = vec![
         ("run", id.hash),

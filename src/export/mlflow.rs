@@ -18,6 +18,7 @@ use crate::index::View;
 use crate::records::{Dataset, Execution, Run, Spec, Split, Subset};
 use crate::registry::Registry;
 use crate::store::LinkMode;
+use crate::usage::unknown_ancestry;
 use crate::withdrawal::Marks;
 
 const STORE: &str = "mlflow.db";
@@ -136,6 +137,9 @@ impl Entry {
         let leaving = leaving(registry, view, id.hash, Some(Subset::Test))?;
         if let Some(mark) = Marks::open(registry, view)?.of_all(&leaving) {
             tags.push(("reg.withdrawn".to_owned(), mark.to_string()));
+        }
+        if let Some(unknown) = unknown_ancestry(registry, view, &[id.hash])? {
+            tags.push(("reg.unknown_ancestry".to_owned(), unknown));
         }
         if let Some(weights) = spec.weights() {
             tags.push(("reg.weights".to_owned(), weights.to_string()));

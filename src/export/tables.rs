@@ -14,6 +14,7 @@ use crate::records::{
 };
 use crate::registry::Registry;
 use crate::report::{self, Cell, results};
+use crate::usage::unknown_ancestry;
 use crate::withdrawal::Marks;
 
 /// Heading of the images' names.
@@ -75,6 +76,11 @@ fn marked(
     if let Some(mark) = Marks::open(registry, view)?.of(&id) {
         for sheet in &mut sheets {
             sheet.about.push(("reg.withdrawn".to_owned(), mark.to_string()));
+        }
+    }
+    if let Some(unknown) = unknown_ancestry(registry, view, &[id])? {
+        for sheet in &mut sheets {
+            sheet.about.push(("reg.unknown_ancestry".to_owned(), unknown.clone()));
         }
     }
     Ok(sheets)

@@ -9,7 +9,7 @@ use crate::hash::{Hash, Id, Mention};
 use crate::index::{IndexError, View};
 use crate::records::codec::Header;
 use crate::records::{Kind, RecordClass, Removal, RemovedRecord, Run};
-use crate::registry::walk::{checkpoint_of, results};
+use crate::registry::walk::{results, weights_file};
 use crate::registry::{Registry, RegistryError, Stamp, depends, is_own};
 
 /// Why something is not removed.
@@ -196,7 +196,7 @@ impl Dependents<'_> {
 
     fn checkpoint(&self, id: &Hash) -> Result<Option<Hash>, RemoveError> {
         Ok(match self.view.kind(id)? {
-            Some(Kind::Run) => checkpoint_of(Kind::Run, &self.links(id)?),
+            Some(Kind::Run) => weights_file(Kind::Run, &self.links(id)?),
             _ => None,
         })
     }

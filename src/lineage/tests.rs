@@ -11,7 +11,7 @@ use crate::records::{
     Spec, Split, Subset, Weights, Withdrawal,
 };
 use crate::registry::MemoryStore;
-use crate::registry::walk::{Lineage, Walk, checkpoint_of, inputs, results};
+use crate::registry::walk::{Lineage, Walk, inputs, results, weights_file};
 use crate::registry::{Objects, RegistryError};
 use crate::usage::{UsageCounts, UsageQuery};
 use crate::withdrawal::{Marks, Withdrawn};
@@ -66,6 +66,7 @@ impl Study {
     fn weights(&mut self, checkpoint: &str, runs: Vec<Id<Run>>) -> Id<Weights> {
         let mut weights = golden!(Weights, "weights.json");
         (weights.file.object, weights.runs) = (Id::new(Hash::of(checkpoint.as_bytes())), runs);
+        weights.trained_on.clear();
         self.memory.put(&weights)
     }
 
@@ -122,7 +123,7 @@ fn walked(memory: &MemoryStore, root: Hash, up: bool) -> Result<(Vec<Hash>, usiz
         let links = Header::read(&memory.bytes(&id)?).unwrap().links();
         let edges = match up {
             true => inputs(memory, id, kind, &links, id == root)?,
-            false => results(memory, id, checkpoint_of(kind, &links))?,
+            false => results(memory, id, weights_file(kind, &links))?,
         };
         edges.iter().for_each(|edge| _ = walk.reach(edge.other(&id), ()));
     }

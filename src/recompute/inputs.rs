@@ -168,7 +168,8 @@ pub(super) fn weights(objects: &dyn Objects, id: Id<Weights>) -> Result<Vec<Mism
     };
     let held = tensors(&bytes).map_err(wrong)?;
     let parameters = held.iter().map(|(_, numbers)| numbers).sum();
-    Ok(compared(&recorded, &Weights { file, runs, tensors: held.len() as u64, parameters }))
+    let now = Weights { file, runs, tensors: held.len() as u64, parameters, ..recorded.clone() };
+    Ok(compared(&recorded, &now))
 }
 
 /// Checks that all references are of the right kind, and that the split belongs to the data set.

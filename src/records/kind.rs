@@ -187,10 +187,13 @@ pub enum ImageUse {
         /// The purpose.
         purpose: Purpose,
     },
+    /// Weights were fitted to all images of a data set.
+    TrainedOnAll(Id<super::Dataset>),
     /// It uses the images that another record uses.
     Of(Hash),
-    /// It uses the images of the runs whose checkpoint these weights are.
-    Origins(Id<super::Weights>),
+    /// It uses the images of the runs whose checkpoint this file is, and those on which it was trained as weights that
+    /// were imported.
+    Learnt(Hash),
     /// It has scores for the rows of these scores.
     Scores {
         /// The images.

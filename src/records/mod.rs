@@ -3,6 +3,7 @@
 //! A *record* is a small JSON document that refers to its inputs by id; a *packed* array contains bulk data.
 //! Both are objects of the store. [`codec`] converts them to bytes and back.
 
+mod ancestry;
 pub mod codec;
 mod comparison;
 mod dataset;
@@ -44,6 +45,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use ancestry::TrainingData;
 pub use codec::{CodecError, Header, Link};
 pub use comparison::{
     Bootstrap, BootstrapRow, ComparedDivision, ComparedModel, Comparison, ConstantScores, DelongRow,
@@ -64,7 +66,7 @@ pub use metrics::{
 };
 pub use mismatch::{FalseRecord, MAX_REPORTED, Mismatch, compared, differences};
 pub use model::{Architecture, Block, ImageInput, Layer, Model};
-pub(crate) use name::is_plain_name;
+pub(crate) use name::{is_plain_name, is_plain_text};
 pub use note::Note;
 pub use of_runs::run_summary;
 pub use operating_point::{LabelThreshold, OperatingPoint};

@@ -6,7 +6,7 @@ use super::program::is_file_name;
 use super::time::check_time;
 use super::{
     Content, Descriptor, DeviceKind, Execution, ImageUse, Kind, Predictions, Recomputed, Record, RecordClass,
-    Role, Run, ScoreSource, Software, Spec, Subset, Travels, Weights,
+    Role, Run, ScoreSource, Software, Spec, Subset, TrainingData, Travels, Weights,
 };
 use crate::digits::{counted, thousands};
 use crate::hash::Hash;
@@ -94,7 +94,9 @@ impl Record for Spec {
         let (dataset, split, fold) = (self.dataset(), self.split(), self.fold());
         let of = |subset, purpose| ImageUse::Subset { dataset, split, fold, subset, purpose };
         let own = [of(Subset::Train, Purpose::Training), of(Subset::Val, Purpose::Validation)];
-        own.into_iter().chain(self.weights().map(|weights| ImageUse::Of(weights.hash))).collect()
+        let weights = self.weights().map(|weights| ImageUse::Of(weights.hash));
+        let inputs = self.inputs().iter().map(|input| ImageUse::Learnt(input.object.hash));
+        own.into_iter().chain(weights).chain(inputs).collect()
     }
 }
 
@@ -207,7 +209,7 @@ impl Record for Weights {
         name: "weights",
         plural: "weights",
         called: "weights",
-        inputs: &[Role::File, Role::Runs],
+        inputs: &[Role::Dataset, Role::File, Role::Runs, Role::Split],
         outputs: &[],
         chosen: |_| true,
         class: RecordClass::Input,
@@ -218,12 +220,35 @@ impl Record for Weights {
         is_listed: true,
     };
 
+    fn check(&self) -> Result<(), String> {
+        match self.trained_on.is_sorted_by(|a, b| a < b) {
+            true => Ok(()),
+            false => Err("what it was trained on is not sorted, or stands there twice".to_owned()),
+        }
+    }
+
     fn summary(&self) -> String {
         format!("{}, {}", counted(self.tensors, "tensor"), counted(self.parameters, "parameter"))
     }
 
-    fn uses(&self, id: Hash) -> Vec<ImageUse> {
-        vec![ImageUse::Origins(crate::hash::Id::new(id))]
+    fn uses(&self, _: Hash) -> Vec<ImageUse> {
+        let runs = self.runs.iter().map(|run| ImageUse::Of(run.hash));
+        let declared = self.trained_on.iter().flat_map(TrainingData::uses);
+        runs.chain(declared).chain([ImageUse::Learnt(self.file.object.hash)]).collect()
+    }
+}
+
+impl TrainingData {
+    /// How a record that has learnt from them uses images.
+    pub fn uses(&self) -> Vec<ImageUse> {
+        match *self {
+            TrainingData::Dataset { dataset } => vec![ImageUse::TrainedOnAll(dataset)],
+            TrainingData::Division { dataset, split, fold } => {
+                let of = |subset, purpose| ImageUse::Subset { dataset, split, fold, subset, purpose };
+                vec![of(Subset::Train, Purpose::Training), of(Subset::Val, Purpose::Validation)]
+            }
+            TrainingData::External { .. } => Vec::new(),
+        }
     }
 }
 

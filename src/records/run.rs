@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Assignment, Blob, Dataset, DeviceKind, File, Model, Numerics, Packed, Program, ProgramOutput,
-    ProgramSpec, Split, Subset,
+    Assignment, Blob, Dataset, DeviceKind, File, Model, Numerics, Packed, Program, ProgramInput,
+    ProgramOutput, ProgramSpec, Split, Subset, TrainingData,
 };
 use crate::digits::{counted, thousands};
 use crate::hash::Id;
@@ -85,6 +85,16 @@ impl Spec {
     /// The initial weights of a network, unless from scratch.
     pub fn weights(&self) -> Option<Id<Weights>> {
         self.network().and_then(|spec| spec.weights)
+    }
+
+    /// Files that a program was given besides images and labels; none of a network.
+    pub fn inputs(&self) -> &[ProgramInput] {
+        self.program().map_or(&[], |program| &program.inputs)
+    }
+
+    /// The images on which it trains and selects.
+    pub fn training_data(&self) -> TrainingData {
+        TrainingData::Division { dataset: self.dataset(), split: self.split(), fold: self.fold() }
     }
 
     /// The network, unless it is a program.
@@ -544,6 +554,10 @@ pub struct Weights {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub runs: Vec<Id<Run>>,
+    /// What the weights were trained on, as was declared at the import, sorted; absent if nobody knows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1), extend("uniqueItems" = true))]
+    pub trained_on: Vec<TrainingData>,
     /// Number of tensors in it.
     pub tensors: u64,
     /// Number of values in them.

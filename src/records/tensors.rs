@@ -11,9 +11,14 @@ use safetensors::{Dtype, SafeTensors};
 use crate::limits;
 
 /// What wrappers put before the names of the network that they hold.
-const PREFIXES: &[&str] = &["module.", "model.", "_orig_mod.", "backbone.", "encoder.", "net.", "network."];
-/// PyTorch's counters of batches, which no network of `reg` uses.
-const COUNTER: &str = "num_batches_tracked";
+const PREFIXES: &[&str] =
+    &["module.", "model.", "_orig_mod.", "backbone.", "encoder.", "net.", "network.", "densenet121."];
+/// Where the layers of a DenseNet are, by whose names the older spellings are recognized.
+const DENSENET: &str = "features.";
+/// PyTorch's counters of batches, and TorchXRayVision's thresholds: no network of `reg` uses them.
+const UNUSED: &[&str] = &["num_batches_tracked", THRESHOLDS];
+/// TorchXRayVision's thresholds of scores.
+const THRESHOLDS: &str = "op_threshs";
 
 /// The tensors of a file under the names that networks have.
 #[derive(Debug)]
@@ -21,6 +26,8 @@ pub struct WeightsFile<'a> {
     tensors: BTreeMap<String, TensorView<'a>>,
     /// The prefixes that were taken off names, sorted.
     pub prefixes: BTreeSet<&'static str>,
+    /// Number of tensors with an older name of a DenseNet's layers, which is read as today's.
+    pub renamed: u64,
 }
 
 impl<'a> WeightsFile<'a> {
@@ -35,16 +42,21 @@ impl<'a> WeightsFile<'a> {
             return Err("it does not start with the length of a header".to_owned());
         }
         let file = SafeTensors::deserialize(bytes).map_err(|e| e.to_string())?;
-        let (mut tensors, mut prefixes) = (BTreeMap::new(), BTreeSet::new());
-        for (name, view) in file.iter() {
-            let bare = bare(name, &mut prefixes);
-            if tensors.insert(bare.to_owned(), view).is_some() {
-                return Err(format!("two of its tensors are {bare:?} without their prefixes"));
+        let (mut tensors, mut prefixes, mut renamed) = (BTreeMap::new(), BTreeSet::new(), 0);
+        let bare: Vec<_> = file.iter().map(|(name, view)| (bare(name, &mut prefixes), view)).collect();
+        let is_densenet = bare.iter().any(|(name, _)| name.starts_with(DENSENET));
+        for (name, view) in bare {
+            let today = if is_densenet { of_densenet(name) } else { None };
+            renamed += u64::from(today.is_some());
+            let today = today.unwrap_or_else(|| name.to_owned());
+            if tensors.contains_key(&today) {
+                return Err(format!("two of its tensors are read as {today:?}"));
             }
+            tensors.insert(today, view);
         }
         match tensors.is_empty() {
             true => Err("it contains no tensors".to_owned()),
-            false => Ok(WeightsFile { tensors, prefixes }),
+            false => Ok(WeightsFile { tensors, prefixes, renamed }),
         }
     }
 
@@ -53,14 +65,19 @@ impl<'a> WeightsFile<'a> {
         self.tensors.iter().map(|(name, view)| (name.as_str(), view))
     }
 
+    /// Whether the file is of TorchXRayVision, whose networks take pixels from -1024 to 1024.
+    pub fn is_of_torchxrayvision(&self) -> bool {
+        self.tensors.contains_key(THRESHOLDS)
+    }
+
     /// The tensor of this name.
     pub fn get(&self, name: &str) -> Option<&TensorView<'a>> {
         self.tensors.get(name)
     }
 
-    /// Whether a network could use a tensor of this name: all but counters of batches.
+    /// Whether a network could use a tensor of this name: all but counters of batches and thresholds of scores.
     pub fn is_used(name: &str) -> bool {
-        name.rsplit('.').next() != Some(COUNTER)
+        !name.rsplit('.').next().is_some_and(|last| UNUSED.contains(&last))
     }
 
     /// The types of numbers that are converted to 32 bits, sorted by their names.
@@ -77,7 +94,8 @@ impl<'a> WeightsFile<'a> {
     /// # Errors
     /// One clause that names the first tensor with a NaN, an infinity or a negative variance.
     pub fn check_finite(&self) -> Result<(), String> {
-        for (name, view) in &self.tensors {
+        // TorchXRayVision has NaN for labels that a data set lacks.
+        for (name, view) in self.tensors.iter().filter(|(name, _)| WeightsFile::is_used(name)) {
             let Some(values) = values(view) else { continue };
             sound(name, &values)?;
         }
@@ -136,6 +154,23 @@ fn half(bits: u16) -> f32 {
     if bits >> 15 == 1 { -size } else { size }
 }
 
+/// Today's name of a tensor of a DenseNet; none where it has that name already.
+///
+/// Files of torchvision's first DenseNets, CheXNet's among them, have a point before the number of a layer
+/// (`denselayer1.norm.1.weight`), and networks whose last layer is a sequence call that `classifier.0`.
+fn of_densenet(name: &str) -> Option<String> {
+    if let Some(rest) = name.strip_prefix("classifier.0.") {
+        return Some(format!("classifier.{rest}"));
+    }
+    let (before, after) = name.split_once("denselayer")?;
+    let (number, layer) = after.split_once('.')?;
+    let (kind, rest) = ["norm", "conv"].iter().find_map(|kind| {
+        let rest = layer.strip_prefix(kind)?.strip_prefix('.')?;
+        Some((kind, rest)).filter(|(_, rest)| rest.starts_with(|c: char| c.is_ascii_digit()))
+    })?;
+    Some(format!("{before}denselayer{number}.{kind}{rest}"))
+}
+
 /// A name without the prefixes of wrappers, which are noted.
 fn bare<'n>(mut name: &'n str, found: &mut BTreeSet<&'static str>) -> &'n str {
     while let Some((prefix, rest)) = PREFIXES
@@ -172,6 +207,41 @@ mod tests {
         assert_eq!(read.prefixes, BTreeSet::from(["model.", "module."]));
         assert_eq!(read.converted(), BTreeSet::from(["BF16".to_owned(), "F16".to_owned()]));
         assert!(half(0x7c00) == f32::INFINITY && half(0x7e00).is_nan());
+    }
+
+    #[test]
+    fn older_names_of_densenets_are_read_as_those_of_today() {
+        let tensor = |name: &str, at: usize| {
+            format!(r#""{name}":{{"dtype":"F32","shape":[1],"data_offsets":[{},{}]}}"#, 4 * at, 4 * at + 4)
+        };
+        let of = |names: &[&str]| {
+            let tensors: Vec<String> = names.iter().enumerate().map(|(at, name)| tensor(name, at)).collect();
+            file(&format!("{{{}}}", tensors.join(",")), &vec![0; 4 * names.len()])
+        };
+        let bytes = of(&[
+            "module.densenet121.features.denseblock1.denselayer12.norm.1.weight",
+            "module.densenet121.features.denseblock1.denselayer12.conv.2.weight",
+            "module.densenet121.features.norm5.weight",
+            "module.densenet121.classifier.0.weight",
+        ]);
+        let read = WeightsFile::read(&bytes).unwrap();
+        let names: Vec<&str> = read.tensors().map(|(name, _)| name).collect();
+        assert_eq!(
+            names,
+            [
+                "classifier.weight",
+                "features.denseblock1.denselayer12.conv2.weight",
+                "features.denseblock1.denselayer12.norm1.weight",
+                "features.norm5.weight"
+            ]
+        );
+        assert_eq!((read.renamed, read.prefixes.len()), (3, 2));
+        // A network with other layers keeps its names.
+        let other = of(&["classifier.0.weight", "denselayer1.norm.1.weight"]);
+        assert_eq!(WeightsFile::read(&other).unwrap().renamed, 0);
+        let twice = of(&["features.a", "classifier.0.bias", "classifier.bias"]);
+        assert!(WeightsFile::read(&twice).unwrap_err().contains("classifier.bias"));
+        assert!(!WeightsFile::is_used("op_threshs") && WeightsFile::is_used("features.a"));
     }
 
     #[test]

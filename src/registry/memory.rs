@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::survey::Survey;
-use super::walk::{self, Edge, Lineage, runs_of};
+use super::walk::{self, Edge, Lineage, runs_of, weights_of};
 use super::{Objects, Registry, RegistryError};
 use crate::hash::{Digest, Hash, Id};
 use crate::progress::Silent;
-use crate::records::{File, Kind, Packed, Record, Roles, Run, codec};
+use crate::records::{File, Kind, Packed, Record, Roles, Run, Weights, codec};
 use crate::store::StoreError;
 
 /// Objects by hash, and their referrers.
@@ -83,6 +83,10 @@ impl Objects for MemoryStore {
 
     fn runs_of(&self, file: &Hash) -> Result<Vec<Id<Run>>, RegistryError> {
         Ok(runs_of(self, file)?.into_iter().map(Id::new).collect())
+    }
+
+    fn weights_of(&self, file: &Hash) -> Result<Vec<Id<Weights>>, RegistryError> {
+        Ok(weights_of(self, file)?.into_iter().map(Id::new).collect())
     }
 }
 

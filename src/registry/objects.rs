@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::walk::runs_of;
+use super::walk::{runs_of, weights_of};
 use super::{Registry, RegistryError};
 use crate::digits::counted;
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::{
     Assignment, Boxes, Dataset, Manifest, Packed, PixelDigests, PixelHashes, Predictions, Record, Run,
-    ScoreSource, Scores, Spec, Split, Subset, Weights, codec, rules,
+    ScoreSource, Scores, Spec, Split, Subset, TrainingData, Weights, codec, rules,
 };
 
 /// A source of objects.
@@ -24,6 +24,25 @@ pub trait Objects {
 
     /// The runs whose checkpoint the file is, sorted by id.
     fn runs_of(&self, file: &Hash) -> Result<Vec<Id<Run>>, RegistryError>;
+
+    /// The imported weights whose file it is, sorted by id.
+    fn weights_of(&self, file: &Hash) -> Result<Vec<Id<Weights>>, RegistryError>;
+}
+
+/// What is known of where a file of weights comes from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origins {
+    /// The runs whose checkpoint it is, sorted by id: those known when it was imported, and those added since.
+    pub runs: Vec<Id<Run>>,
+    /// What it was trained on by what was declared, sorted.
+    pub trained_on: Vec<TrainingData>,
+}
+
+impl Origins {
+    /// Whether nothing is known.
+    pub fn is_unknown(&self) -> bool {
+        self.runs.is_empty() && self.trained_on.is_empty()
+    }
 }
 
 impl dyn Objects + '_ {
@@ -32,15 +51,26 @@ impl dyn Objects + '_ {
         codec::decode(&self.bytes(&id.hash)?).map_err(|source| RegistryError::Codec { id: id.hash, source })
     }
 
-    /// The runs whose checkpoint these weights are: those known when the weights were imported, and those added
-    /// since.
-    pub fn origins(&self, weights: Id<Weights>) -> Result<Vec<Id<Run>>, RegistryError> {
-        let weights = self.get(weights)?;
-        let mut runs = self.runs_of(&weights.file.object.hash)?;
-        runs.extend(weights.runs);
-        runs.sort_unstable();
-        runs.dedup();
-        Ok(runs)
+    /// What is known of where a file of weights comes from.
+    pub fn origins(&self, file: &Hash) -> Result<Origins, RegistryError> {
+        let mut origins = Origins { runs: self.runs_of(file)?, trained_on: Vec::new() };
+        for weights in self.weights_of(file)? {
+            let weights = self.get(weights)?;
+            origins.runs.extend(weights.runs);
+            origins.trained_on.extend(weights.trained_on);
+        }
+        origins.runs.sort_unstable();
+        origins.runs.dedup();
+        origins.trained_on.sort_unstable();
+        origins.trained_on.dedup();
+        Ok(origins)
+    }
+
+    /// The files from which a training starts, whatever they are: its initial weights, and what a program was given.
+    pub fn starts_from(&self, spec: &Spec) -> Result<Vec<Hash>, RegistryError> {
+        let weights = spec.weights().map(|weights| self.get(weights)).transpose()?;
+        let inputs = spec.inputs().iter().map(|input| input.object.hash);
+        Ok(weights.map(|weights| weights.file.object.hash).into_iter().chain(inputs).collect())
     }
 
     /// Where scores come from: their own source or, of a mean, those of all its members, each once.
@@ -66,20 +96,29 @@ impl dyn Objects + '_ {
         Ok(self.sources(predictions)?.into_iter().filter_map(run).collect())
     }
 
-    /// The specs of the runs from which a network's weights come: of the run whose checkpoint was its initial
-    /// weights, of the run whose checkpoint that run started from, and so on. The network has seen everything that
-    /// they have seen.
-    pub fn learnt_before(&self, spec: &Spec) -> Result<Vec<Spec>, RegistryError> {
-        let (mut before, mut begun): (Vec<Spec>, Vec<Id<Weights>>) =
-            (Vec::new(), spec.weights().into_iter().collect());
-        while let Some(weights) = begun.pop() {
-            for run in self.origins(weights)? {
-                let spec = self.get(self.get(run)?.spec)?;
-                begun.extend(spec.weights());
-                before.push(spec);
+    /// What the files from which a training starts had learnt from: if one is the checkpoint of a run, from the images
+    /// of that run and from what that run started from, and so on; and from what was declared when it was imported. The
+    /// model has seen all of it.
+    pub fn learnt_before(&self, spec: &Spec) -> Result<Vec<TrainingData>, RegistryError> {
+        let mut learnt = BTreeSet::new();
+        let mut files = self.starts_from(spec)?;
+        // A program may leave a checkpoint that it was given.
+        let mut known: HashSet<Hash> = HashSet::new();
+        while let Some(file) = files.pop() {
+            if !known.insert(file) {
+                continue;
+            }
+            let Origins { runs, trained_on } = self.origins(&file)?;
+            learnt.extend(trained_on);
+            for run in runs {
+                let before = self.get(self.get(run)?.spec)?;
+                if before != *spec {
+                    learnt.insert(before.training_data());
+                    files.extend(self.starts_from(&before)?);
+                }
             }
         }
-        Ok(before)
+        Ok(learnt.into_iter().collect())
     }
 
     /// Reads a packed array without checking it against the record that refers to it.
@@ -134,26 +173,47 @@ impl dyn Objects + '_ {
         self.packed(hashes.pixels, |digests| hashes.check_digests(digests, images))
     }
 
-    /// Manifest rows of a subset of the fold that a spec trains on, ascending.
+    /// Manifest rows of a subset of the division that a spec trains on, ascending.
     ///
     /// # Errors
-    /// Also a spec whose split is of another data set, or has no such fold.
+    /// Also a spec whose split is of another data set, or has no such division.
     pub fn members(&self, spec: &Spec, subset: Subset) -> Result<Vec<u32>, RegistryError> {
-        let split = self.get(spec.split())?;
-        let lies =
-            |reason: String| RegistryError::Contradiction { id: spec.split().hash, kind: "split", reason };
-        if split.dataset != spec.dataset() {
-            return Err(lies(format!(
-                "not of data set {}, which the spec names",
-                spec.dataset().hash.short()
-            )));
+        self.subset(spec.dataset(), spec.split(), spec.fold(), subset)
+    }
+
+    /// Manifest rows of some subsets of training data; of a data set without a split all rows, of external data none.
+    ///
+    /// # Errors
+    /// Also a split of another data set, or without such a division.
+    pub fn rows_of(&self, data: &TrainingData, subsets: &[Subset]) -> Result<Vec<u32>, RegistryError> {
+        match *data {
+            TrainingData::Dataset { dataset } => Ok((0..self.get(dataset)?.images as u32).collect()),
+            TrainingData::Division { dataset, split, fold } => {
+                let each = subsets.iter().map(|subset| self.subset(dataset, split, fold, *subset));
+                Ok(each.collect::<Result<Vec<_>, _>>()?.concat())
+            }
+            TrainingData::External { .. } => Ok(Vec::new()),
+        }
+    }
+
+    fn subset(
+        &self,
+        dataset: Id<Dataset>,
+        id: Id<Split>,
+        fold: u32,
+        subset: Subset,
+    ) -> Result<Vec<u32>, RegistryError> {
+        let split = self.get(id)?;
+        let lies = |reason: String| RegistryError::Contradiction { id: id.hash, kind: "split", reason };
+        if split.dataset != dataset {
+            return Err(lies(format!("not of data set {}, with which it is named", dataset.hash.short())));
         }
         let assignment = self.assignment(&split)?;
-        match spec.fold() as usize {
+        match fold as usize {
             fold if fold < assignment.folds.len() => Ok(assignment.rows(fold, subset)),
             fold => {
                 let divisions = counted(assignment.folds.len() as u64, "division");
-                Err(lies(format!("{divisions}, but the spec names number {fold}")))
+                Err(lies(format!("{divisions}, but number {fold} is named")))
             }
         }
     }
@@ -167,6 +227,10 @@ impl Objects for Registry {
     fn runs_of(&self, file: &Hash) -> Result<Vec<Id<Run>>, RegistryError> {
         Ok(runs_of(&self.view()?, file)?.into_iter().map(Id::new).collect())
     }
+
+    fn weights_of(&self, file: &Hash) -> Result<Vec<Id<Weights>>, RegistryError> {
+        Ok(weights_of(&self.view()?, file)?.into_iter().map(Id::new).collect())
+    }
 }
 
 impl Registry {
@@ -175,13 +239,8 @@ impl Registry {
         (self as &dyn Objects).get(id)
     }
 
-    /// The runs whose checkpoint these weights are; see [`Objects`].
-    pub fn origins(&self, weights: Id<Weights>) -> Result<Vec<Id<Run>>, RegistryError> {
-        (self as &dyn Objects).origins(weights)
-    }
-
-    /// The specs of the runs from which a network's weights come; see [`Objects`].
-    pub fn learnt_before(&self, spec: &Spec) -> Result<Vec<Spec>, RegistryError> {
+    /// What the files from which a training starts had learnt from; see [`Objects`].
+    pub fn learnt_before(&self, spec: &Spec) -> Result<Vec<TrainingData>, RegistryError> {
         (self as &dyn Objects).learnt_before(spec)
     }
 

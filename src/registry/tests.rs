@@ -23,7 +23,9 @@ fn stamp(time: &str) -> Stamp {
 fn add(registry: &Registry, content: &str, name: &str) -> Id<Weights> {
     let mut transaction = registry.transaction().unwrap();
     let file = transaction.put_outside(content.as_bytes()).unwrap();
-    let id = transaction.put(&Weights { file, runs: Vec::new(), tensors: 1, parameters: 2 }).unwrap();
+    let id = transaction
+        .put(&Weights { file, runs: Vec::new(), trained_on: Vec::new(), tensors: 1, parameters: 2 })
+        .unwrap();
     transaction.name(name, id.hash).unwrap();
     transaction.commit(&stamp("2026-11-01T00:00:00Z")).unwrap();
     id
@@ -245,7 +247,7 @@ fn a_damaged_record_is_left_out_and_reported() {
 fn a_registry_is_made_once_and_found_from_below() {
     let (dir, registry) = registry();
     let text = std::fs::read_to_string(registry.root().join(FORMAT_FILE)).unwrap();
-    assert_eq!(text, "reg 4\n");
+    assert_eq!(text, "reg 5\n");
     assert!(
         matches!(Registry::init(dir.path()), Err(RegistryError::Exists(root)) if root == registry.root())
     );
@@ -304,11 +306,11 @@ fn another_format_and_no_registry_are_told_apart() {
     for loaded in [Registry::load(dir.path()), find(dir.path())] {
         let older = loaded.unwrap_err();
         assert!(matches!(older, RegistryError::OlderFormat { found: 1, .. }), "{older}");
-        assert!(older.to_string().contains("is of an older format, 1; this reg reads format 4"), "{older}");
+        assert!(older.to_string().contains("is of an older format, 1; this reg reads format 5"), "{older}");
     }
-    std::fs::write(&format, "reg 5\n").unwrap();
+    std::fs::write(&format, "reg 6\n").unwrap();
     for loaded in [Registry::load(dir.path()), find(dir.path())] {
-        assert!(matches!(loaded, Err(RegistryError::NewerFormat { found: 5, .. })));
+        assert!(matches!(loaded, Err(RegistryError::NewerFormat { found: 6, .. })));
     }
     for other in ["", "reg\n", "reg one\n", "git 1\n", "reg 0\n"] {
         std::fs::write(&format, other).unwrap();

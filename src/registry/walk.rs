@@ -107,11 +107,12 @@ pub fn inputs(
     let leads_back = |link: &Link| class.is_beside() && !is_root && link.role == Role::Made;
     let links_once = links.iter().filter(|link| !leads_back(link) && named.insert(link.to));
     let mut edges: Vec<Edge> = links_once.map(|link| Edge::new(id, link.to, link.role.clone())).collect();
-    if kind == Kind::Weights {
-        for file in links.iter().filter(|link| link.role.is_weights(kind)) {
-            let runs = runs_of(lineage, &file.to)?.into_iter().filter(|run| named.insert(*run));
-            edges.extend(runs.map(|run| Edge::new(id, run, Role::Runs)));
-        }
+    for file in links.iter().filter(|link| is_begun_with(kind, &link.role)) {
+        let runs = runs_of(lineage, &file.to)?.into_iter().map(|run| (run, Role::Runs));
+        // The same file may have been imported again, with more that was declared.
+        let weights = weights_of(lineage, &file.to)?.into_iter().map(|weights| (weights, Role::Weights));
+        let known = runs.chain(weights).filter(|(known, _)| *known != id && named.insert(*known));
+        edges.extend(known.map(|(known, role)| Edge::new(id, known, role)));
     }
     if class.has_beside() {
         for (from, roles) in lineage.referrers(&id)? {
@@ -130,31 +131,41 @@ pub fn made_by(kind: Kind, links: &[Link]) -> impl Iterator<Item = Hash> {
     links.iter().filter(move |link| is_beside && link.role == Role::Made).map(|link| link.to)
 }
 
-/// The checkpoint of a run; none for other kinds.
-pub fn checkpoint_of(kind: Kind, links: &[Link]) -> Option<Hash> {
-    links.iter().find(|link| kind == Kind::Run && link.role == Role::Checkpoint).map(|link| link.to)
+/// The checkpoint of a run, or the file of imported weights: what a training can begin with. None for other kinds.
+pub fn weights_file(kind: Kind, links: &[Link]) -> Option<Hash> {
+    let role = match kind {
+        Kind::Run => Role::Checkpoint,
+        Kind::Weights => Role::File,
+        _ => return None,
+    };
+    links.iter().find(|link| link.role == role).map(|link| link.to)
 }
 
-/// The edges from an object towards its referrers and, for a run with this checkpoint, towards weights that are
-/// its checkpoint: at most one from each object.
-pub fn results(
-    lineage: &dyn Lineage,
-    id: Hash,
-    checkpoint: Option<Hash>,
-) -> Result<Vec<Edge>, RegistryError> {
+/// The edges from an object towards its referrers and, for a run or weights with this `file`, towards what began with
+/// the file: at most one from each object.
+pub fn results(lineage: &dyn Lineage, id: Hash, file: Option<Hash>) -> Result<Vec<Edge>, RegistryError> {
     let mut naming = HashSet::new();
     let mut edges = Vec::new();
     for (from, roles) in lineage.referrers(&id)? {
         naming.insert(from);
         edges.push(Edge::new(from, id, roles));
     }
-    // Weights imported before their run refer only to the checkpoint file.
-    for (from, _) in checkpoint.map_or(Ok(Vec::new()), |file| lineage.referrers(&file))? {
-        if !naming.contains(&from) && lineage.kind(&from)? == Some(Kind::Weights) {
-            edges.push(Edge::new(from, id, Role::Runs));
+    // Weights that were imported before their run or again, and programs that began with a file, refer only to that file.
+    let kind = lineage.kind(&id)?;
+    for (from, roles) in file.map_or(Ok(Vec::new()), |file| lineage.referrers(&file))? {
+        let Some(by) = lineage.kind(&from)? else { continue };
+        let begins = roles.as_slice().iter().any(|role| is_begun_with(by, role));
+        if begins && from != id && !naming.contains(&from) {
+            let role = if kind == Some(Kind::Run) { Role::Runs } else { Role::Weights };
+            edges.push(Edge::new(from, id, role));
         }
     }
     Ok(edges)
+}
+
+/// Whether what a record names so may be a checkpoint with which it begins.
+fn is_begun_with(by: Kind, role: &Role) -> bool {
+    by == Kind::Weights && role.is_weights(by) || by == Kind::Spec && *role == Role::Inputs
 }
 
 /// The runs whose checkpoint the file is, sorted by id.
@@ -172,6 +183,18 @@ pub fn runs_of(lineage: &dyn Lineage, file: &Hash) -> Result<Vec<Hash>, Registry
 /// The edges from a manifest, or from the data set that represents it, to images.
 pub fn images(holder: Hash, images: impl IntoIterator<Item = Hash>) -> impl Iterator<Item = Edge> {
     images.into_iter().map(move |image| Edge::new(holder, image, Role::Image))
+}
+
+/// The imported weights whose file it is, sorted by id.
+pub fn weights_of(lineage: &dyn Lineage, file: &Hash) -> Result<Vec<Hash>, RegistryError> {
+    let mut weights = Vec::new();
+    for (from, roles) in lineage.referrers(file)? {
+        if roles.contains(&Role::File) && lineage.kind(&from)? == Some(Kind::Weights) {
+            weights.push(from);
+        }
+    }
+    weights.sort_unstable();
+    Ok(weights)
 }
 
 /// The manifests that refer to an object as an image.

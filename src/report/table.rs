@@ -14,6 +14,8 @@ const CAUTION: &str = "WARNING";
 const UNDEFINED: &str = "n/a";
 /// Heading of the column for withdrawn data in CSV.
 const WITHDRAWN: &str = "withdrawn data";
+/// Heading of the column for files of unknown origin in CSV.
+const UNKNOWN: &str = "unknown ancestry";
 
 /// A table.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -27,6 +29,9 @@ pub struct ReportTable {
     /// The withdrawn data that it contains, as a sentence without subject. Every format shows it, CSV as an
     /// additional column.
     pub withdrawn: Option<String>,
+    /// The files of unknown origin from which its models started, as a sentence without subject. Every format shows it,
+    /// CSV as an additional column.
+    pub unknown: Option<String>,
     /// Its columns.
     pub columns: Vec<Column>,
     /// Its rows; missing cells at the end of a row are empty.
@@ -269,10 +274,10 @@ impl ReportTable {
         warning.chain(self.caution.iter().map(|why| format!("{CAUTION}: {why}")))
     }
 
-    /// The lines below the table; the last one lists withdrawn data.
+    /// The lines below the table; the last ones tell of files of unknown origin and of withdrawn data.
     pub(super) fn lines_below(&self) -> impl Iterator<Item = String> {
-        let withdrawn = self.withdrawn.iter().map(|mark| format!("This {mark}."));
-        self.notes.iter().cloned().chain(withdrawn)
+        let remarks = self.unknown.iter().chain(&self.withdrawn);
+        self.notes.iter().cloned().chain(remarks.map(|remark| format!("This {remark}.")))
     }
 
     /// Each row, padded to the number of columns.
@@ -306,6 +311,7 @@ impl ReportTable {
         }
         header.extend(self.warning.iter().map(|_| NOT_COMPARABLE.to_lowercase()));
         header.extend(self.caution.iter().map(|_| CAUTION.to_lowercase()));
+        header.extend(self.unknown.iter().map(|_| UNKNOWN.to_owned()));
         header.extend(self.withdrawn.iter().map(|_| WITHDRAWN.to_owned()));
         let mut writer = csv::Writer::from_writer(Vec::new());
         let in_memory = "writing to memory does not fail";
@@ -318,7 +324,7 @@ impl ReportTable {
                 fields.extend(own);
                 fields.extend(std::iter::repeat_n(String::new(), missing));
             }
-            let beside = self.warning.iter().chain(&self.caution).chain(&self.withdrawn);
+            let beside = self.warning.iter().chain(&self.caution).chain(&self.unknown).chain(&self.withdrawn);
             fields.extend(beside.map(|text| escape::csv(text).into_owned()));
             writer.write_record(fields).expect(in_memory);
         }
@@ -543,19 +549,26 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn withdrawn_data_is_told_of_in_every_format_and_csv_keeps_its_form() {
+    fn withdrawn_data_and_unknown_ancestry_are_told_of_in_every_format_and_csv_keeps_its_form() {
         let mut table = ReportTable::new("AUC", vec![Column::left("Label")]);
         table.rows = vec![vec![Cell::Text("Mass".into())], vec![Cell::Text("Edema".into())]];
         table.withdrawn = Some("contains withdrawn data: 2 images (scored 2)".into());
+        table.unknown = Some("starts from the weights w".into());
         let csv = table.render(Format::Csv);
         let mut reader = csv::Reader::from_reader(csv.as_bytes());
-        assert_eq!(reader.headers().unwrap(), vec!["Label", "withdrawn data"]);
+        assert_eq!(reader.headers().unwrap(), vec!["Label", "unknown ancestry", "withdrawn data"]);
         for row in reader.records() {
-            assert_eq!(&row.unwrap()[1], "contains withdrawn data: 2 images (scored 2)");
+            let row = row.unwrap();
+            assert_eq!(&row[1], "starts from the weights w");
+            assert_eq!(&row[2], "contains withdrawn data: 2 images (scored 2)");
         }
         for format in [Format::Text { width: None, bold: false }, Format::Markdown, Format::Latex] {
             let text = table.render(format);
-            assert!(text.contains("This contains withdrawn data: 2 images (scored 2)."), "{text}");
+            for line in
+                ["This starts from the weights w.", "This contains withdrawn data: 2 images (scored 2)."]
+            {
+                assert!(text.contains(line), "{text}");
+            }
         }
     }
 }

@@ -12,7 +12,9 @@ use crate::registry::{Registry, Stamp};
 fn chain(registry: &Registry, notes: usize) -> (Id<Weights>, Vec<Id<Note>>) {
     let mut transaction = registry.transaction().unwrap();
     let file = transaction.put_outside(b"weights").unwrap();
-    let about = transaction.put(&Weights { file, runs: Vec::new(), tensors: 1, parameters: 2 }).unwrap();
+    let about = transaction
+        .put(&Weights { file, runs: Vec::new(), trained_on: Vec::new(), tensors: 1, parameters: 2 })
+        .unwrap();
     let (mut chain, mut notes_made): (Vec<Id<Note>>, _) = (Vec::new(), Vec::new());
     for n in 0..notes {
         let (text, time) = (format!("note {n}"), "2026-11-01T00:00:00Z".to_owned());

@@ -81,6 +81,14 @@ pub enum RunError {
         /// The tensor and the place.
         reason: String,
     },
+    /// What somebody says that weights were trained on.
+    #[error("cannot tell what `{text}` is: {reason}")]
+    TrainedOn {
+        /// What was said.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Another process is training the same run.
     #[error("another process is already training this run: {} is locked", .0.display())]
     Running(PathBuf),
@@ -314,6 +322,9 @@ impl RunError {
             }
             RunError::BadWeights { .. } => {
                 "take an earlier checkpoint, or download the file again and compare its SHA-256"
+            }
+            RunError::TrainedOn { .. } => {
+                "--trained-on takes DATASET, DATASET:SPLIT:FOLD, 'external NAME' or unknown"
             }
             RunError::NotOneFold { .. } => "give one run per fold or re-sampling",
             RunError::NotOneModel { .. } => "give the runs of one model at a time",

@@ -30,7 +30,7 @@ pub use software::OtherSources;
 pub(crate) use software::{changed_files, files_differ};
 pub(crate) use train::{TrainFolders, cap_batch, spec, train_job};
 pub use train::{TrainRequest, TrainedRun, train};
-pub use weights::import_weights;
+pub use weights::{declared, import_weights};
 
 use crate::records::{DeviceKind, Git};
 use crate::registry::{Registry, Stamp};

@@ -1,7 +1,9 @@
 //! Queries for images, and the records that used them.
 
+mod ancestry;
 mod asked;
 mod query;
 
+pub use ancestry::{UnknownAncestry, UnknownOrigin, unknown_ancestry};
 pub use asked::{Asked, datasets};
 pub use query::{Choice, DataUsage, RowSet, UsageCounts, UsageQuery, different};

@@ -11,10 +11,11 @@ use serde::Serialize;
 
 use crate::hash::{Hash, Id};
 use crate::records::{
-    self, Dataset, ImageRow, ImageUse, Manifest, Predictions, Purpose, Scores, Split, Subset, codec,
+    self, Dataset, ImageRow, ImageUse, Manifest, Predictions, Purpose, Scores, Split, Subset, TrainingData,
+    codec,
 };
 use crate::registry::walk::{DepthFirst, WalkEvent};
-use crate::registry::{Objects, RegistryError};
+use crate::registry::{Objects, Origins, RegistryError};
 
 /// Rows of data sets: indices in the manifest, by data set.
 pub type RowSet = BTreeSet<(Hash, u32)>;
@@ -189,15 +190,20 @@ impl<'a> UsageQuery<'a> {
         let bytes = self.objects.bytes(id)?;
         let wrong = |source| RegistryError::Codec { id: *id, source };
         // Weights that are a run's checkpoint have seen what the run has seen.
-        let mut uses = Vec::new();
+        let mut uses: Vec<ImageUse> = Vec::new();
         for term in records::decode_any(&bytes).map_err(wrong)?.uses(*id) {
             match term {
-                ImageUse::Origins(weights) => {
-                    let runs = self.objects.origins(weights)?.into_iter();
-                    uses.extend(runs.map(|run| ImageUse::Of(run.hash)));
+                ImageUse::Learnt(file) => {
+                    let Origins { runs, trained_on } = self.objects.origins(&file)?;
+                    let runs = runs.into_iter().map(|run| ImageUse::Of(run.hash));
+                    let declared = trained_on.iter().flat_map(TrainingData::uses);
+                    let more: Vec<ImageUse> =
+                        runs.chain(declared).filter(|more| !uses.contains(more)).collect();
+                    uses.extend(more);
                 }
                 term @ (ImageUse::Holds(_)
                 | ImageUse::Subset { .. }
+                | ImageUse::TrainedOnAll(_)
                 | ImageUse::Of(_)
                 | ImageUse::Scores { .. }
                 | ImageUse::File { .. }
@@ -238,11 +244,9 @@ impl<'a> UsageQuery<'a> {
             }
             // A record that is not known yet waits for this one: weights that a run started from and did not change.
             ImageUse::Of(id) => self.known.get(&id).into_iter().for_each(|of| used.add(of)),
-            ImageUse::Origins(weights) => {
-                for run in self.objects.origins(weights)? {
-                    self.known.get(&run.hash).into_iter().for_each(|of| used.add(of));
-                }
-            }
+            // Was replaced by what is known of the file.
+            ImageUse::Learnt(_) => {}
+            ImageUse::TrainedOnAll(dataset) => used.trained.extend(self.all(dataset)?),
             ImageUse::Scores { dataset, scores } => used.scored.extend(self.scored(dataset, scores)?),
             ImageUse::File { run, file } => {
                 let dataset = self.objects.get(self.objects.get(run)?.spec)?.dataset();
@@ -369,7 +373,8 @@ fn depends_on(term: &ImageUse) -> Option<Hash> {
         ImageUse::Of(on) => Some(*on),
         ImageUse::Holds(_)
         | ImageUse::Subset { .. }
-        | ImageUse::Origins(_)
+        | ImageUse::TrainedOnAll(_)
+        | ImageUse::Learnt(_)
         | ImageUse::Scores { .. }
         | ImageUse::File { .. }
         | ImageUse::Names { .. }

@@ -6,7 +6,7 @@
 use super::{UseError, Withdrawn};
 use crate::hash::Hash;
 use crate::records::{Dataset, Manifest, Spec, Subset};
-use crate::registry::Registry;
+use crate::registry::{Objects, Registry};
 
 /// A registry, and whether its withdrawn images may be used.
 #[derive(Clone, Copy)]
@@ -45,14 +45,14 @@ pub fn refuse(
 /// Refuses weights of a run that was trained or selected on images that were withdrawn since.
 fn refuse_weights(policy: UsePolicy, spec: &Spec) -> Result<(), UseError> {
     let registry = policy.registry;
-    for spec in registry.learnt_before(spec)? {
-        let manifest = registry.manifest(&registry.get(spec.dataset())?)?;
-        let mut rows =
-            [registry.members(&spec, Subset::Train)?, registry.members(&spec, Subset::Val)?].concat();
+    for data in registry.learnt_before(spec)? {
+        let Some(dataset) = data.dataset() else { continue };
+        let manifest = registry.manifest(&registry.get(dataset)?)?;
+        let mut rows = (registry as &dyn Objects).rows_of(&data, &[Subset::Train, Subset::Val])?;
         rows.sort_unstable();
         refuse_rows(policy, &manifest, &rows, false).map_err(|e| match e {
             UseError::Withdrawn { images, why } => {
-                let why = format!("{why}; the run that the weights come from has seen them");
+                let why = format!("{why}; what the training starts from has learnt from them");
                 UseError::Withdrawn { images, why }
             }
             e => e,

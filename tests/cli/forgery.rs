@@ -2,7 +2,7 @@
 
 use reg::hash::{Hash, Id};
 use reg::recompute::recompute;
-use reg::records::Run;
+use reg::records::{Run, Weights};
 use reg::registry::{Objects, Registry, RegistryError};
 use serde_json::Value;
 
@@ -22,6 +22,10 @@ impl Objects for Overlay<'_> {
 
     fn runs_of(&self, file: &Hash) -> Result<Vec<Id<Run>>, RegistryError> {
         self.registry.runs_of(file)
+    }
+
+    fn weights_of(&self, file: &Hash) -> Result<Vec<Id<Weights>>, RegistryError> {
+        self.registry.weights_of(file)
     }
 }
 

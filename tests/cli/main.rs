@@ -4,6 +4,7 @@
 //! Trainings need the worker `reg-torch` next to `reg`: `cargo test --workspace` builds both.
 
 mod accounts;
+mod ancestry;
 mod attacks;
 mod attest;
 mod audit;

@@ -47,7 +47,7 @@ fn weights_lead_to_the_run_that_they_are_of_and_that_cannot_be_forged() {
     study.refused(
         3,
         again,
-        &[&format!("patient {patient}: consent; the run that the weights come from has seen them")],
+        &[&format!("patient {patient}: consent; what the training starts from has learnt from them")],
     );
     study.ok(&format!("{again} --allow-withdrawn --name marked"));
     study.reg("show marked").says(0, &["contains withdrawn data", "trained on"]);

@@ -186,7 +186,7 @@ fn links_are_the_hashes_in_a_document_and_roles_their_keys() {
     };
     assert_eq!(roles("dataset.json"), "boxes boxes_file manifest metadata");
     assert_eq!(roles("split-official.json"), "assignment dataset test train_val");
-    assert_eq!(roles("weights.json"), "file");
+    assert_eq!(roles("weights.json"), "dataset dataset file split");
     assert_eq!(roles("spec-resnet.json"), "dataset split weights");
     assert_eq!(roles("predictions-run.json"), "dataset run scores split");
     assert_eq!(roles("predictions-import.json"), "dataset file scores");

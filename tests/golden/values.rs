@@ -17,8 +17,8 @@ use reg::records::{
     Program, ProgramEnvironment, ProgramFile, ProgramInput, ProgramOutput, ProgramSpec, PublishedAuc,
     PublishedModel, PublishedTable, RankedModel, Record, Removal, RemovedRecord, ResampledRow, Run, Scale,
     ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, StdError, Study, StudyProbe, StudyRun,
-    StudySection, Subject, Subset, SubsetSize, Table, Target, Training, Variance, ViewPosition, Weights,
-    Withdrawal, WithdrawnImage,
+    StudySection, Subject, Subset, SubsetSize, Table, Target, Training, TrainingData, Variance, ViewPosition,
+    Weights, Withdrawal, WithdrawnImage,
 };
 
 type Means = dyn Fn(&[u8]) -> Result<bool, CodecError>;
@@ -257,7 +257,18 @@ fn official() -> Split {
 }
 
 fn weights() -> Weights {
-    Weights { file: file("resnet50.safetensors"), runs: Vec::new(), tensors: 267, parameters: 25_557_032 }
+    let (dataset, split) = (id(&dataset()), id(&resampled()));
+    Weights {
+        file: file("resnet50.safetensors"),
+        runs: Vec::new(),
+        trained_on: vec![
+            TrainingData::Dataset { dataset },
+            TrainingData::Division { dataset, split, fold: 1 },
+            TrainingData::External { name: "ImageNet-1k".into() },
+        ],
+        tensors: 267,
+        parameters: 25_557_032,
+    }
 }
 
 fn software() -> Software {

@@ -2,12 +2,13 @@
 //!
 //! `make peers` installs the tools into a virtual environment. Without it, these tests say so and do nothing, or fail
 //! if REG_STRICT=1. PyTorch is not among the tools; if REG_PYTHON names a Python with torch and torchvision, it runs
-//! `model.py`.
+//! `model.py`, and with timm, torchxrayvision and scikit-learn the example programs and the weights of these packages.
 
 #[allow(dead_code)]
 #[path = "../cli/harness.rs"]
 mod harness;
 mod python;
+mod pytorch;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -24,6 +24,17 @@ pub(crate) const GPU: &str = "a GPU";
 pub(crate) const CONTAINER_BUILDER: &str = "a container builder";
 /// The published files of ChestX-ray14.
 pub(crate) const NIH: &str = "shared/nih";
+/// The same, if it also has these modules.
+pub(crate) fn torch_with(modules: &str) -> Option<PathBuf> {
+    let python = torch()?;
+    let import = format!("import {modules}");
+    let has = std::process::Command::new(&python).args(["-c", &import]).status().unwrap().success();
+    if !has {
+        absent(TORCH, &format!("it names a Python with {modules}"));
+    }
+    has.then_some(python)
+}
+
 /// The folder of the wheels that `make wheels` builds.
 pub(crate) const WHEELS: &str = "REG_WHEELS";
 /// A Python with torch and torchvision.

@@ -128,7 +128,7 @@ impl World {
     fn weights(&mut self, of: Id<Run>) -> Id<Weights> {
         let checkpoint = self.get(of).checkpoint.unwrap();
         let file = File { object: checkpoint, sha256: Sha256([0; 32]), bytes: 1 };
-        self.store.put(&Weights { file, runs: Vec::new(), tensors: 1, parameters: 1 })
+        self.store.put(&Weights { file, runs: Vec::new(), trained_on: Vec::new(), tensors: 1, parameters: 1 })
     }
 
     fn get<T: Record>(&self, id: Id<T>) -> T {

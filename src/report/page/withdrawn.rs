@@ -1,13 +1,15 @@
-//! Withdrawn data on a page: notices, and images that are not shown.
+//! What must not be overlooked on a page: withdrawn data, models of unknown ancestry, and images that are not shown.
 
 use maud::{Markup, html};
 
 use super::html::HtmlWriter;
 use crate::hash::Hash;
 use crate::registry::{Registry, RegistryError};
+use crate::usage::unknown_ancestry;
 use crate::withdrawal::{Marks, Withdrawn};
 
-/// Lists the records that contain withdrawn data; nothing if there are none.
+/// Lists the records that contain withdrawn data, and those whose models started from files of unknown origin; nothing if
+/// there are none.
 pub(crate) fn notice(
     page: &mut HtmlWriter,
     registry: &Registry,
@@ -15,16 +17,27 @@ pub(crate) fn notice(
 ) -> Result<(), RegistryError> {
     let view = registry.view()?;
     let mut marks = Marks::open(registry, &view)?;
-    let marked: Vec<Markup> = ids
-        .filter_map(|(id, name)| Some((id, name, marks.of(&id)?)))
-        .map(|(id, name, mark)| html! { li { (name) " " (page.id(&id)) ": " (mark.to_string()) } })
-        .collect();
+    let (mut marked, mut unknown): (Vec<Markup>, Vec<Markup>) = Default::default();
+    for (id, name) in ids {
+        let item = |said: &str| html! { li { (name) " " (page.id(&id)) ": " (said) } };
+        marked.extend(marks.of(&id).map(|mark| item(&mark.to_string())));
+        unknown.extend(unknown_ancestry(registry, &view, &[id])?.map(|said| item(&said)));
+    }
     if !marked.is_empty() {
         page.push(html! {
             div.box role="note" {
                 p.warning { "Contains withdrawn data" }
                 p { "Some images used by these results were withdrawn and must not be used any more." }
                 ul { @for marked in &marked { (marked) } }
+            }
+        });
+    }
+    if !unknown.is_empty() {
+        page.push(html! {
+            div.box role="note" {
+                p.warning { "Unknown ancestry" }
+                p { "Some of these models started from weights that may have been trained on test images." }
+                ul { @for unknown in &unknown { (unknown) } }
             }
         });
     }

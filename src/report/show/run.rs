@@ -49,6 +49,11 @@ pub(super) fn page(
         }
         Spec::Program(of) => add("Model", format!("{}, a program of the user's own", of.program.name)),
     }
+    let learnt = registry.learnt_before(&spec)?;
+    if !learnt.is_empty() {
+        let learnt: Vec<String> = learnt.iter().map(|data| data.called(&called)).collect();
+        add("Trained before on", learnt.join(", "));
+    }
     add("Data set", called(&spec.dataset().hash));
     add("Split", of_split(&called(&spec.split().hash), &spec, registry.get(spec.split()).ok().as_ref()));
     add("Seed", spec.seed().to_string());
