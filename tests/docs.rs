@@ -256,6 +256,25 @@ fn the_chapter_on_runs_runs_as_it_is_written() {
 }
 
 #[test]
+fn the_chapter_on_programs_runs_as_it_is_written() {
+    if !support::programs(&["python3"]) {
+        return;
+    }
+    let folder = with_fixture();
+    let page = fs::read_to_string(Path::new(ROOT).join("docs/src/programs.md")).unwrap();
+    let (_, script) = page.split_once("```python\n").unwrap();
+    fs::write(folder.path().join("train.py"), script.split("```").next().unwrap()).unwrap();
+    let said = follow(folder.path(), "docs/src/programs.md");
+    for words in [
+        "Scored by a program of the user's own: train. Trained by reg: resnet50.",
+        "identical",
+        "sound: ",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+}
+
+#[test]
 fn the_chapter_on_other_tools_runs_as_it_is_written() {
     let folder = with_fixture();
     let meta = "--model tiny-meta --set epochs=1 --threads 1";
