@@ -34,13 +34,19 @@ fn main() {
     let of = |model: usize, label: usize| scores[model * labels + label];
 
     let auc = |label: usize| stats::auc(of(0, label), &truth[label]);
-    let spearman =
-        |label: usize| stats::spearman_matrix(&(0..models).map(|model| of(model, label)).collect::<Vec<_>>());
+    let spearman = |correlations: &mut stats::RankCorrelations, label: usize| {
+        correlations.matrix(&(0..models).map(|model| of(model, label)).collect::<Vec<_>>())
+    };
     let (auc_one, values) = shortest(rounds, || (0..labels).map(auc).collect::<Vec<_>>());
     let (auc_all, _) = shortest(rounds, || (0..labels).into_par_iter().map(auc).collect::<Vec<_>>());
-    let (spearman_one, matrices) = shortest(rounds, || (0..labels).map(spearman).collect::<Vec<_>>());
-    let (spearman_all, _) =
-        shortest(rounds, || (0..labels).into_par_iter().map(spearman).collect::<Vec<_>>());
+    let (spearman_one, matrices) = shortest(rounds, || {
+        let mut correlations = stats::RankCorrelations::default();
+        (0..labels).map(|label| spearman(&mut correlations, label)).collect::<Vec<_>>()
+    });
+    let (spearman_all, _) = shortest(rounds, || {
+        let each = (0..labels).into_par_iter().map_init(stats::RankCorrelations::default, spearman);
+        each.collect::<Vec<_>>()
+    });
     let (delong, _) = shortest(rounds, || {
         (0..labels).map(|label| stats::delong(of(0, label), &truth[label])).collect::<Vec<_>>()
     });

@@ -51,7 +51,7 @@ impl InOrder {
         let place = |units: &Vec<u32>| u32::try_from(units.len()).expect("images are numbered in 32 bits");
         for tied in SortedPositions::of(scores).ties() {
             let (smaller_negatives, before) = (place(&in_order.negatives), in_order.positives.len());
-            for image in tied.iter().map(|image| *image as usize) {
+            for image in tied.iter().map(|image| image.position()) {
                 let class = if positive[image] { &mut in_order.positives } else { &mut in_order.negatives };
                 class.push(patients[image]);
             }
