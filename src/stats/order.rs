@@ -20,7 +20,7 @@ const KEPT: usize = 1 << 20;
 /// # Panics
 /// If there are 2^32 values or more.
 pub(super) fn sorted(values: &[f64]) -> Vec<(f64, usize)> {
-    let with_value = |placed: &Placed| (ordered(values[placed.position()]), placed.position());
+    let with_value = |placed: &PackedPosition| (ordered(values[placed.position()]), placed.position());
     SortedPositions::of(values).0.placed.iter().map(with_value).collect()
 }
 
@@ -44,9 +44,9 @@ fn key(value: f64) -> u64 {
 
 /// The position of a value in the lower half, below the leading bits of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Placed(u64);
+pub(super) struct PackedPosition(u64);
 
-impl Placed {
+impl PackedPosition {
     pub(super) fn position(self) -> usize {
         self.0 as u32 as usize
     }
@@ -62,11 +62,11 @@ pub(super) struct SortedPositions(Buffers);
 #[derive(Debug, Default)]
 struct Buffers {
     /// The positions of the values in ascending order, the order of [`sorted`].
-    placed: Vec<Placed>,
+    placed: Vec<PackedPosition>,
     /// For each different value, in ascending order, the number of values that are not larger.
     ends: Vec<u32>,
     /// Memory for what is sorted next.
-    spare: Vec<Placed>,
+    spare: Vec<PackedPosition>,
     runs: Vec<u32>,
 }
 
@@ -88,7 +88,7 @@ impl SortedPositions {
 
     /// The positions of each value that there is, in ascending order of the values. The positions of equal values are in
     /// ascending order.
-    pub(super) fn ties(&self) -> impl Iterator<Item = &[Placed]> {
+    pub(super) fn ties(&self) -> impl Iterator<Item = &[PackedPosition]> {
         let mut start = 0;
         self.0.ends.iter().map(move |end| {
             let tied = &self.0.placed[start..*end as usize];
@@ -118,8 +118,9 @@ impl Buffers {
         // The leading bits of a key's distance from the lowest, beside its position.
         let bits = u64::BITS - high.saturating_sub(low).leading_zeros();
         let shift = bits.saturating_sub(LEADING);
-        let pack =
-            |(value, position): (&f64, u64)| Placed((((key(*value) - low) >> shift) << u32::BITS) | position);
+        let pack = |(value, position): (&f64, u64)| {
+            PackedPosition((((key(*value) - low) >> shift) << u32::BITS) | position)
+        };
         self.placed.clear();
         self.placed.extend(values.iter().zip(0..).map(pack));
         match values.len() < FEW {
@@ -147,8 +148,8 @@ impl Buffers {
 }
 
 /// Sorts runs of values that agree in the leading bits by all bits; adds where ties end to `ends`.
-fn sort_runs(placed: &mut [Placed], runs: &[u32], values: &[f64], ends: &mut Vec<u32>) {
-    let key = |placed: &Placed| key(values[placed.position()]);
+fn sort_runs(placed: &mut [PackedPosition], runs: &[u32], values: &[f64], ends: &mut Vec<u32>) {
+    let key = |placed: &PackedPosition| key(values[placed.position()]);
     let mut start = 0;
     for end in runs {
         let run = &mut placed[start as usize..*end as usize];
@@ -163,15 +164,16 @@ fn sort_runs(placed: &mut [Placed], runs: &[u32], values: &[f64], ends: &mut Vec
 }
 
 /// Sorts by the lowest `bits` of the leading ones, [`LEADING`] at most; the sort is stable.
-fn sort_by_digits(placed: &mut Vec<Placed>, spare: &mut Vec<Placed>, bits: u32) {
+fn sort_by_digits(placed: &mut Vec<PackedPosition>, spare: &mut Vec<PackedPosition>, bits: u32) {
     const PASSES: usize = (LEADING / DIGIT) as usize;
-    let digit =
-        |placed: Placed, pass: usize| (placed.leading() >> (pass as u32 * DIGIT)) as usize % (1 << DIGIT);
+    let digit = |placed: PackedPosition, pass: usize| {
+        (placed.leading() >> (pass as u32 * DIGIT)) as usize % (1 << DIGIT)
+    };
     let mut places = [[0u32; 1 << DIGIT]; PASSES];
     for placed in placed.iter() {
         (0..PASSES).for_each(|pass| places[pass][digit(*placed, pass)] += 1);
     }
-    spare.resize(placed.len(), Placed(0));
+    spare.resize(placed.len(), PackedPosition(0));
     for (pass, places) in places.iter_mut().enumerate().take(bits.div_ceil(DIGIT) as usize) {
         let mut next = 0;
         for place in places.iter_mut() {
