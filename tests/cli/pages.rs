@@ -301,8 +301,9 @@ fn pages_show_results_by_name_and_images_with_what_each_run_did_with_them() {
     }
     // Scores that belong to no run stand there, too, whether they have a name or not.
     fs::write(study.path("theirs.csv"), theirs(&study, &["Mass"], Subset::Test)).unwrap();
-    let import = "predictions import theirs.csv --dataset tiny --split s --fold 0 --model theirs";
+    let import = "predictions import theirs.csv --dataset tiny --split s --fold 0 --name theirs";
     let nameless = study.json(import)["id"].as_str().unwrap()[..12].to_owned();
+    study.ok("tag theirs --delete");
     study.ok("ensemble tiny-s-f0 mlp-s-f0 --name both");
     let page = server.get(&format!("/image/tiny/{}", assignment.rows(0, Subset::Test)[0])).body;
     for (name, role) in [(&*nameless, "imported scores"), ("both", "a mean of 2 predictions")] {

@@ -84,7 +84,7 @@ fn is_whole_in_terminals(study: &Study, command: &str, whole: &[Vec<String>]) {
         for cell in whole.iter().flatten() {
             // Sentences are broken between two words.
             let is_there = |part: &str| lines.iter().any(|line| line.contains(part));
-            let is_word = |word: &&str| word.trim_end_matches(',').chars().all(char::is_alphabetic);
+            let is_word = |word: &&str| word.trim_end_matches([',', ':']).chars().all(char::is_alphabetic);
             let words = cell.split(' ').filter(is_word).count();
             let there = is_there(cell) || words > 2 && cell.split(' ').all(is_there);
             assert!(there, "{command}: `{cell}` is broken at {columns} columns:\n{text}");
