@@ -64,7 +64,8 @@ fuzz:
 
 # The ratios of all rooms to their floor or peer, in two minutes once built (benches/README.md). Fails on nothing.
 bench-quick: setup
-	cargo build --release --workspace
+	cargo build --release -p reg -p reg-python
+	cargo build --release -p reg-torch
 	cargo bench --workspace --features reg/faults --profile dev --no-run --bench lineage --bench loader --bench runs
 	@benches/quick
 
