@@ -166,7 +166,12 @@ fn reg() -> Command {
 
 fn run(folder: &Path, arguments: &[&str]) {
     let mut command = reg();
-    command.args(arguments).current_dir(folder).env_remove("REG_REGISTRY").stdout(Stdio::null());
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("REG_REGISTRY")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     let status = command.status().expect("reg starts");
     assert!(status.success(), "reg {arguments:?}");
 }
