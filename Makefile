@@ -1,7 +1,7 @@
 # `make demo` and `make test` do everything on a fresh machine, set-up included.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: demo test setup setup-tests peers build wheels test-wheels release lint fuzz bench clean-demo
+.PHONY: demo test setup setup-tests peers build wheels test-wheels release lint fuzz bench bench-quick clean-demo
 
 # If the metadata of ChestX-ray14 is found, the demo also trains the paper's network on three features.
 NIH ?= $(firstword $(wildcard nih ../nih ../shared/nih))
@@ -61,6 +61,13 @@ lint: setup
 fuzz: SECONDS ?= 20
 fuzz:
 	fuzz/run.sh $(SECONDS)
+
+# The ratios of all rooms to their floor or peer, in two minutes once built (benches/README.md). Fails on nothing.
+bench-quick: setup
+	cargo build --release -p reg -p reg-python
+	cargo build --release -p reg-torch
+	cargo bench --workspace --features reg/faults --profile dev --no-run --bench lineage --bench loader --bench runs
+	@benches/quick
 
 bench: build
 	cargo build --release -p reg

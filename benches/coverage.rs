@@ -104,7 +104,7 @@ impl Simulated {
         let mut aucs: Vec<f64> = (0..RESAMPLES)
             .filter_map(|_| {
                 let mut times = vec![0; PATIENTS];
-                stats::draw_within(&strata, |n| stream.below(n), &mut times);
+                stats::draw_within(&strata, |n| stream.below(n), |patient| times[patient as usize] += 1);
                 let weights: Vec<u32> =
                     self.patients.iter().map(|patient| times[*patient as usize]).collect();
                 order.auc(&weights)

@@ -87,8 +87,8 @@ fn make(dir: &Path, length: usize) -> [Hash; 2] {
     // Written at once and then found: in a transaction, each would wait until the one before is on the disk.
     let batch = registry.store().batch().expect("a batch");
     let mut first = None;
-    for number in 0..length {
-        let (text, time) = ("x".repeat(TEXT), number.to_string());
+    for _ in 0..length {
+        let (text, time) = ("x".repeat(TEXT), stamp().time);
         let note = codec::encode(&Note { about, text, time, prev: None }).expect("a note");
         about = batch.put(&note).expect("an object");
         first.get_or_insert(about);

@@ -1,7 +1,7 @@
 //! What a list of many runs costs: `reg list run` over 5,000 runs, as a process with its start; and how long the pages of
 //! `reg serve` take beside them and a data set of 112,120 images, as a ratio to that of its style sheet.
 //!
-//! `cargo bench --bench runs [-- RUNS FOLDER]`. The runs are generated: each has a spec of its own (learning rate and
+//! `cargo bench --bench runs [-- RUNS FOLDER]`; with REG, another build of `reg` is measured. The runs are generated: each has a spec of its own (learning rate and
 //! seed), a log, a checkpoint, predictions, an AUC table, an execution and a name. They are made by the library and
 //! not trained, and the registry is one that `reg verify` finds sound. With a FOLDER, the registry stays there.
 
@@ -40,9 +40,11 @@ fn main() {
     let empty = scratch.path().join("empty");
     std::fs::create_dir_all(&empty).expect("a folder for a registry");
     run(&empty, &["init"]);
-    println!("{:>9.1} ms  start: `reg list run` without runs", median(&empty, &["list", "run"]));
+    let floor = median(&empty, &["list", "run"]);
+    println!("{floor:>9.1} ms  floor: `reg list run` without runs");
     for arguments in LISTS {
-        println!("{:>9.1} ms  reg {}", median(&folder, arguments), arguments.join(" "));
+        let usual = median(&folder, arguments);
+        println!("{usual:>9.1} ms, {:>6.1} x the floor  reg {}", usual / floor, arguments.join(" "));
     }
     let begin = Instant::now();
     let images = IMAGES * count / 5_000;
@@ -103,7 +105,7 @@ fn add_images(folder: &Path, count: usize) {
 
 /// How long pages take: the first time, and the median of the next.
 fn pages(folder: &Path) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_reg"));
+    let mut command = reg();
     command.args(["--json", "serve", "--port", "0"]).current_dir(folder).env_remove("REG_REGISTRY");
     let mut server = command.stdout(Stdio::piped()).spawn().expect("reg starts");
     let mut line = String::new();
@@ -158,9 +160,18 @@ fn median(folder: &Path, arguments: &[&str]) -> f64 {
     times[ROUNDS / 2]
 }
 
+fn reg() -> Command {
+    Command::new(std::env::var_os("REG").unwrap_or_else(|| env!("CARGO_BIN_EXE_reg").into()))
+}
+
 fn run(folder: &Path, arguments: &[&str]) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_reg"));
-    command.args(arguments).current_dir(folder).env_remove("REG_REGISTRY").stdout(Stdio::null());
+    let mut command = reg();
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("REG_REGISTRY")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     let status = command.status().expect("reg starts");
     assert!(status.success(), "reg {arguments:?}");
 }

@@ -16,9 +16,11 @@ if ! cmp -s setup/wheels.txt "$tools/installed.txt"; then
   cp setup/wheels.txt "$tools/installed.txt"
 fi
 
+# The program with the module, because these have the same crates with the same features: maturin compiles nothing again.
+cargo build --release -p reg -p reg-python
 # The worker gets no path of this machine: its launcher finds libtorch (python/torch).
 export REG_TORCH_FOR_WHEEL=1
-cargo build --release
+cargo build --release -p reg-torch
 
 mkdir -p dist
 rm -f dist/*.whl

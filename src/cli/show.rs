@@ -57,7 +57,7 @@ pub(crate) fn run(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
             let said = if csv_and_others {
                 String::new()
             } else {
-                format!("Note of {}: {}\n", note.time, note.text)
+                output::paragraphs(&format!("Note of {}: {}", note.time, note.text))
             };
             reply.with_note(&said, super::note::as_json(id, &note))
         }

@@ -21,6 +21,9 @@ use crate::records::{Bootstrap, BootstrapRow, PatientId};
 use crate::stats::{self, FEWEST_RESAMPLED, InOrder};
 
 const LEVEL: f64 = 0.95;
+/// Resamples that are computed together, in one pass over the images: the weights of a patient in all of them fill half a line
+/// of the processor's cache.
+const TOGETHER: usize = 8;
 
 /// A cell, prepared for resampling.
 struct Sample {
@@ -92,7 +95,7 @@ pub(super) fn bootstrap(
             Quantity::Mean => vec![(0..patients.len() as u32).collect()],
         })
         .collect();
-    let once = vec![1; patients.len()];
+    let once = vec![[1]; patients.len()];
     // What a value is a mean of, fixed by the images as they are: `[columns, folds, labels]`.
     let covered: Vec<Vec<Vec<bool>>> = samples
         .iter()
@@ -100,30 +103,39 @@ pub(super) fn bootstrap(
             // An AUC is defined with every seed or with none.
             let covered = |seeds: &Vec<Sample>| {
                 let aucs = seeds.first().map_or(Vec::new(), |seed| seed.aucs(&once, None));
-                aucs.iter().map(Option::is_some).collect()
+                aucs.iter().map(|[auc]| auc.is_some()).collect()
             };
             folds.iter().map(covered).collect()
         })
         .collect();
-    let of_draw = |quantity: Quantity, times: &[u32]| -> Vec<Option<f64>> {
-        samples.iter().zip(&covered).map(|(folds, covered)| value(folds, covered, quantity, times)).collect()
-    };
-    let as_is: Vec<Vec<Option<f64>>> = quantities.iter().map(|quantity| of_draw(*quantity, &once)).collect();
-    let drawn: Vec<Vec<Vec<Option<f64>>>> = (0..resamples)
-        .into_par_iter()
-        .map(|draw| {
+    let as_is: Vec<Vec<Option<f64>>> = quantities
+        .iter()
+        .map(|quantity| of_columns(&samples, &covered, *quantity, &once).remove(0))
+        .collect();
+    let draws: Vec<u32> = (0..resamples).collect();
+    let drawn: Vec<Vec<Vec<Option<f64>>>> = draws
+        .par_chunks(TOGETHER)
+        .flat_map_iter(|draws| {
             let of_quantity = |(place, quantity): (usize, &Quantity)| {
-                let draw = u64::from(draw);
-                let words = match quantity {
-                    Quantity::Label(label) => vec![draw, label_word(&labels[*label])],
-                    Quantity::Mean => vec![draw],
-                };
-                let mut stream = Stream::new("reg bootstrap of patients", seed, &words);
-                let mut times = vec![0; patients.len()];
-                stats::draw_within(&strata[place], |n| stream.below(n), &mut times);
-                of_draw(*quantity, &times)
+                // Sets of weights beyond the last resample stay zero.
+                let mut times = vec![[0; TOGETHER]; patients.len()];
+                for (set, draw) in draws.iter().enumerate() {
+                    let draw = u64::from(*draw);
+                    let words = match quantity {
+                        Quantity::Label(label) => vec![draw, label_word(&labels[*label])],
+                        Quantity::Mean => vec![draw],
+                    };
+                    let mut stream = Stream::new("reg bootstrap of patients", seed, &words);
+                    let add = |patient: u32| times[patient as usize][set] += 1;
+                    stats::draw_within(&strata[place], |n| stream.below(n), add);
+                }
+                of_columns(&samples, &covered, *quantity, &times)
             };
-            quantities.iter().enumerate().map(of_quantity).collect()
+            // `[quantities, resamples, columns]`, turned round.
+            let mut each: Vec<_> =
+                quantities.iter().enumerate().map(of_quantity).map(Vec::into_iter).collect();
+            let next = || each.iter_mut().filter_map(Iterator::next).collect();
+            std::iter::repeat_with(next).take(draws.len()).collect::<Vec<_>>()
         })
         .collect();
 
@@ -180,31 +192,69 @@ enum Quantity {
 }
 
 impl Sample {
-    /// The AUCs with each patient counted as often as in `times`, of all labels or of one.
-    fn aucs(&self, times: &[u32], only: Option<usize>) -> Vec<Option<f64>> {
+    /// The AUCs with each patient counted as often as in each set of `times`, of all labels or of one.
+    fn aucs<const SETS: usize>(
+        &self,
+        times: &[[u32; SETS]],
+        only: Option<usize>,
+    ) -> Vec<[Option<f64>; SETS]> {
         match only {
-            Some(label) => vec![self.labels[label].order.auc(times)],
-            None => self.labels.iter().map(|label| label.order.auc(times)).collect(),
+            Some(label) => vec![self.labels[label].order.aucs(times)],
+            None => self.labels.iter().map(|label| label.order.aucs(times)).collect(),
         }
     }
 }
 
-/// The value of a column in a resample; `None` where an AUC that the original images have is undefined. That of a fold is the
-/// mean over its seeds.
-fn value(folds: &[Vec<Sample>], covered: &[Vec<bool>], quantity: Quantity, times: &[u32]) -> Option<f64> {
+/// The values of all columns in resamples, `[resamples, columns]`.
+fn of_columns<const SETS: usize>(
+    samples: &[Vec<Vec<Sample>>],
+    covered: &[Vec<Vec<bool>>],
+    quantity: Quantity,
+    times: &[[u32; SETS]],
+) -> Vec<Vec<Option<f64>>> {
+    let only = match quantity {
+        Quantity::Label(label) => Some(label),
+        Quantity::Mean => None,
+    };
+    // `[columns, folds, seeds, labels, resamples]`.
+    let aucs: Vec<Vec<Vec<Vec<[Option<f64>; SETS]>>>> = samples
+        .iter()
+        .zip(covered)
+        .map(|(folds, covered)| {
+            let of_fold = |(seeds, covered): (&Vec<Sample>, &Vec<bool>)| {
+                let skipped = only.is_some_and(|label| !covered[label]);
+                let seeds = seeds.iter().filter(|_| !skipped);
+                seeds.map(|sample| sample.aucs(times, only)).collect()
+            };
+            folds.iter().zip(covered).map(of_fold).collect()
+        })
+        .collect();
+    let of_column = |set: usize, (folds, covered): (&Vec<Vec<Vec<[Option<f64>; SETS]>>>, &Vec<Vec<bool>>)| {
+        value(folds, covered, quantity, set)
+    };
+    (0..SETS).map(|set| aucs.iter().zip(covered).map(|column| of_column(set, column)).collect()).collect()
+}
+
+/// The value of a column in a resample, from AUCs `[folds, seeds, labels, resamples]`; `None` where an AUC that the original
+/// images have is undefined. That of a fold is the mean over its seeds.
+fn value<const SETS: usize>(
+    folds: &[Vec<Vec<[Option<f64>; SETS]>>],
+    covered: &[Vec<bool>],
+    quantity: Quantity,
+    set: usize,
+) -> Option<f64> {
     let mut of_folds = Vec::new();
     for (seeds, covered) in folds.iter().zip(covered) {
         if matches!(quantity, Quantity::Label(label) if !covered[label]) {
             continue;
         }
         let mut of_seeds = Vec::new();
-        for sample in seeds {
+        for aucs in seeds {
             match quantity {
-                Quantity::Label(label) => of_seeds.push(Some(sample.aucs(times, Some(label))[0]?)),
+                Quantity::Label(_) => of_seeds.push(Some(aucs[0][set]?)),
                 Quantity::Mean => {
-                    let aucs = sample.aucs(times, None);
-                    let of_labels = aucs.into_iter().zip(covered).filter(|(_, covered)| **covered);
-                    let of_labels: Vec<Option<f64>> = of_labels.map(|(auc, _)| auc).collect();
+                    let of_labels = aucs.iter().zip(covered).filter(|(_, covered)| **covered);
+                    let of_labels: Vec<Option<f64>> = of_labels.map(|(auc, _)| auc[set]).collect();
                     if of_labels.iter().any(Option::is_none) {
                         return None;
                     }

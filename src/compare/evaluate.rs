@@ -1,5 +1,7 @@
 //! AUCs and rank correlations of the columns.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
 use super::CompareError;
@@ -8,7 +10,7 @@ use super::placed::{patients_of, place_seeds, std_error};
 use crate::records::{ComparedModel, ConstantScores, LabelSpread, Pooling, ScoreSource, Variance};
 use crate::registry::Objects;
 use crate::scores::{spread_of_seeds, subset_images};
-use crate::stats::{self, Estimate, PatientPlacements};
+use crate::stats::{self, Estimate, PatientPlacements, RankCorrelations};
 
 /// Evaluates a column. The AUCs are undefined in folds that the model does not have.
 pub(super) fn evaluate(
@@ -155,8 +157,12 @@ pub(super) fn spearman(
         }
         Pooling::AllScores => folds.map(|fold| (*fold, None)).collect(),
     };
-    let matrices: Vec<Vec<Vec<Option<f64>>>> =
-        cells.par_iter().map(|(fold, label)| correlations(columns, *fold, *label)).collect();
+    let matrices: Vec<Vec<Vec<Option<f64>>>> = cells
+        .par_iter()
+        .map_init(RankCorrelations::default, |memory, (fold, label)| {
+            correlations(columns, *fold, *label, memory)
+        })
+        .collect();
     let n = columns.len();
     let mean = |i: usize, j: usize| {
         let values: Vec<Option<f64>> = matrices.iter().map(|matrix| matrix[i][j]).collect();
@@ -174,18 +180,23 @@ pub(super) fn spearman(
 }
 
 /// The rank correlations of a cell, by column.
-fn correlations(columns: &[ModelColumn], fold: Option<u32>, label: Option<usize>) -> Vec<Vec<Option<f64>>> {
+fn correlations(
+    columns: &[ModelColumn],
+    fold: Option<u32>,
+    label: Option<usize>,
+    memory: &mut RankCorrelations,
+) -> Vec<Vec<Option<f64>>> {
     let (mut scores, mut owner) = (Vec::new(), Vec::new());
     for (place, column) in columns.iter().enumerate() {
         for seed in column.folds[&fold].seeds() {
             owner.push(place);
             scores.push(match label {
-                Some(label) => seed.scores[label].clone(),
-                None => seed.scores.concat(),
+                Some(label) => Cow::Borrowed(&seed.scores[label][..]),
+                None => Cow::Owned(seed.scores.concat()),
             });
         }
     }
-    let of_seeds = stats::spearman_matrix(&scores.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    let of_seeds = memory.matrix(&scores.iter().map(|scores| &scores[..]).collect::<Vec<_>>());
     let seeds = |column: usize| (0..owner.len()).filter(|seed| owner[*seed] == column).collect();
     let seeds: Vec<Vec<usize>> = (0..columns.len()).map(seeds).collect();
     let of_pair = |i: usize, j: usize| {

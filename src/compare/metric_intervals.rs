@@ -43,7 +43,7 @@ impl Resampling<'_> {
                 let words = [u64::from(draw), words[0], words[1]];
                 let mut stream = Stream::new("reg bootstrap of metrics", seed, &words);
                 let mut times = vec![0; count];
-                stats::draw_within(&strata, |n| stream.below(n), &mut times);
+                stats::draw_within(&strata, |n| stream.below(n), |patient| times[patient as usize] += 1);
                 let weights: Vec<u32> = patients.iter().map(|patient| times[*patient as usize]).collect();
                 self.metrics(&order, &weights)
             })

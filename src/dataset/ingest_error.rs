@@ -119,7 +119,15 @@ pub(super) fn report_same(mut named: Vec<(Hash, &str)>, what: &str) -> Option<St
     let groups: Vec<String> = named
         .chunk_by(|a, b| a.0 == b.0)
         .filter(|group| group.len() > 1)
-        .map(|group| group.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(" = "))
+        .map(|group| {
+            let names: Vec<&str> = group.iter().map(|(_, name)| *name).take(NAMED).collect();
+            let more = if group.len() > NAMED {
+                format!(" = … ({} names)", thousands(group.len() as u64))
+            } else {
+                String::new()
+            };
+            names.join(" = ") + &more
+        })
         .collect();
     let found = !groups.is_empty();
     found.then(|| {
@@ -129,4 +137,18 @@ pub(super) fn report_same(mut named: Vec<(Hash, &str)>, what: &str) -> Option<St
             first(groups.into_iter())
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_one_thing_with_thousands_of_names_a_few_are_named() {
+        let names: Vec<String> = (0..4000).map(|n| format!("{n:04}.png")).collect();
+        let named = names.iter().map(|name| (Hash([1; 32]), name.as_str())).collect();
+        let expected = "1 file is under several names: 0000.png = 0001.png = 0002.png = 0003.png = 0004.png = … (4,000 names)";
+        assert_eq!(report_same(named, "file").as_deref(), Some(expected));
+        assert_eq!(report_same(vec![(Hash([1; 32]), "a.png"), (Hash([2; 32]), "b.png")], "file"), None);
+    }
 }

@@ -152,11 +152,19 @@ pub fn differing(runs: &[ListedRun]) -> Vec<String> {
     let distinct: Vec<&ListedRun> =
         runs.iter().filter(|run| seen.insert((run.settings.text(), run.model.as_deref()))).collect();
     let mut values: BTreeMap<(&str, &str), HashSet<&str>> = BTreeMap::new();
+    let mut before: (Option<&str>, Vec<(&str, &str)>) = Default::default();
     for run in distinct {
-        for (name, value) in run.settings.iter() {
-            let network = if OF_THE_NETWORK.contains(&name) { run.model.as_deref() } else { None };
+        let model = run.model.as_deref();
+        let settings: Vec<(&str, &str)> = run.settings.iter().collect();
+        for (place, (name, value)) in settings.iter().copied().enumerate() {
+            // Most of thousands of runs repeat what the one before has.
+            if before.0 == model && before.1.get(place) == Some(&(name, value)) {
+                continue;
+            }
+            let network = if OF_THE_NETWORK.contains(&name) { model } else { None };
             values.entry((name, network.unwrap_or_default())).or_default().insert(value);
         }
+        before = (model, settings);
     }
     let several = values.into_iter().filter(|(_, values)| values.len() > 1);
     let mut names: Vec<String> = several.map(|((name, _), _)| name.to_owned()).collect();

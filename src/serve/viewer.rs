@@ -1,5 +1,7 @@
 //! One image: boxes, recorded heat maps, the scores of runs, and what each run used it for.
 
+use std::collections::HashSet;
+
 use maud::{Markup, html};
 use rayon::prelude::*;
 
@@ -7,9 +9,13 @@ use super::answer::{Answer, Nothing, Query, leaves};
 use super::images::labels;
 use super::pictures;
 use super::site::{ImageSet, Site};
+use crate::digits::counted;
 use crate::hash::{Hash, Id};
+use crate::index::{IndexError, View};
 use crate::listing::{self, ListedRun};
-use crate::records::{BoxRow, Dataset, Heatmap, ImageRow, Kind, Predictions, Scale, Subset, Table};
+use crate::records::{
+    BoxRow, Dataset, Heatmap, ImageRow, Kind, Predictions, Scale, ScoreSource, Subset, Table,
+};
 use crate::registry::{Registry, RegistryError};
 use crate::report::page::{HtmlWriter, Page, TableContext, withheld};
 use crate::report::{Cell, Column, ReportTable};
@@ -149,17 +155,16 @@ fn scores(
     let registry = &site.registry;
     let view = registry.view()?;
     let mut runs = listing::runs(registry, &view)?;
+    let others = without_run(&view, &runs)?;
+    drop(view);
+    let others = of_dataset(registry, others, images.id)?;
     runs.retain(|run| run.id.is_some() && run.dataset_id == Some(images.id.hash));
     runs.reverse();
-    let mut imported: Vec<(String, Id<Predictions>)> = Vec::new();
-    for (name, id) in view.names()? {
-        if view.kind(&id)? == Some(Kind::Predictions) {
-            imported.push((name, Id::new(id)));
-        }
-    }
-    drop(view);
-    let (page, pages) = (query.page(), runs.len().div_ceil(LEAF));
-    let shown: Vec<ListedRun> = runs.into_iter().skip(page * LEAF).take(LEAF).collect();
+    let (page, pages) = (query.page(), (others.len() + runs.len()).div_ceil(LEAF));
+    let places = page * LEAF..page.saturating_add(1).saturating_mul(LEAF);
+    let runs = (others.len()..).zip(runs).filter(|(at, _)| places.contains(at));
+    let shown: Vec<ListedRun> = runs.map(|(_, run)| run).collect();
+    let others = (0..).zip(others).filter(|(at, _)| places.contains(at)).map(|(_, other)| other);
     let object = images.manifest.rows[place].object;
     let id = images.id;
     let mut usage = UsageQuery::new(
@@ -182,28 +187,21 @@ fn scores(
     }
     let scored: Vec<Option<Scored>> =
         shown.par_iter().map(|run| of_run(registry, run.id?, place as u32).ok().flatten()).collect();
-    let mut rows: Vec<(String, String, String, Option<Scored>)> = shown
-        .iter()
-        .zip(used)
-        .zip(scored)
-        .map(|((run, role), scored)| {
-            let link = run.id.map_or(String::new(), |id| format!("/record/{}", id.short()));
-            (run.called(), link, role, scored)
-        })
-        .collect();
-    for (name, id) in imported.into_iter().filter(|_| page == 0) {
-        let predictions: Predictions = registry.get(id)?;
-        if predictions.dataset == images.id
-            && let Some(scored) = of_predictions(registry, predictions, place as u32)?
-        {
-            rows.push((
-                name,
-                format!("/record/{}", id.hash.short()),
-                "imported scores".to_owned(),
-                Some(scored),
-            ));
-        }
+    let mut rows: Vec<(String, String, String, Option<Scored>)> = Vec::new();
+    for (name, id, predictions) in others {
+        let role = match &predictions.source {
+            ScoreSource::Mean { predictions, .. } => {
+                format!("a mean of {}", counted(predictions.len() as u64, "prediction"))
+            }
+            _ => "imported scores".to_owned(),
+        };
+        let scored = of_predictions(registry, predictions, place as u32)?;
+        rows.push((name, format!("/record/{}", id.hash.short()), role, scored));
     }
+    rows.extend(shown.iter().zip(used).zip(scored).map(|((run, role), scored)| {
+        let link = run.id.map_or(String::new(), |id| format!("/record/{}", id.short()));
+        (run.called(), link, role, scored)
+    }));
     out.heading(2, "scores", "Scores of the runs");
     if rows.is_empty() {
         out.paragraph("", "No run was trained on this data set, and no scores of it were imported.");
@@ -230,6 +228,33 @@ fn scores(
     out.list(&table, &TableContext { links: Some((0, links)), ..TableContext::default() });
     out.push(leaves(page, pages, query));
     Ok(())
+}
+
+/// Predictions of no listed run, by name or id, the newest first. By the index alone, because those of runs are many.
+fn without_run(view: &View, runs: &[ListedRun]) -> Result<Vec<(String, Id<Predictions>)>, IndexError> {
+    let mut of_runs = HashSet::new();
+    for run in runs.iter().filter_map(|run| run.id) {
+        of_runs.extend(view.referrers(&run)?.into_iter().map(|(from, _)| from));
+    }
+    let names = view.names_by_id()?;
+    let ids = view.of_kind(Kind::Predictions)?.into_iter().rev().filter(|id| !of_runs.contains(id));
+    Ok(ids.map(|id| (names.get(&id).cloned().unwrap_or_else(|| id.short()), Id::new(id))).collect())
+}
+
+/// The scores of a data set among them: imported ones, and means of others.
+fn of_dataset(
+    registry: &Registry,
+    all: Vec<(String, Id<Predictions>)>,
+    dataset: Id<Dataset>,
+) -> Result<Vec<(String, Id<Predictions>, Predictions)>, RegistryError> {
+    let mut found = Vec::new();
+    for (name, id) in all {
+        let predictions = registry.get(id)?;
+        if predictions.dataset == dataset && predictions.source.run().is_none() {
+            found.push((name, id, predictions));
+        }
+    }
+    Ok(found)
 }
 
 /// What a run used the image for.

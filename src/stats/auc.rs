@@ -20,7 +20,7 @@ pub fn auc(scores: &[f64], positive: &[bool]) -> Option<f64> {
     // Pairs that a positive wins count twice, tied ones once.
     let mut halves = 0u128;
     for tied in SortedPositions::of(scores).ties() {
-        let tied_positives: u64 = tied.iter().map(|image| u64::from(positive[*image as usize])).sum();
+        let tied_positives: u64 = tied.iter().map(|image| u64::from(positive[image.position()])).sum();
         let tied_negatives = tied.len() as u64 - tied_positives;
         halves += u128::from(tied_positives) * u128::from(2 * negatives + tied_negatives);
         positives += tied_positives;

@@ -162,10 +162,10 @@ pub(super) fn placements(scores: &[f64], positive: &[bool]) -> Vec<i64> {
     let mut placed = vec![0; scores.len()];
     let (mut positives_below, mut negatives_below) = (0, 0);
     for tied in SortedPositions::of(scores).ties() {
-        let tied_positives = tied.iter().filter(|image| positive[**image as usize]).count() as i64;
+        let tied_positives = tied.iter().filter(|image| positive[image.position()]).count() as i64;
         let tied_negatives = tied.len() as i64 - tied_positives;
         let positives_above = total - positives_below - tied_positives;
-        for image in tied.iter().map(|image| *image as usize) {
+        for image in tied.iter().map(|image| image.position()) {
             placed[image] = if positive[image] {
                 2 * negatives_below + tied_negatives
             } else {

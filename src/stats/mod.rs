@@ -34,7 +34,7 @@ pub use mean_roc::mean_roc;
 pub use mean_scores::mean_scores;
 pub use multiple::{benjamini_hochberg, holm};
 pub use precision::{PrecisionRecall, average_precision, precision_recall};
-pub use ranks::{average_ranks, spearman, spearman_matrix};
+pub use ranks::{RankCorrelations, average_ranks, spearman, spearman_matrix};
 pub use resampled::{ResampledT, resampled_t};
 pub use roc::{
     AtThreshold, Roc, ThresholdChoice, at_sensitivity, at_specificity, at_threshold, predictive_values, roc,

@@ -51,7 +51,7 @@ impl InOrder {
         let place = |units: &Vec<u32>| u32::try_from(units.len()).expect("images are numbered in 32 bits");
         for tied in SortedPositions::of(scores).ties() {
             let (smaller_negatives, before) = (place(&in_order.negatives), in_order.positives.len());
-            for image in tied.iter().map(|image| *image as usize) {
+            for image in tied.iter().map(|image| image.position()) {
                 let class = if positive[image] { &mut in_order.positives } else { &mut in_order.negatives };
                 class.push(patients[image]);
             }
@@ -68,27 +68,40 @@ impl InOrder {
     /// # Panics
     /// If there is not one weight per unit.
     pub fn auc(&self, weights: &[u32]) -> Option<f64> {
-        assert_eq!(weights.len(), self.units, "one weight a unit");
-        let (mut below, mut positives) = (0u64, 0u64);
+        let [auc] = self.aucs(weights.as_chunks().0);
+        auc
+    }
+
+    /// Computes the AUCs with several sets of weights: with the first, unit `i` is counted `weights[i][0]` times. Each equals
+    /// that of [`InOrder::auc`]; together they take one pass.
+    ///
+    /// # Panics
+    /// If there are not as many weights as units.
+    pub fn aucs<const SETS: usize>(&self, weights: &[[u32; SETS]]) -> [Option<f64>; SETS] {
+        assert_eq!(weights.len(), self.units, "weights of each unit");
+        let weights = Weights::of(weights);
+        let (mut below, mut positives) = ([0u64; SETS], [0u64; SETS]);
         // Pairs that a positive wins count twice, tied ones once.
-        let mut halves = 0u128;
+        let mut halves = [0u128; SETS];
         let mut last = Threshold { smaller_negatives: 0, negatives: 0, positives: 0 };
         for threshold in &self.thresholds {
-            below +=
-                sum(&self.negatives[last.negatives as usize..threshold.smaller_negatives as usize], weights);
-            let tied = sum(
-                &self.negatives[threshold.smaller_negatives as usize..threshold.negatives as usize],
-                weights,
-            );
-            let here = sum(&self.positives[last.positives as usize..threshold.positives as usize], weights);
-            halves += u128::from(here) * u128::from(2 * below + tied);
-            below += tied;
-            positives += here;
+            let smaller = &self.negatives[last.negatives as usize..threshold.smaller_negatives as usize];
+            let tied = &self.negatives[threshold.smaller_negatives as usize..threshold.negatives as usize];
+            let here = &self.positives[last.positives as usize..threshold.positives as usize];
+            let [smaller, tied, here] = [smaller, tied, here].map(|units| weights.sum(units));
+            for set in 0..SETS {
+                below[set] += smaller[set];
+                halves[set] += u128::from(here[set]) * u128::from(2 * below[set] + tied[set]);
+                below[set] += tied[set];
+                positives[set] += here[set];
+            }
             last = *threshold;
         }
-        let negatives = below + sum(&self.negatives[last.negatives as usize..], weights);
-        let pairs = u128::from(positives) * u128::from(negatives);
-        (pairs > 0).then(|| halves as f64 / (2 * pairs) as f64)
+        let rest = weights.sum(&self.negatives[last.negatives as usize..]);
+        std::array::from_fn(|set| {
+            let pairs = u128::from(positives[set]) * u128::from(below[set] + rest[set]);
+            (pairs > 0).then(|| halves[set] as f64 / (2 * pairs) as f64)
+        })
     }
 
     /// Computes the average precision with unit `i` counted `weights[i]` times; `None` where a class has no weight.
@@ -124,6 +137,34 @@ fn sum(units: &[u32], weights: &[u32]) -> u64 {
     units.iter().map(|unit| u64::from(weights[*unit as usize])).sum()
 }
 
+/// Several weights of each unit.
+struct Weights<'w, const SETS: usize> {
+    weights: &'w [[u32; SETS]],
+    /// Of so many units, a sum fits into 32 bits: twice as many of them are added at once.
+    units: usize,
+}
+
+impl<'w, const SETS: usize> Weights<'w, SETS> {
+    fn of(weights: &'w [[u32; SETS]]) -> Self {
+        let largest = weights.iter().flatten().copied().max().unwrap_or(0).max(1);
+        Weights { weights, units: (u32::MAX / largest) as usize }
+    }
+
+    /// The weight of units in each set.
+    fn sum(&self, units: &[u32]) -> [u64; SETS] {
+        let mut all = [0u64; SETS];
+        for units in units.chunks(self.units) {
+            let mut some = [0u32; SETS];
+            for unit in units {
+                let weights = &self.weights[*unit as usize];
+                (0..SETS).for_each(|set| some[set] += weights[set]);
+            }
+            (0..SETS).for_each(|set| all[set] += u64::from(some[set]));
+        }
+        all
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -157,6 +198,10 @@ mod tests {
             prop_assert_eq!(ours.is_some(), expected.is_some());
             prop_assert!(ours.zip(expected).is_none_or(|(a, b)| (a - b).abs() < 1e-12), "{:?} {:?}", ours, expected);
             prop_assert_eq!(order.auc(&vec![1; rows.len()]), auc(&scores, &positive));
+            // Several sets of weights at once, and such whose sums do not fit into 32 bits.
+            let sets: Vec<[u32; 3]> = weights.iter().map(|weight| [*weight, 1, weight << 30]).collect();
+            let expected = [order.auc(&weights), auc(&scores, &positive), order.auc(&weights)];
+            prop_assert_eq!(order.aucs(&sets), expected);
             // Two images a patient.
             let patients: Vec<u32> = (0..rows.len() as u32).map(|i| i / 2).collect();
             let of_images: Vec<u32> = (0..rows.len()).map(|i| weights[i / 2]).collect();

@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use reg::records::Subset;
 use serde_json::json;
 
 use crate::browser::Browser;
+use crate::comparability::theirs;
 use crate::harness::Study;
 use crate::serve::{Server, links};
 use crate::support;
@@ -135,7 +137,8 @@ fn no_page_has_a_problem_on_a_phone_in_the_dark_enlarged_or_for_axe() {
     let registry = study.registry();
     let dataset = registry.find_record::<reg::records::Dataset>("tiny").unwrap().record;
     let image = registry.manifest(&dataset).unwrap().rows[boxed(&study) as usize].name.clone();
-    study.ok(&format!("gradcam tiny-s-f0 {image} --label Mass -o heat.png"));
+    let heat = study.json(&format!("gradcam tiny-s-f0 {image} --label Mass -o heat.png"));
+    let heat = heat["id"].as_str().unwrap();
     study.ok("eval tiny-s-f0 --subset val --threads 1");
     study.ok("report table -o page.html");
     let server = Server::start(&study);
@@ -163,7 +166,9 @@ fn no_page_has_a_problem_on_a_phone_in_the_dark_enlarged_or_for_axe() {
     .map(str::to_owned)
     .into();
     paths.push(format!("/record/{split}"));
+    paths.push(format!("/record/{heat}"));
     paths.push(format!("/image/tiny/{at}"));
+    paths.push(format!("/image/tiny/{at}?heat={}", &heat[..12]));
     paths.push(format!("/lineage/{}?open=u{},d{}", &auc[..12], &split[..12], &split[..12]));
     let mut pages: Vec<String> = paths.iter().map(|path| server.url(path)).collect();
     pages.push(format!("file://{}", study.path("page.html").display()));
@@ -256,7 +261,7 @@ fn pages_show_results_by_name_and_images_with_what_each_run_did_with_them() {
         let images = links(&page).filter(|link| link.starts_with("/image/"));
         images.map(|link| link.rsplit('/').next().unwrap().parse().unwrap()).collect()
     };
-    let tested = assignment.rows(1, reg::records::Subset::Test);
+    let tested = assignment.rows(1, Subset::Test);
     assert_eq!(shown("split=s&fold=1&subset=test"), tested.iter().copied().collect());
     let mass = dataset.record.labels.iter().position(|label| label == "Mass").unwrap();
     let of_label = |has: bool| -> BTreeSet<u32> {
@@ -288,12 +293,25 @@ fn pages_show_results_by_name_and_images_with_what_each_run_did_with_them() {
 
     // Of an image, what each run used it for.
     for (row, role) in [(0, "trained on it"), (2, "tested on it")] {
-        let subset = if row == 0 { reg::records::Subset::Train } else { reg::records::Subset::Test };
+        let subset = if row == 0 { Subset::Train } else { Subset::Test };
         let place = assignment.rows(0, subset)[0];
         let page = server.get(&format!("/image/tiny/{place}")).body;
         let own = page.split("<tr>").find(|row| row.contains(">tiny-s-f0<")).unwrap();
         assert!(own.contains(role), "{role}: {own}");
     }
+    // Scores that belong to no run stand there, too, whether they have a name or not.
+    fs::write(study.path("theirs.csv"), theirs(&study, &["Mass"], Subset::Test)).unwrap();
+    let import = "predictions import theirs.csv --dataset tiny --split s --fold 0 --name theirs";
+    let nameless = study.json(import)["id"].as_str().unwrap()[..12].to_owned();
+    study.ok("tag theirs --delete");
+    study.ok("ensemble tiny-s-f0 mlp-s-f0 --name both");
+    let page = server.get(&format!("/image/tiny/{}", assignment.rows(0, Subset::Test)[0])).body;
+    for (name, role) in [(&*nameless, "imported scores"), ("both", "a mean of 2 predictions")] {
+        let own = page.split("<tr>").find(|row| row.contains(&format!(">{name}<")));
+        let own = own.unwrap_or_else(|| panic!("{name}: {page}"));
+        assert!(own.contains(role) && own.contains("0."), "{name}: {own}");
+    }
+    assert_eq!(page.matches("imported scores").count(), 1, "those of runs stand beside the run");
     // The lineage opens in both directions.
     let graph = server.get("/lineage/table").body;
     assert!(graph.contains(">tiny</text>") || graph.contains("predictions"), "{graph}");

@@ -82,6 +82,13 @@ pub(crate) fn links(page: &str) -> impl Iterator<Item = String> {
     places.filter(|place| place.starts_with('/')).collect::<Vec<_>>().into_iter()
 }
 
+/// The links of a page to itself with something chosen, such as a heat map; only of a page on which nothing is chosen yet,
+/// because choices can be combined without end.
+fn choices(path: &str, page: &str) -> Vec<String> {
+    let parts = page.split("href=\"?").skip(1).filter(|_| !path.contains('?'));
+    parts.map(|rest| format!("{path}?{}", rest.split('"').next().unwrap().replace("&amp;", "&"))).collect()
+}
+
 #[test]
 fn every_link_of_every_page_leads_to_a_page_and_nothing_is_written() {
     let study = Study::trained();
@@ -102,7 +109,7 @@ fn every_link_of_every_page_leads_to_a_page_and_nothing_is_written() {
         if kind.starts_with("text/html") {
             assert!(!reply.body.contains("<style") && !reply.body.contains("<script>"), "{path}: inline");
             // The images of a data set are many and similar.
-            let new = links(&reply.body).filter(|link| {
+            let new = links(&reply.body).chain(choices(&path, &reply.body)).filter(|link| {
                 !link.starts_with("/image/") || link.ends_with("/0") || link.contains("heat=")
             });
             next.extend(new.filter(|link| seen.insert(link.clone())));
@@ -115,6 +122,7 @@ fn every_link_of_every_page_leads_to_a_page_and_nothing_is_written() {
     for kind in ["xray image/png", "heat image/png", "json application/json"] {
         assert!(kinds.contains(kind), "{kind}: {kinds:?}");
     }
+    assert!(seen.iter().any(|link| link.starts_with("/image/") && link.contains("?heat=")), "{seen:?}");
     assert!(seen.len() > 60, "{}", seen.len());
     assert_eq!((files(&study.path(".reg/objects")), study.json("log")), before);
     // The images of a patient, and one by name, too.

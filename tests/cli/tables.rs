@@ -66,6 +66,37 @@ fn in_terminal(study: &Study, columns: u16, environment: &str, command: &str) ->
     text.replace("\u{1b}[1m", "").replace("\u{1b}[0m", "")
 }
 
+/// What stands beside each heading on a page of `reg show`, outside of its tables.
+fn values(text: &str) -> Vec<Vec<String>> {
+    let inside = rows(text);
+    let lines = text.lines().filter_map(|line| line.strip_prefix("  "));
+    let cells = lines.map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()));
+    let all = cells.map(|line| line.map(str::to_owned).collect::<Vec<_>>());
+    all.filter(|line| !line.is_empty() && !inside.contains(line)).collect()
+}
+
+/// Fails if a terminal of any width breaks a number or a name of these, or has a line that is too wide.
+fn is_whole_in_terminals(study: &Study, command: &str, whole: &[Vec<String>]) {
+    assert!(!whole.is_empty(), "{command}");
+    for columns in [40, 80, 200] {
+        let text = in_terminal(study, columns, "COLUMNS=", command);
+        let lines: Vec<&str> = text.lines().collect();
+        for cell in whole.iter().flatten() {
+            // Sentences are broken between two words.
+            let is_there = |part: &str| lines.iter().any(|line| line.contains(part));
+            let is_word = |word: &&str| word.trim_end_matches([',', ':']).chars().all(char::is_alphabetic);
+            let words = cell.split(' ').filter(is_word).count();
+            let there = is_there(cell) || words > 2 && cell.split(' ').all(is_there);
+            assert!(there, "{command}: `{cell}` is broken at {columns} columns:\n{text}");
+        }
+        // A command that can be copied is not broken, nor is a value next to its heading.
+        let is_value = |line: &str| whole.iter().flatten().any(|cell| line.ends_with(&format!("   {cell}")));
+        let may = |line: &str| line.contains('`') || columns == 40 && is_value(line);
+        let too_wide = |line: &&&str| line.chars().count() > usize::from(columns) && !may(line);
+        assert_eq!(lines.iter().find(too_wide), None, "{command} at {columns} columns:\n{text}");
+    }
+}
+
 #[test]
 fn nothing_breaks_inside_a_number_or_a_name_in_a_terminal() {
     if !support::programs(&["script", "stty"]) {
@@ -73,26 +104,32 @@ fn nothing_breaks_inside_a_number_or_a_name_in_a_terminal() {
     }
     let study = Study::trained();
     for command in tables().into_iter().chain(["list".to_owned()]) {
-        let whole = rows(&study.ok(&command));
-        assert!(!whole.is_empty(), "{command}");
-        for columns in [40, 80, 200] {
-            let text = in_terminal(&study, columns, "COLUMNS=", &command);
-            let lines: Vec<&str> = text.lines().collect();
-            for cell in whole.iter().flatten() {
-                // Sentences are broken between two words.
-                let is_there = |part: &str| lines.iter().any(|line| line.contains(part));
-                let is_word = |word: &&str| word.trim_end_matches(',').chars().all(char::is_alphabetic);
-                let words = cell.split(' ').filter(is_word).count();
-                let there = is_there(cell) || words > 2 && cell.split(' ').all(is_there);
-                assert!(there, "{command}: `{cell}` is broken at {columns} columns:\n{text}");
-            }
-            // A command that can be copied is not broken, nor is a value next to its heading.
-            let is_value =
-                |line: &str| whole.iter().flatten().any(|cell| line.ends_with(&format!("   {cell}")));
-            let may = |line: &str| line.contains('`') || columns == 40 && is_value(line);
-            let too_wide = |line: &&&str| line.chars().count() > usize::from(columns) && !may(line);
-            assert_eq!(lines.iter().find(too_wide), None, "{command} at {columns} columns:\n{text}");
-        }
+        is_whole_in_terminals(&study, &command, &rows(&study.ok(&command)));
+    }
+}
+
+#[test]
+fn nothing_breaks_on_the_pages_of_records_and_in_the_list_of_runs_in_a_terminal() {
+    if !support::programs(&["script", "stty"]) {
+        return;
+    }
+    let study = Study::trained();
+    let file = "name = 'st'\ndataset = 'tiny'\nthreads = 1\ndevice = 'cpu'\n[settings]\nepochs = 2\n\
+        [[split]]\nname = 'drawn'\nfolds = 1\nratios = [70, 10, 20]\n\
+        [[section]]\nname = 'one'\ntitle = 'Metadata alone'\nsplit = 'drawn'\n\
+        [[setup]]\nsection = 'one'\nname = 'meta'\nmodel = 'mlp'\n";
+    fs::write(study.path("st.toml"), file).unwrap();
+    study.ok("study run st.toml");
+    study.ok("note tiny-s-f0 the-best-so-far");
+    for command in ["list run", "study status st.toml"] {
+        is_whole_in_terminals(&study, command, &rows(&study.ok(command)));
+    }
+    for name in ["tiny-s-f0", "mlp-s-f1", "s", "drawn", "tiny", "table"] {
+        let command = format!("show {name}");
+        let text = study.ok(&command);
+        let beside = values(&text);
+        assert!(beside.iter().any(|line| line.iter().any(|cell| cell.contains("`reg "))), "{text}");
+        is_whole_in_terminals(&study, &command, &[rows(&text), beside].concat());
     }
 }
 

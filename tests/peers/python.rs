@@ -100,20 +100,16 @@ fn the_types_of_the_package_are_right() {
 }
 
 #[test]
-fn every_row_of_the_published_metadata_is_a_frame_at_once() {
+fn every_row_of_the_published_metadata_is_a_row_of_a_frame() {
     let (Some(program), Some(site), Some(nih)) = (peers(), package(), support::nih()) else { return };
     let study = Study::bare();
     study.ok("init");
     let metadata = nih.join("Data_Entry_2017_v2020.csv.gz");
     study.ok(&format!("ingest --metadata-only --metadata {} --name nih", metadata.display()));
-    let script = "import time, regcxr\nregcxr.open('.').dataset('nih').frame()\nregistry = regcxr.open('.')\n\
-        start = time.process_time()\nframe = registry.dataset('nih').frame()\nseconds = time.process_time() - start\n\
-        assert len(frame) == len(frame.to_pandas()) == 112_120\nprint(seconds)";
-    let seconds: f64 =
-        succeeds(python(&program, site.path(), &study).args(["-c", script])).trim().parse().unwrap();
-    println!("{seconds:.3} s");
-    // A release takes less than 0.2 s; this build is optimised less.
-    assert!(seconds < 1.0, "{seconds} s of processor time");
+    // How long it takes: benches/frame.
+    let script = "import regcxr\nframe = regcxr.open('.').dataset('nih').frame()\n\
+        assert len(frame) == len(frame.to_pandas()) == 112_120";
+    succeeds(python(&program, site.path(), &study).args(["-c", script]));
 }
 
 #[test]
