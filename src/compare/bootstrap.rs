@@ -8,6 +8,13 @@
 //! labels needs one resample for all of them, in which every patient is drawn alike; which AUCs it covers is fixed by the
 //! original images, and a resample that lacks one of them is discarded and counted. The random stream of a resample
 //! depends only on its number and the name of the label, so the result does not depend on the number of threads.
+//!
+//! Strata take no account of the folds or re-samplings in which a patient is tested: a patient is drawn together with its
+//! tests, as a new patient would come with tests of its own. Strata of patients that are tested in the same re-samplings
+//! would often have only one or two patients, and a stratum of n patients gives a variance that is too small by the factor
+//! (n - 1) / n: the intervals would be too narrow (`cargo bench --bench coverage`). Both classes stay in every fold all the
+//! same: there is an interval only if at least 20 patients of each class are tested in each, and the chance that a resample
+//! has none of them is at most e^-20, 2 in a billion. Where it happens, with fewer patients, the resample is discarded.
 
 use std::collections::BTreeSet;
 
@@ -50,12 +57,13 @@ impl LabelSample {
     }
 }
 
-/// Computes intervals of the AUC of every column and label and, if `paired`, of every difference.
+/// Computes intervals of the AUC of every column and label, and of the means over the labels, and, if `paired`, of every
+/// difference. The mean over pathologies leaves out the label `no_finding`, if there is one.
 pub(super) fn bootstrap(
     columns: &[ModelColumn],
     labels: &[String],
-    resamples: u32,
-    seed: u64,
+    no_finding: Option<&str>,
+    (resamples, seed): (u32, u64),
     paired: bool,
 ) -> Bootstrap {
     let cells = || columns.iter().flat_map(ModelColumn::cells);
@@ -74,56 +82,65 @@ pub(super) fn bootstrap(
         .iter()
         .map(|column| column.folds.values().map(|cell| cell.seeds().iter().map(sample).collect()).collect())
         .collect();
-    let quantities: Vec<Quantity> = (0..labels.len()).map(Quantity::Label).chain([Quantity::Mean]).collect();
-    let strata: Vec<Vec<Vec<u32>>> = quantities
-        .iter()
-        .map(|quantity| match quantity {
-            Quantity::Label(label) => {
-                let mut is_positive = vec![false; patients.len()];
-                for (cell, sample) in cells().zip(samples.iter().flatten().flatten()) {
-                    let positive = sample.patients.iter().zip(&cell.truth[*label]);
-                    positive
-                        .filter(|(_, truth)| **truth == Some(true))
-                        .for_each(|(patient, _)| is_positive[*patient as usize] = true);
-                }
-                let (with, without) = (0..patients.len() as u32).partition(|one| is_positive[*one as usize]);
-                vec![with, without]
+    let of_labels = || (0..labels.len()).map(Quantity::Label);
+    let pathologies = no_finding.and_then(|name| labels.iter().position(|label| label == name));
+    let means = [Quantity::Mean].into_iter().chain(pathologies.map(Quantity::MeanWithout));
+    let quantities: Vec<Quantity> = of_labels().chain(means).collect();
+    let strata: Vec<Vec<Vec<u32>>> = (0..labels.len())
+        .map(|label| {
+            let mut is_positive = vec![false; patients.len()];
+            for (cell, sample) in cells().zip(samples.iter().flatten().flatten()) {
+                let positive = sample.patients.iter().zip(&cell.truth[label]);
+                positive
+                    .filter(|(_, truth)| **truth == Some(true))
+                    .for_each(|(patient, _)| is_positive[*patient as usize] = true);
             }
-            Quantity::Mean => vec![(0..patients.len() as u32).collect()],
+            let (with, without) = (0..patients.len() as u32).partition(|one| is_positive[*one as usize]);
+            vec![with, without]
         })
         .collect();
+    let together = vec![(0..patients.len() as u32).collect()];
     let once = vec![1; patients.len()];
+    let aucs = |times: &[u32], only: Option<usize>| -> Vec<Vec<Vec<Vec<Option<f64>>>>> {
+        let of_fold = |seeds: &Vec<Sample>| seeds.iter().map(|sample| sample.aucs(times, only)).collect();
+        samples.iter().map(|folds| folds.iter().map(of_fold).collect()).collect()
+    };
+    let original = aucs(&once, None);
     // What a value is a mean of, fixed by the images as they are: `[columns, folds, labels]`.
-    let covered: Vec<Vec<Vec<bool>>> = samples
+    let covered: Vec<Vec<Vec<bool>>> = original
         .iter()
         .map(|folds| {
             // An AUC is defined with every seed or with none.
-            let covered = |seeds: &Vec<Sample>| {
-                let aucs = seeds.first().map_or(Vec::new(), |seed| seed.aucs(&once, None));
-                aucs.iter().map(Option::is_some).collect()
+            let covered = |seeds: &Vec<Vec<Option<f64>>>| {
+                seeds.first().map_or_else(Vec::new, |aucs| aucs.iter().map(Option::is_some).collect())
             };
             folds.iter().map(covered).collect()
         })
         .collect();
-    let of_draw = |quantity: Quantity, times: &[u32]| -> Vec<Option<f64>> {
-        samples.iter().zip(&covered).map(|(folds, covered)| value(folds, covered, quantity, times)).collect()
+    let value = |aucs: &[Vec<Vec<Vec<Option<f64>>>>], quantity: Quantity| -> Vec<Option<f64>> {
+        aucs.iter().zip(&covered).map(|(folds, covered)| value(folds, covered, quantity)).collect()
     };
-    let as_is: Vec<Vec<Option<f64>>> = quantities.iter().map(|quantity| of_draw(*quantity, &once)).collect();
+    let as_is: Vec<Vec<Option<f64>>> =
+        quantities.iter().map(|quantity| value(&original, *quantity)).collect();
     let drawn: Vec<Vec<Vec<Option<f64>>>> = (0..resamples)
         .into_par_iter()
         .map(|draw| {
-            let of_quantity = |(place, quantity): (usize, &Quantity)| {
-                let draw = u64::from(draw);
-                let words = match quantity {
-                    Quantity::Label(label) => vec![draw, label_word(&labels[*label])],
-                    Quantity::Mean => vec![draw],
-                };
-                let mut stream = Stream::new("reg bootstrap of patients", seed, &words);
+            let draw_of = |strata: &[Vec<u32>], words: &[u64]| {
+                let mut stream = Stream::new("reg bootstrap of patients", seed, words);
                 let mut times = vec![0; patients.len()];
-                stats::draw_within(&strata[place], |n| stream.below(n), &mut times);
-                of_draw(*quantity, &times)
+                stats::draw_within(strata, |n| stream.below(n), &mut times);
+                times
             };
-            quantities.iter().enumerate().map(of_quantity).collect()
+            let draw = u64::from(draw);
+            let of_all = aucs(&draw_of(&together, &[draw]), None);
+            let of_quantity = |quantity: &Quantity| match quantity {
+                Quantity::Label(label) => {
+                    let times = draw_of(&strata[*label], &[draw, label_word(&labels[*label])]);
+                    value(&aucs(&times, Some(*label)), *quantity)
+                }
+                Quantity::Mean | Quantity::MeanWithout(_) => value(&of_all, *quantity),
+            };
+            quantities.iter().map(of_quantity).collect()
         })
         .collect();
 
@@ -148,8 +165,9 @@ pub(super) fn bootstrap(
                 less: b.map(|b| columns[b].name.clone()),
                 label: match quantity {
                     Quantity::Label(label) => Some(labels[*label].clone()),
-                    Quantity::Mean => None,
+                    Quantity::Mean | Quantity::MeanWithout(_) => None,
                 },
+                pathologies: matches!(quantity, Quantity::MeanWithout(_)),
                 value: as_is,
                 low: bounds.map(|(low, _)| low),
                 high: bounds.map(|(_, high)| high),
@@ -177,40 +195,48 @@ enum Quantity {
     Label(usize),
     /// The mean over the labels that the original images of a fold have, then over the folds.
     Mean,
+    /// The same without this label.
+    MeanWithout(usize),
 }
 
-impl Sample {
-    /// The AUCs with each patient counted as often as in `times`, of all labels or of one.
-    fn aucs(&self, times: &[u32], only: Option<usize>) -> Vec<Option<f64>> {
-        match only {
-            Some(label) => vec![self.labels[label].order.auc(times)],
-            None => self.labels.iter().map(|label| label.order.auc(times)).collect(),
+impl Quantity {
+    fn is_of(self, label: usize) -> bool {
+        match self {
+            Quantity::Label(wanted) => label == wanted,
+            Quantity::Mean => true,
+            Quantity::MeanWithout(left_out) => label != left_out,
         }
     }
 }
 
-/// The value of a column in a resample; `None` where an AUC that the original images have is undefined. That of a fold is the
-/// mean over its seeds.
-fn value(folds: &[Vec<Sample>], covered: &[Vec<bool>], quantity: Quantity, times: &[u32]) -> Option<f64> {
+impl Sample {
+    /// The AUCs with each patient counted as often as in `times`; those of other labels than `only` are left undefined.
+    fn aucs(&self, times: &[u32], only: Option<usize>) -> Vec<Option<f64>> {
+        let of_label = |(place, label): (usize, &LabelSample)| match only {
+            Some(only) if only != place => None,
+            _ => label.order.auc(times),
+        };
+        self.labels.iter().enumerate().map(of_label).collect()
+    }
+}
+
+/// The value of a column in a resample from its AUCs, `[folds, seeds, labels]`; `None` where an AUC that the original images
+/// have is undefined. That of a fold is the mean over its seeds.
+fn value(folds: &[Vec<Vec<Option<f64>>>], covered: &[Vec<bool>], quantity: Quantity) -> Option<f64> {
     let mut of_folds = Vec::new();
     for (seeds, covered) in folds.iter().zip(covered) {
-        if matches!(quantity, Quantity::Label(label) if !covered[label]) {
+        let asked: Vec<usize> =
+            (0..covered.len()).filter(|label| covered[*label] && quantity.is_of(*label)).collect();
+        if asked.is_empty() {
             continue;
         }
         let mut of_seeds = Vec::new();
-        for sample in seeds {
-            match quantity {
-                Quantity::Label(label) => of_seeds.push(Some(sample.aucs(times, Some(label))[0]?)),
-                Quantity::Mean => {
-                    let aucs = sample.aucs(times, None);
-                    let of_labels = aucs.into_iter().zip(covered).filter(|(_, covered)| **covered);
-                    let of_labels: Vec<Option<f64>> = of_labels.map(|(auc, _)| auc).collect();
-                    if of_labels.iter().any(Option::is_none) {
-                        return None;
-                    }
-                    of_seeds.extend(stats::summarize(&of_labels).mean.map(Some));
-                }
+        for aucs in seeds {
+            let of_labels: Vec<Option<f64>> = asked.iter().map(|label| aucs[*label]).collect();
+            if of_labels.iter().any(Option::is_none) {
+                return None;
             }
+            of_seeds.extend(stats::summarize(&of_labels).mean.map(Some));
         }
         of_folds.extend(stats::summarize(&of_seeds).mean.map(Some));
     }
@@ -226,13 +252,7 @@ fn enough_patients(samples: &[Vec<Vec<Sample>>], covered: &[Vec<Vec<bool>>], qua
     });
     folds.into_iter().all(|(sample, covered)| {
         let labels = sample.labels.iter().zip(covered).enumerate();
-        let asked = labels.filter(|(label, (_, covered))| {
-            **covered
-                && match quantity {
-                    Quantity::Label(wanted) => wanted == *label,
-                    Quantity::Mean => true,
-                }
-        });
+        let asked = labels.filter(|(label, (_, covered))| **covered && quantity.is_of(*label));
         asked.into_iter().all(|(_, (label, _))| label.patients.iter().min() >= Some(&FEWEST_RESAMPLED))
     })
 }
