@@ -83,7 +83,7 @@ pub(crate) fn run(context: &Context, args: PredictArgs) -> Result<Reply, Failure
     match &thresholds {
         Some(auc) => table.notes.extend(results::about_thresholds(auc)),
         None if members.len() > 1 => table.notes.push(
-            "No thresholds: there is no mean of the same members on the validation images; `reg eval RUN --subset val` scores them for each member, then `reg ensemble` averages them."
+            "No thresholds: there is no mean of the same members on the validation images; `reg eval RUN --subset val` scores them for a member; score them for each, then make the ensemble again."
                 .to_owned(),
         ),
         None => {

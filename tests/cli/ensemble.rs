@@ -97,6 +97,19 @@ fn is_mean_of_logits(mean: &BTreeMap<String, f64>, of: &[BTreeMap<String, f64>])
     assert!(of.iter().all(|scores| scores.len() == mean.len()));
 }
 
+/// Asserts that an image file has the scores that are recorded for the image.
+fn as_recorded(study: &Study, scorer: &str) {
+    let recorded = exported(study, scorer);
+    let (scored, _) = recorded.keys().next().unwrap().clone();
+    let of_file = predicted(study, scorer, &format!("images/{scored}")).1;
+    let own: Vec<_> = recorded.iter().filter(|((image, _), _)| *image == scored).collect();
+    assert_eq!(own.len(), of_file.len());
+    for ((_, label), value) in own {
+        let probability = 1.0 / (1.0 + (-value).exp());
+        assert!((of_file[label] - probability).abs() < 1e-6, "{label}: {} and {probability}", of_file[label]);
+    }
+}
+
 #[test]
 fn an_ensemble_scores_new_images_with_every_member() {
     let study = Study::trained();
@@ -121,14 +134,7 @@ fn an_ensemble_scores_new_images_with_every_member() {
         let threshold = answer["thresholds"]["labels"][label]["probability"].as_f64();
         assert_eq!(*positive, json!(threshold.map(|threshold| mean[label] >= threshold)), "{label}");
     }
-    // An image that was scored for the ensemble has the same scores as there.
-    let recorded = exported(&study, "both");
-    let (scored, _) = recorded.keys().next().unwrap().clone();
-    let of_file = predicted(&study, "both", &format!("images/{scored}")).1;
-    for ((_, label), value) in recorded.iter().filter(|((image, _), _)| *image == scored) {
-        let probability = 1.0 / (1.0 + (-value).exp());
-        assert!((of_file[label] - probability).abs() < 1e-6, "{label}: {} and {probability}", of_file[label]);
-    }
+    as_recorded(&study, "both");
     let shown = study.ok(&format!("predict both {image}"));
     assert!(shown.contains("Mean of the logits of ") && shown.contains("tiny-s-f0"), "{shown}");
 
@@ -143,6 +149,7 @@ fn an_ensemble_scores_new_images_with_every_member() {
 
     // Mirrored images are a view of the same network.
     let flipped = study.json("eval tiny-s-f0 --tta flip")["predictions"].as_str().unwrap().to_owned();
+    as_recorded(&study, &flipped);
     let (answer, _) = predicted(&study, &flipped, image);
     assert_eq!(answer["members"].as_array().unwrap().len(), 2);
     let sides: BTreeSet<bool> =
