@@ -2874,7 +2874,7 @@ def published_incomparable(bundle, columns, models):
         reasons = []
         for cell in cells:
             if model["split"] != "official":
-                reasons.append(f"for other images than those scored here: split {model['split']}")
+                reasons.append(f"for other images ({model['split']})")
             elif model["images"] not in (None, len(cell.rows)):
                 reasons.append(f"for {model['images']:,} test images, but {len(cell.rows):,} are scored here")
             elif different[cell.id]:

@@ -177,7 +177,7 @@ pub(super) fn published(
                 count.or_else(|| difference.map(str::to_owned))
             }),
             _ if cells.is_empty() => None,
-            split => Some(format!("for other images than those scored here: split {split}")),
+            split => Some(format!("for other images ({split})")),
         };
         if let Some(reason) = reason {
             let why = format!("{} was published {reason}", model.name);

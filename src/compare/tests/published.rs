@@ -66,7 +66,7 @@ fn numbers_of_other_images_are_refused_or_marked() {
     );
     assert_eq!(
         against("222201", &FILE.replace("'official'", "'a fifth at random'")),
-        ["theirs was published for other images than those scored here: split a fifth at random"]
+        ["theirs was published for other images (a fifth at random)"]
     );
     // One of two is enough, and is reported.
     let two = format!("{FILE}{}", FILE.replace("theirs", "others").replace("images = 4", "images = 5"));
