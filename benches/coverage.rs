@@ -6,7 +6,8 @@
 //! a share of the variance belongs to the patient, for all models alike, and a share to the patient and the model, as if
 //! each model saw some patients better than others; an image of a positive patient is positive half of the time. A
 //! nominal interval of 95 % should cover the true AUC in 95 of 100 data sets, a test at 5 % should reject equal models
-//! in 5 of 100. The tables have the counts of positive *patients* in the rows, because they are what counts.
+//! in 5 of 100. The tables have the counts of positive *patients* in the rows, because they are what counts. The last tables
+//! are of a mean over re-samplings or folds of one data set, each of which tests a fifth of the patients with another model.
 
 use rayon::prelude::*;
 use reg::random::Stream;
@@ -118,6 +119,116 @@ impl Simulated {
     }
 }
 
+/// Divisions of the same patients, each of which tests a part of them.
+#[derive(Clone, Copy)]
+enum Divisions {
+    /// Drawn independently, so that a patient is tested in any number of them.
+    Resamplings,
+    /// Every patient is tested in exactly one.
+    Folds,
+}
+
+/// Number of divisions.
+const DIVISIONS: usize = 5;
+
+/// Scores of a model of its own for the test patients of each division.
+struct Divided {
+    is_positive: Vec<bool>,
+    /// Of each division: the patient of each image, and the order of the images.
+    tested: Vec<(Vec<u32>, stats::InOrder)>,
+    /// Of each patient, the divisions that test it, one bit each.
+    divisions: Vec<u32>,
+}
+
+impl Divided {
+    fn simulate(of: Divisions, design: Design, positive: usize, auc: f64, stream: &mut Stream) -> Self {
+        let shift = std::f64::consts::SQRT_2 * normal_quantile(auc);
+        let own = (1.0 - design.of_patient - design.of_model).sqrt();
+        let mut order: Vec<usize> = (0..PATIENTS).collect();
+        let mut divisions = vec![0; PATIENTS];
+        let part = PATIENTS / DIVISIONS;
+        for division in 0..DIVISIONS {
+            if division == 0 || matches!(of, Divisions::Resamplings) {
+                (1..PATIENTS).rev().for_each(|last| order.swap(last, stream.below(last as u64 + 1) as usize));
+            }
+            let first = if matches!(of, Divisions::Folds) { division * part } else { 0 };
+            order[first..first + part].iter().for_each(|patient| divisions[*patient] |= 1 << division);
+        }
+        let mut tested: Vec<Simulated> = (0..DIVISIONS).map(|_| Simulated::default()).collect();
+        for (patient, own_divisions) in divisions.iter().enumerate() {
+            let images = 1 + stream.below(design.images);
+            let common = design.of_patient.sqrt() * stream.normal();
+            let of_model: Vec<f64> =
+                (0..DIVISIONS).map(|_| design.of_model.sqrt() * stream.normal()).collect();
+            let certain = stream.below(images);
+            for image in 0..images {
+                let is_positive = patient < positive && (image == certain || stream.below(2) == 0);
+                let of_image = stream.normal();
+                for division in (0..DIVISIONS).filter(|division| own_divisions >> division & 1 == 1) {
+                    let noise = (of_image + stream.normal()) / std::f64::consts::SQRT_2;
+                    let data = &mut tested[division];
+                    data.patients.push(patient as u32);
+                    data.positive.push(is_positive);
+                    let score = common + of_model[division] + own * noise;
+                    data.scores[0].push(if is_positive { shift } else { 0.0 } + score);
+                }
+            }
+        }
+        let order = |data: Simulated| {
+            let order = stats::InOrder::new(&data.scores[0], &data.positive);
+            (data.patients, order)
+        };
+        let is_positive = (0..PATIENTS).map(|patient| patient < positive).collect();
+        Divided { is_positive, tested: tested.into_iter().map(order).collect(), divisions }
+    }
+
+    /// Percentiles of resamples of the mean AUC over the divisions, within strata of the patients for whom `stratum` gives
+    /// the same; a resample that leaves a division without a class is discarded.
+    fn bootstrap(&self, stratum: impl Fn(usize) -> u32, stream: &mut Stream) -> Option<[f64; 2]> {
+        let mut strata: std::collections::BTreeMap<u32, Vec<u32>> = Default::default();
+        (0..PATIENTS).for_each(|patient| strata.entry(stratum(patient)).or_default().push(patient as u32));
+        let strata: Vec<Vec<u32>> = strata.into_values().collect();
+        let mut values: Vec<f64> = (0..RESAMPLES)
+            .filter_map(|_| {
+                let mut times = vec![0; PATIENTS];
+                stats::draw_within(&strata, |n| stream.below(n), &mut times);
+                let auc = |(patients, order): &(Vec<u32>, stats::InOrder)| {
+                    order.auc(&patients.iter().map(|patient| times[*patient as usize]).collect::<Vec<_>>())
+                };
+                let aucs: Vec<Option<f64>> = self.tested.iter().map(auc).collect();
+                aucs.iter().copied().collect::<Option<Vec<f64>>>()?;
+                stats::summarize(&aucs).mean
+            })
+            .collect();
+        values.sort_by(f64::total_cmp);
+        stats::quantile(&values, 0.025).zip(stats::quantile(&values, 0.975)).map(<[f64; 2]>::from)
+    }
+}
+
+/// Coverage of the bootstrap of a mean over divisions, with strata by class and with strata by class and divisions.
+fn over_divisions(simulations: u64) {
+    for (number, design) in (0..).zip(DESIGNS) {
+        for (of, divisions, called) in
+            [(0, Divisions::Resamplings, "re-samplings"), (1, Divisions::Folds, "folds")]
+        {
+            let rows = [100, 200].map(|positive| {
+                let one = |stream: &mut Stream| {
+                    let data = Divided::simulate(divisions, design, positive, 0.8, stream);
+                    let class = |patient: usize| u32::from(data.is_positive[patient]);
+                    let both = |patient: usize| class(patient) | data.divisions[patient] << 1;
+                    [covers(0.8, data.bootstrap(class, stream)), covers(0.8, data.bootstrap(both, stream))]
+                };
+                (positive.to_string(), columns(simulations, one, &[20 + number, of, positive as u64]))
+            });
+            let title = format!(
+                "Coverage of the 95 % interval of the mean AUC over {DIVISIONS} {called} in percent: AUC 0.8, {}.",
+                design.name
+            );
+            table(&title, &["bootstrap within classes", "within classes and divisions"], &rows);
+        }
+    }
+}
+
 /// The share of the defined values that are true, in percent, and the share that is undefined.
 fn share(values: &[Option<bool>]) -> String {
     let defined: Vec<bool> = values.iter().flatten().copied().collect();
@@ -216,4 +327,5 @@ fn main() {
             ["clustered", "DeLong", "clustered, mean of three labels", "interval of the difference covers 0"];
         table(&title, &names, &rows);
     }
+    over_divisions(simulations);
 }

@@ -22,7 +22,7 @@ use crate::records::{
 };
 
 /// Changes with every change of [`Job`], [`WorkerEvent`] or [`Identity`].
-pub const PROTOCOL: u32 = 7;
+pub const PROTOCOL: u32 = 8;
 
 /// What the worker reports about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,6 +145,8 @@ pub enum Work {
         numbers: Numbers,
         /// The files.
         images: Vec<JobFile>,
+        /// Whether the images are mirrored left to right.
+        flipped: bool,
     },
     /// Fit a linear probe for a target on the frozen pooled features of images. Writes `validation.bin` and
     /// `scores.bin`, packed [`crate::records::Scores`] of one column: logits, or years.

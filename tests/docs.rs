@@ -265,11 +265,9 @@ fn the_chapter_on_programs_runs_as_it_is_written() {
     let (_, script) = page.split_once("```python\n").unwrap();
     fs::write(folder.path().join("train.py"), script.split("```").next().unwrap()).unwrap();
     let said = follow(folder.path(), "docs/src/programs.md");
-    for words in [
-        "Scored by a program of the user's own: train. Trained by reg: resnet50.",
-        "identical",
-        "sound: ",
-    ] {
+    for words in
+        ["Scored by a program of the user's own: train. Trained by reg: resnet50.", "identical", "sound: "]
+    {
         assert!(said.contains(words), "{words}: {said}");
     }
 }

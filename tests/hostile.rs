@@ -424,7 +424,13 @@ mod other_bytes {
             ("ingest images --metadata data.csv --boxes", 1),
             ("ingest --metadata-only --metadata data.csv --name", 2),
             ("show", 2),
-            ("trace", 2),
+            // What may be a file.
+            ("trace", 1),
+            ("study status", 1),
+            ("report -o report.html", 1),
+            ("pull", 1),
+            // What else is missing is looked for among all arguments.
+            ("train --model", 2),
             ("tag", 2),
             ("--registry", 2),
             ("", 2),

@@ -349,8 +349,11 @@ fn read(registry: &Registry, folder: &Path) {
         if audit::bundle(registry, id, false, &bundle).is_ok() {
             let _ = audit::check(&bundle);
         }
-        let request =
-            ReportRequest { ids: vec![id.to_string()], options: CompareOptions::default(), title: None };
+        let request = ReportRequest {
+            ids: vec![id.to_string().into()],
+            options: CompareOptions::default(),
+            title: None,
+        };
         let _ = page::report(registry, &request, &stamp());
         if kind == Kind::Split {
             let _ = divided(registry, Id::new(id));

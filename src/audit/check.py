@@ -251,7 +251,7 @@ KINDS = {
 VERSIONS = dict.fromkeys("dataset split software spec predictions table study execution withdrawal".split(), 2)
 # The versions of the rules that this program implements, numbered as in `src/records/rules.rs`.
 RULES = {"dataset": 3, "split": 2, "import": 3, "program": 1, "mean": 1, "pixel-hashes": 1}
-RULES.update({"auc table": 2, "dataset table": 1, "comparison table": 4, "probe table": 1, "heat table": 1, "pointing table": 1})
+RULES.update({"auc table": 2, "dataset table": 1, "comparison table": 5, "probe table": 1, "heat table": 1, "pointing table": 1})
 INSIDE = {
     ("split", "method"): "seed type | ratios test train_val val_fraction",
     ("spec", "model"): "architecture name |",
@@ -906,11 +906,15 @@ class Bundle:
         return manifest
 
     def subset(self, split, fold, subset):
-        """Rows of the manifest in a subset of a fold of a split."""
+        """Rows of the manifest in a subset of a division of a split."""
         folds = self.packed(self.record(split, "split")["assignment"], "assignment")
-        need(type(fold) is int and 0 <= fold < len(folds), f"split {split[:12]} has no fold {fold}")
+        need(type(fold) is int and 0 <= fold < len(folds), f"split {split[:12]} has no {self.division(split)} {fold}")
         code = ["train", "val", "test"].index(subset)
         return [row for row, own in enumerate(folds[fold]) if own == code]
+
+    def division(self, split):
+        """What one division of a split is called: `re-sampling`, `fold` or `division`."""
+        return DIVISIONS.get(self.record(split, "split")["method"]["type"], "division")
 
     def origins(self, file):
         """What is known of a file of weights: the runs whose checkpoint it is, the imported weights, and what these were trained on."""
@@ -1509,12 +1513,12 @@ DIVISIONS = {"resample": "re-sampling", "k-fold": "fold", "official": "division"
 
 
 def check_split(bundle, id):
-    """No patient is in two subsets of a fold, the subsets are those recomputed, and the record's counts are right."""
+    """No patient is in two subsets of a division, the subsets are those recomputed, and the record's counts are right."""
     split = bundle.record(id, "split")
     manifest, folds = bundle.manifest(split["dataset"]), bundle.packed(split["assignment"], "assignment")
-    torn, counted, word = [], [], DIVISIONS.get(split["method"]["type"], "division")
+    torn, counted, word = [], [], bundle.division(id)
     for fold, codes in enumerate(folds):
-        need(len(codes) == len(manifest), f"split {id}: fold {fold} has {len(codes)} images")
+        need(len(codes) == len(manifest), f"split {id[:12]}: {word} {fold} has {len(codes)} images, the data set {len(manifest)}")
         patients = [{image.patient for image, code in zip(manifest, codes) if code == part} for part in range(3)]
         both = sorted(patients[0] & patients[1] | patients[0] & patients[2] | patients[1] & patients[2], key=patient_order)
         torn += [f"split {id[:12]}, {word} {fold}: patient {patient} is in two subsets" for patient in both]
@@ -1655,7 +1659,7 @@ def read_log(data, training):
 
 
 def check_spec(bundle, id):
-    """A run has initial weights exactly if its initialisation needs them, and its fold exists."""
+    """A run has initial weights exactly if its initialisation needs them, and its split has its division."""
     spec = bundle.record(id, "spec")
     need(spec["dataset"] == bundle.record(spec["split"], "split")["dataset"], "its split belongs to another data set")
     bundle.subset(spec["split"], spec["fold"], "train")
@@ -1681,7 +1685,7 @@ def check_run(bundle, id):
     verify(f"run {id[:12]}", {key: run[key] for key in now}, now, "its log says")
     if bundle.parts[run["checkpoint"]].kept:
         verify(f"run {id[:12]}", {"parameters": run["parameters"]}, {"parameters": parameters(bundle.object(run["checkpoint"]))}, "its checkpoint has")
-    say(f"run {id[:12]}: {spec['model']['name']}, fold {spec['fold']}; epoch {best + 1} of {len(losses)} as in its log")
+    say(f"run {id[:12]}: {spec['model']['name']}, {bundle.division(spec['split'])} {spec['fold']}; epoch {best + 1} of {len(losses)} as in its log")
 
 
 # Words around a label in the name of a column of scores, and in that of a column of labels.
@@ -1701,7 +1705,7 @@ def check_program_run(bundle, id, run, spec):
     now.update({"best_epoch": best["epoch"], "val_loss": best["val_loss"]} if best else {})
     verify(f"run {id[:12]}", {key: run[key] for key in known}, now, "its log says")
     name, files, left = spec["program"]["name"], len(spec["program"]["files"]), len(run.get("files", []))
-    say(f"run {id[:12]}: {name}, fold {spec['fold']}; a program of {files} files that left {left} besides checkpoint and log")
+    say(f"run {id[:12]}: {name}, {bundle.division(spec['split'])} {spec['fold']}; a program of {files} files that left {left} besides checkpoint and log")
 
 
 SCORE_FILES = ("scores.csv", "scores.npy")
@@ -1990,8 +1994,7 @@ class Cell:
     def place(self, bundle):
         """What the images are of a split: `re-sampling 0`, `fold 0`, `division 0`."""
         split = self.predictions["split"]
-        method = bundle.record(split, "split")["method"]["type"] if split else None
-        return "no division" if self.fold is None else f"{DIVISIONS.get(method, 'division')} {self.fold}"
+        return "no division" if self.fold is None else f"{bundle.division(split) if split else 'division'} {self.fold}"
 
     def sources(self, bundle):
         """Where the scores come from: of a mean, the sources of its members, each once."""
@@ -2207,7 +2210,9 @@ def compared(bundle, table):
     need(variance in ("clustered", "delong"), "an unknown variance")
     need(margin is None or type(margin) is float and 0 < margin < 1, "a margin that is none")
     need(primary is None or primary["a"] in columns and primary["b"] in columns, "a primary comparison of a model that is not in the table")
-    models = [evaluate(bundle, name, cells, folds, labels, variance) for name, cells in columns.items()]
+    no_finding = first.dataset["no_finding"] if first.dataset["no_finding"] in labels else None
+    left_out = no_finding if len(labels) > 1 else None
+    models = [evaluate(bundle, name, cells, folds, labels, left_out, variance) for name, cells in columns.items()]
     mixed = any(reason["kind"] == "mixed-folds" for reason in reasons)
     allowed = [id for model in table["models"] for id in model.get("validation", [])]
     metrics = []
@@ -2230,8 +2235,6 @@ def compared(bundle, table):
     by = list(dict.fromkeys(row["by"] for row in table.get("groups", [])))
     prevalence = table.get("prevalence")
     need(prevalence is None or type(prevalence) is float and 0 < prevalence < 1 and metrics, "a prevalence that is none")
-    no_finding = first.dataset["no_finding"] if first.dataset["no_finding"] in labels else None
-    left_out = no_finding if len(labels) > 1 else None
     correlated, constant = correlations(shared, labels, table.get("pooling"))
     now = {
         "dataset": dataset,
@@ -2243,13 +2246,13 @@ def compared(bundle, table):
         "no_finding": no_finding,
         "primary": primary,
         "margin": margin,
-        "models": [given(model, "imported", "program", "seeds", "validation", "images", "of_images") for model in models],
+        "models": [given(model, "imported", "program", "seeds", "validation", "images", "of_images", "pathology_errors") for model in models],
         "spearman": correlated,
         "constant": constant,
         "pooling": table.get("pooling"),
         "delong": paired_tests(shared, labels, variance, left_out, primary),
         "resampled": resampled(bundle, shared, models, left_out, primary) if paired and not mixed else [],
-        "bootstrap": bootstrap(columns, labels, table["bootstrap"], paired) if "bootstrap" in table else None,
+        "bootstrap": bootstrap(columns, labels, left_out, table["bootstrap"], paired) if "bootstrap" in table else None,
         "operating_point": table.get("operating_point"),
         "prevalence": prevalence,
         "ranking": ranking,
@@ -2292,7 +2295,7 @@ def given(document, *optional):
     return {key: value for key, value in document.items() if value or key not in optional}
 
 
-def evaluate(bundle, name, cells, folds, labels, variance):
+def evaluate(bundle, name, cells, folds, labels, no_finding, variance):
     """A model of a comparison; folds that only other models have are undefined."""
     own = [cells.get(fold) for fold in folds]
 
@@ -2303,7 +2306,7 @@ def evaluate(bundle, name, cells, folds, labels, variance):
         """What is defined of each seed."""
         return [value for value in map(of, cell.of_seeds() if cell else ()) if value is not None]
 
-    rows, errors = [], []
+    rows, errors = [], {}
     for label in labels:
         placed = [cell and cell.placements(label, variance) for cell in own]
         missing = count(lambda cell: cell.missing(label))
@@ -2317,7 +2320,7 @@ def evaluate(bundle, name, cells, folds, labels, variance):
             "auc": spread_of_seeds([of_seeds(cell, lambda seed: seed.auc(label)) for cell in own]),
             "std_errors": [std_error(of_fold and of_fold.spread(), variance) for of_fold in placed],
         })
-        errors.append(placed)
+        errors[label] = placed
     seeds = [of_seeds(cell, lambda seed: seed.seed(bundle)) for cell in own]
     of_images = count(lambda cell: images_of_subset(bundle, cell))
     complete = all(cell is None or cell.predictions["images"] >= all_images for cell, all_images in zip(own, of_images))
@@ -2333,8 +2336,15 @@ def evaluate(bundle, name, cells, folds, labels, variance):
         "patients": count(lambda cell: len(set(cell.patients))),
         "labels": rows,
         "mean": spread_of_seeds([of_seeds(cell, lambda seed: mean([seed.auc(label) for label in labels])) for cell in own]),
-        "mean_errors": [std_error(mean_spread([placed for placed in of_fold if placed]), variance) for of_fold in zip(*errors)],
+        "mean_errors": mean_errors(errors, None, variance),
+        "pathology_errors": mean_errors(errors, no_finding, variance) if no_finding else [],
     }
+
+
+def mean_errors(placed, left_out, variance):
+    """The standard error of the mean over the labels for each fold, without one label if `left_out` names it."""
+    own = [of_label for label, of_label in placed.items() if label != left_out]
+    return [std_error(mean_spread([of_fold for of_fold in labels if of_fold]), variance) for labels in zip(*own)]
 
 
 def images_of_subset(bundle, cell):
@@ -2448,10 +2458,10 @@ def resampled(bundle, columns, models, no_finding, primary):
 LEVEL = 0.95
 
 
-def bootstrap(columns, labels, recorded, paired):
+def bootstrap(columns, labels, no_finding, recorded, paired):
     """Bootstrap intervals: patients are drawn with replacement, with all their images, in the same way for all models.
 
-    For a label, patients with a positive image are drawn apart from the others; for the mean over labels, all together.
+    For a label, patients with a positive image are drawn apart from the others; for the means over labels, all together.
     """
     cells = [cell for folds in columns.values() for cell in folds.values()]
     patients = sorted({image.patient for cell in cells for image in cell.images}, key=patient_order)
@@ -2466,9 +2476,13 @@ def bootstrap(columns, labels, recorded, paired):
     def aucs(fold, times, wanted):
         own, orders = fold
         weights = [times[patient] for patient in own]
-        return [order.auc([weights[i] for i in there]) for there, order in orders[wanted]]
+        return [order.auc([weights[i] for i in there]) for there, order in map(orders.__getitem__, wanted)]
 
-    every = slice(None)
+    # The places of the labels of each value: single labels, then the means.
+    every = range(len(labels))
+    quantities = [*([at] for at in every), list(every)]
+    if no_finding:
+        quantities.append([at for at in every if labels[at] != no_finding])
     once = [1] * len(patients)
     covered = [[[value is not None for value in aucs(seeds[0], once, every)] for seeds in folds] for folds in samples]
 
@@ -2476,12 +2490,10 @@ def bootstrap(columns, labels, recorded, paired):
         """None if an AUC is undefined that the original images have."""
         of_folds = []
         for seeds, cover in zip(folds, covers):
+            wanted = [at for at in quantities[quantity] if cover[at]]
             of_seeds = []
             for fold in seeds:
-                if quantity < len(labels):
-                    values = aucs(fold, times, slice(quantity, quantity + 1)) if cover[quantity] else []
-                else:
-                    values = [own for own, is_covered in zip(aucs(fold, times, every), cover) if is_covered]
+                values = aucs(fold, times, wanted)
                 if None in values:
                     return None
                 of_seeds.append(mean(values))
@@ -2496,18 +2508,19 @@ def bootstrap(columns, labels, recorded, paired):
         known = [(cell, place[cell.images[i].patient], yes) for cell in cells for i, yes in zip(cell.known[label][0], cell.known[label][2])]
         positive = {patient for _, patient, yes in known if yes}
         strata.append([sorted(positive), [patient for patient in range(len(patients)) if patient not in positive]])
-    strata.append([list(range(len(patients)))])
-    for quantity in range(len(labels) + 1):
+    strata += [[list(range(len(patients)))] for _ in quantities[len(labels) :]]
+    for wanted_labels in quantities:
         asked = [
             (cell, label)
             for folds, covers in zip(columns.values(), covered)
             for cell, cover in zip(folds.values(), covers)
             for at, label in enumerate(labels)
-            if cover[at] and quantity in (at, len(labels))
+            if cover[at] and at in wanted_labels
         ]
         fewest.append(min((cell.patients_with(label, wanted) for cell, label in asked for wanted in (True, False)), default=FEWEST_RESAMPLED))
     draws, seed = recorded["draws"], recorded["seed"]
-    steps = draws * sum(2 * len(cell.rows) * len(labels) + 50 * len(patients) * (len(labels) + 1) for cell in cells for _ in cell.of_seeds())
+    ranked = sum(map(len, quantities))
+    steps = draws * sum(len(cell.rows) * ranked + 50 * len(patients) * len(quantities) for cell in cells for _ in cell.of_seeds())
     patient = steps <= PATIENCE or "--slow" in sys.argv
     names, rows = list(columns), []
     drawn = [[] for _ in strata]
@@ -2523,12 +2536,14 @@ def bootstrap(columns, labels, recorded, paired):
     pairs = [(a, None) for a in range(len(names))]
     pairs += [(a, b) for a in range(len(names)) for b in range(a + 1, len(names))] if paired else []
     for a, b in pairs:
-        for quantity, label in enumerate([*labels, None]):
+        for quantity in range(len(quantities)):
             own, *values = (of[a] if b is None else apart(of[a], of[b]) for of in [as_is[quantity], *drawn[quantity]])
             values = sorted(value for value in values if value is not None)
             if own is None:
                 continue
-            row = {"model": names[a], "less": None if b is None else names[b], "label": label, "value": own, "low": None, "high": None}
+            row = {"model": names[a], "less": None if b is None else names[b], "value": own, "low": None, "high": None}
+            row["label"] = labels[quantity] if quantity < len(labels) else None
+            row.update({"pathologies": True} if quantity > len(labels) else {})
             tail = (1.0 - LEVEL) / 2.0
             if patient:
                 ends = (quantile(values, tail), quantile(values, 1.0 - tail)) if values else (0.0, 0.0)
@@ -2775,7 +2790,7 @@ def source_in_words(source):
 
 
 def different_members(expected, own):
-    """In what the trainings behind two scores differ; an ensemble has one for each member, in any order."""
+    """How the trainings behind two scores differ; an ensemble has one for each member, in any order."""
     if len(expected) != len(own):
         return "number of runs", str(len(expected)), str(len(own))
     left = list(own)
@@ -2811,7 +2826,8 @@ def different_images(a, b):
         return f"{x['subset']} and {y['subset']}"
     if same_images(a, b):
         return None
-    return f"{len(a.rows)} and {len(b.rows)} images, {len(set(a.rows) & set(b.rows_in(a)))} of them the same"
+    images = "image" if len(b.rows) == 1 else "images"
+    return f"{len(a.rows):,} and {len(b.rows):,} {images}, {len(set(a.rows) & set(b.rows_in(a))):,} of them the same"
 
 
 def different_labels(columns):
@@ -2873,13 +2889,13 @@ def leaks(bundle, columns, table):
                     whose, all_patients = "it" if a == b else b, {patient for patient, _, _ in tested}
                     seen = len(all_patients & patients)
                     if seen:
-                        found.append(incomparable("leak", f"{who} {seen} of the {len(all_patients)} patients that {whose} is tested on"))
+                        found.append(incomparable("leak", f"{who} {seen:,} of the {len(all_patients):,} patients that {whose} is tested on"))
                     others = [(file, digest) for patient, file, digest in tested if patient not in patients]
                     same = sum(file is not None and file in files for file, _ in others)
                     again = sum(digest is not None and digest in pictures and file not in files for file, digest in others)
                     if same + again:
-                        how = f"(the same file: {same}, the same picture saved again: {again})"
-                        what = f"{same + again} of the {len(tested)} images that {whose} is tested on, under other patients' numbers {how}"
+                        how = f"(identical files: {same:,}, identical pixels in another file: {again:,})"
+                        what = f"{same + again:,} of the {len(tested):,} images that {whose} is tested on, where they belong to other patients {how}"
                         found.append(incomparable("leak", f"{who} {what}"))
     if not compared:
         return found, None
@@ -2900,13 +2916,13 @@ def names_hash(images):
 
 def not_official(bundle, cell):
     if names_hash(cell.images) != OFFICIAL["test"]:
-        return "on the official test images, and these are others"
+        return "for the official test images, but other images are scored here"
     own = cell.predictions
     if None in (own["split"], own["fold"]):
         return None
     rows = [row for subset in ("train", "val") for row in bundle.subset(own["split"], own["fold"], subset)]
     if names_hash(cell.manifest[row] for row in rows) != OFFICIAL["train_val"]:
-        return "for models of the official training list, and these were trained on other images"
+        return "for models trained on the official list, but the models here were trained on other images"
     return None
 
 
@@ -2918,13 +2934,13 @@ def published_incomparable(bundle, columns, models):
         reasons = []
         for cell in cells:
             if model["split"] != "official":
-                reasons.append(f"on other images ({model['split']})")
+                reasons.append(f"for other images ({model['split']})")
             elif model["images"] not in (None, len(cell.rows)):
-                reasons.append(f"on {model['images']} test images, and these are {len(cell.rows)}")
+                reasons.append(f"for {model['images']:,} test images, but {len(cell.rows):,} are scored here")
             elif different[cell.id]:
                 reasons.append(different[cell.id])
         if reasons:
-            found.append(incomparable("published", f"{model['name']} is published {reasons[0]}"))
+            found.append(incomparable("published", f"{model['name']} was published {reasons[0]}"))
     return found
 
 

@@ -13,7 +13,7 @@ use reg::records::{
 };
 use reg::registry::Registry;
 use reg::report::interval::{self, FoldAuc, NoInterval};
-use reg::report::{Cell, Column, ReportTable, results, svg};
+use reg::report::{Cell, Column, ReportTable, mean_over_pathologies, results, svg};
 use reg::stats::{self, Estimate};
 use serde_json::{Map, Value, json};
 
@@ -352,6 +352,14 @@ pub(super) fn document(id: &str, comparison: &Comparison) -> Value {
         (model.name.clone(), Value::Object(labels))
     };
     let auc: Map<String, Value> = comparison.models.iter().enumerate().map(of_model).collect();
+    let of_pathologies = |(place, model): (usize, &ComparedModel)| {
+        let mut mean = spread(&mean_over_pathologies(comparison, model)?);
+        of_folds(&mut mean, &FoldAuc::of_pathologies(comparison, place)?);
+        mean["std_errors"] = json!(model.pathology_errors);
+        Some((model.name.clone(), mean))
+    };
+    let pathologies: Option<Map<String, Value>> =
+        comparison.models.iter().enumerate().map(of_pathologies).collect();
     let images = comparison.models.iter().map(|model| {
         let mut of =
             json!({ "images": model.images, "patients": model.patients, "of_images": model.of_images });
@@ -385,6 +393,8 @@ pub(super) fn document(id: &str, comparison: &Comparison) -> Value {
         "primary": comparison.primary,
         "margin": comparison.margin,
         "auc": auc,
+        "mean_over_pathologies": pathologies,
+        "no_finding": comparison.no_finding,
         "images": images,
         "spearman": {
             "models": models, "matrix": comparison.spearman, "pooling": comparison.pooling, "over": over,

@@ -3,7 +3,8 @@
 //! A shell asks the program itself, so that names are those of now. Nothing is printed to a terminal here, and
 //! whatever goes wrong only means that nothing is suggested.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
@@ -84,11 +85,16 @@ pub(super) fn registry() -> Option<Registry> {
     while let Some(word) = words.next() {
         if word == "--registry" {
             named = words.next().map(PathBuf::from);
-        } else if let Some(path) = word.to_str().and_then(|word| word.strip_prefix("--registry=")) {
+        } else if let Some(path) = after(&word, "--registry=") {
             named = Some(PathBuf::from(path));
         }
     }
     open(named)
+}
+
+/// What follows in a word that begins so.
+pub(super) fn after(word: &OsStr, begin: &str) -> Option<OsString> {
+    word.as_bytes().strip_prefix(begin.as_bytes()).map(|rest| OsStr::from_bytes(rest).to_owned())
 }
 
 /// The registry in a folder, or the one that commands without `--registry` use.

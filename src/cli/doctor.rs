@@ -1,5 +1,7 @@
 //! `reg doctor`.
 
+use std::ffi::{OsStr, OsString};
+
 use reg::digits::thousands;
 use reg::doctor::{self, Check, Status};
 use reg::escape;
@@ -16,14 +18,17 @@ pub(crate) struct DoctorArgs {
     /// Also check whether this registry is older than its last push to a remote (a registry, folder or
     /// bucket)
     #[arg(long, value_name = "REMOTE")]
-    remote: Option<String>,
+    remote: Option<OsString>,
 }
 
 /// Whether the registry is older than at its last push to a remote.
-fn against(registry: &Registry, remote: &str) -> Check {
+fn against(registry: &Registry, remote: &OsStr) -> Check {
     let check =
         |status, message: String, hint: Option<String>| Check { section: "registry", status, message, hint };
-    let age = remote.parse::<Address>().and_then(|address| age(registry, &address));
+    let address = Address::of(remote);
+    let word = address.as_ref().map_or_else(|_| escape::shell_os(remote), Address::word);
+    let age = address.and_then(|address| age(registry, &address));
+    let remote = remote.to_string_lossy();
     match age {
         Ok(Age::Current(entries)) => check(
             Status::Ok,
@@ -40,13 +45,13 @@ fn against(registry: &Registry, remote: &str) -> Check {
             Some(format!(
                 "restore a newer backup, or `reg pull {}` for what was pushed; to keep this copy as a registry of \
                  its own: `reg reindex --new-id`",
-                escape::shell(remote)
+                word
             )),
         ),
         Ok(Age::Unknown) => check(
             Status::Note,
             format!("{remote} does not know this registry"),
-            Some(format!("`reg push {remote}` stores there what is needed to recognise an older copy")),
+            Some(format!("`reg push {word}` stores there what is needed to recognise an older copy")),
         ),
         Err(e) => check(Status::Bad, format!("cannot ask {remote}: {e}"), None),
     }

@@ -1,11 +1,11 @@
 //! `reg push` and `reg pull`.
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use reg::digits::{counted, thousands};
-use reg::escape;
 use reg::hash::Hash;
 use reg::remote::{Address, Age, Exchanged, TransferJob, TransferRequest, pull, push};
 use reg::withdrawal::Withdrawn;
@@ -50,7 +50,7 @@ AWS_ALLOW_HTTP=true for an endpoint without TLS. Mount a folder behind ssh with 
 struct ExchangeArgs {
     /// The other registry, folder or bucket
     #[arg(value_name = "REMOTE")]
-    remote: String,
+    remote: OsString,
     /// Names or ids on the sending side: copies these objects, their dependencies, and the results of runs among them
     #[arg(add = complete::anything())]
     ids: Vec<String>,
@@ -72,7 +72,7 @@ pub(crate) fn run_pull(context: &Context, args: PullArgs) -> Result<Reply, Failu
 
 fn run(context: &Context, args: ExchangeArgs, pushes: bool, accept_removals: bool) -> Result<Reply, Failure> {
     let registry = context.registry()?;
-    let address: Address = args.remote.parse()?;
+    let address = Address::of(&args.remote)?;
     let (ids, move_names, dry_run) = (args.ids, args.move_names, args.dry_run);
     let request = TransferRequest { ids, move_names, accept_removals, dry_run };
     let (stop, progress) = (stop_on_signals(), context.progress());
@@ -90,7 +90,7 @@ fn run(context: &Context, args: ExchangeArgs, pushes: bool, accept_removals: boo
              has {}, or different ones; names may be lost, see `reg doctor --remote {}`",
             entries(then),
             thousands(now),
-            escape::shell(&address.to_string())
+            address.word()
         ));
     }
     let reply = Reply::new(describe(&done, &address, &request, pushes), document(&done, &address, &request));

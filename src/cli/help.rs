@@ -1,6 +1,8 @@
 //! Help that teaches: commands in groups, examples, exit codes, variables; and what there is where an argument is
 //! missing.
 
+use std::ffi::OsString;
+
 use clap::{CommandFactory, builder::StyledStr, error::ContextKind, error::ContextValue, error::ErrorKind};
 use reg::network;
 use reg::records::{Kind, Split};
@@ -66,7 +68,7 @@ const EXAMPLES: &[Examples] = &[
     (
         &["train"],
         &[
-            ("reg train --dataset nih --split s --fold 0 --model resnet50", "Train on the first fold"),
+            ("reg train --dataset nih --split s --fold 0 --model resnet50", "Train on the first re-sampling"),
             (
                 "reg train --dataset nih --split s --fold 0 --model resnet50 --set lr=0.001 --set epochs=10 --seed 2",
                 "Train with other settings",
@@ -110,7 +112,7 @@ const EXAMPLES: &[Examples] = &[
         &[
             (
                 "reg compare resnet50-s-f0 resnet50-s-f1 densenet121-s-f0 densenet121-s-f1 --name table",
-                "Compare two models over two folds",
+                "Compare two models over two re-samplings",
             ),
             (
                 "reg compare resnet50-s-f0 densenet121-s-f0 --metrics --bootstrap 2000",
@@ -207,16 +209,16 @@ pub(super) fn missing(e: &clap::Error) -> Vec<String> {
         Some(ContextValue::String(name)) => vec![name.clone()],
         _ => Vec::new(),
     };
-    let arguments: Vec<String> = std::env::args().collect();
+    let arguments: Vec<OsString> = std::env::args_os().collect();
     let given = |option: &str| {
         let with = format!("{option}=");
         let beside = arguments.iter().position(|word| word == option).and_then(|at| arguments.get(at + 1));
-        beside
-            .cloned()
-            .or_else(|| arguments.iter().find_map(|word| Some(word.strip_prefix(&with)?.to_owned())))
+        let joined = || arguments.iter().find_map(|word| complete::after(word, &with));
+        beside.cloned().or_else(joined)
     };
     let registry = complete::open(given("--registry").map(Into::into));
-    names.iter().filter_map(|name| there(name, registry.as_ref(), given("--dataset").as_deref())).collect()
+    let dataset = given("--dataset").map(|name| name.to_string_lossy().into_owned());
+    names.iter().filter_map(|name| there(name, registry.as_ref(), dataset.as_deref())).collect()
 }
 
 fn there(argument: &str, registry: Option<&Registry>, dataset: Option<&str>) -> Option<String> {

@@ -1,12 +1,14 @@
 //! `reg predict`.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use reg::escape::shell;
-use reg::records::{OperatingPoint, Run};
+use reg::hash::Hash;
+use reg::records::{OperatingPoint, Scale};
 use reg::report::{Cell, Column, ReportTable, results};
 use reg::training::process::Worker;
-use reg::training::{Device, FileScores, Predicted, predict};
+use reg::training::{Device, FileScorer, FileScores, MemberNetwork, Predicted, predict};
 use serde_json::{Map, Value, json};
 
 use super::error::Failure;
@@ -15,11 +17,11 @@ use super::output::{Reply, TableFormat, in_json, plural};
 use super::train::thresholds_json;
 use super::{Context, complete};
 
-/// Score new images with a run's checkpoint
+/// Score new images with a run's checkpoint, or with those of all members of an ensemble
 #[derive(clap::Args)]
 pub(crate) struct PredictArgs {
-    /// Name or id of the run
-    #[arg(add = complete::runs())]
+    /// Name or id of the run or the ensemble
+    #[arg(add = complete::scored())]
     run: String,
     /// Image files: PNG or JPEG
     #[arg(required = true)]
@@ -39,13 +41,13 @@ pub(crate) struct PredictArgs {
 
 pub(crate) fn run(context: &Context, args: PredictArgs) -> Result<Reply, Failure> {
     let registry = context.registry()?;
-    let run = registry.resolve_as::<Run>(&registry.view()?, &args.run)?;
+    let scorer = FileScorer::resolve(&registry, &registry.view()?, &args.run)?;
     let worker = Worker::find()?;
     let device = args.device.map(|text| Device::parse(&text, worker.identity())).transpose()?;
     let given = args.meta.given();
-    let of = (run, args.operating_point);
+    let of = (scorer, args.operating_point);
     let predicted = predict(&registry, &worker, of, &args.images, &given, device, &mut context.watch())?;
-    let Predicted { files: scored, thresholds, .. } = predicted;
+    let Predicted { files: scored, thresholds, members, scale, .. } = predicted;
     let withdrawn: Vec<Option<String>> = scored.iter().map(|file| told_withdrawn(context, file)).collect();
 
     let mut columns = vec![Column::left("Label")];
@@ -62,6 +64,9 @@ pub(crate) fn run(context: &Context, args: PredictArgs) -> Result<Reply, Failure
     };
     let named: Vec<String> = withdrawn.iter().enumerate().filter_map(whole).collect();
     table.withdrawn = (!named.is_empty()).then(|| format!("contains withdrawn data: {}", named.join("; ")));
+    if members.len() > 1 {
+        table.notes.push(averaged(&registry.view()?.names_by_id()?, &members, scale));
+    }
     table.notes.extend(origins(&scored));
     let labels = scored.first().map_or(0, |image| image.scores.len());
     for label in 0..labels {
@@ -77,10 +82,20 @@ pub(crate) fn run(context: &Context, args: PredictArgs) -> Result<Reply, Failure
     }
     match &thresholds {
         Some(auc) => table.notes.extend(results::about_thresholds(auc)),
-        None => table.notes.push(format!(
-            "No thresholds: the validation images are not scored; `reg eval {} --subset val` scores them.",
-            shell(&args.run)
-        )),
+        None if members.len() > 1 => table.notes.push(
+            "No thresholds: there is no mean of the same members on the validation images; `reg eval RUN --subset val` scores them for a member; score them for each, then make the ensemble again."
+                .to_owned(),
+        ),
+        None => {
+            let run = match scorer {
+                FileScorer::Run(_) => args.run.clone(),
+                FileScorer::Predictions(_) => members.first().map_or_else(String::new, |of| of.run.hash.short()),
+            };
+            table.notes.push(format!(
+                "No thresholds: the validation images are not scored; `reg eval {} --subset val` scores them.",
+                shell(&run)
+            ));
+        }
     }
     let each: Vec<Value> = args
         .images
@@ -110,8 +125,30 @@ pub(crate) fn run(context: &Context, args: PredictArgs) -> Result<Reply, Failure
         })
         .collect();
     let thresholds = thresholds.as_ref().and_then(thresholds_json);
-    let json = json!({ "run": run, "images": each, "thresholds": thresholds });
+    let (run, predictions) = match scorer {
+        FileScorer::Run(run) => (Some(run), None),
+        FileScorer::Predictions(predictions) => (None, Some(predictions)),
+    };
+    let members: Vec<Value> =
+        members.iter().map(|of| json!({ "run": of.run, "flipped": of.flipped })).collect();
+    let json = json!({
+        "run": run, "predictions": predictions, "members": members, "scale": scale, "images": each,
+        "thresholds": thresholds,
+    });
     Ok(Reply::new(args.format.render(&[table]), json))
+}
+
+/// Of which networks the scores are a mean.
+fn averaged(names: &HashMap<Hash, String>, members: &[MemberNetwork], scale: Scale) -> String {
+    let name = |of: &MemberNetwork| {
+        let name = names.get(&of.run.hash).cloned().unwrap_or_else(|| of.run.hash.short());
+        if of.flipped { format!("{name} (mirrored images)") } else { name }
+    };
+    let scores = match scale {
+        Scale::Logit => "logits",
+        Scale::Probability => "probabilities",
+    };
+    format!("Mean of the {scores} of {}.", members.iter().map(name).collect::<Vec<_>>().join(", "))
 }
 
 fn yes_or_no(positive: Option<bool>) -> &'static str {

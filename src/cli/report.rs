@@ -1,5 +1,6 @@
 //! `reg report`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use reg::compare::CompareOptions;
@@ -15,9 +16,9 @@ use super::{Context, complete};
 /// Write tables, figures and lineage of results into one self-contained HTML page
 #[derive(clap::Args)]
 pub(crate) struct ReportArgs {
-    /// Names or ids of studies, runs, predictions, tables or data sets
+    /// Names or ids of studies (or their files), runs, predictions, tables or data sets
     #[arg(value_name = "ID", required = true, add = complete::anything())]
-    ids: Vec<String>,
+    ids: Vec<OsString>,
     /// Output file
     #[arg(short, long, value_name = "FILE.html")]
     output: PathBuf,

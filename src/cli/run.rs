@@ -1,5 +1,7 @@
 //! `reg run`.
 
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -49,7 +51,7 @@ pub(crate) struct RunArgs {
     /// A further file that the program reads, such as weights; repeatable. `{KEY}` in the command and REG_INPUT_KEY in the
     /// environment are its path
     #[arg(long = "input", value_name = "KEY=FILE")]
-    inputs: Vec<String>,
+    inputs: Vec<OsString>,
     /// An environment variable that the program sees, with its value here or the given one; repeatable. It sees no other
     /// but PATH and those of the machine
     #[arg(long = "env", value_name = "VAR[=VALUE]")]
@@ -89,10 +91,14 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Keys and files.
-fn inputs(given: &[String]) -> Result<Vec<(String, PathBuf)>, Failure> {
-    let pair = |text: &String| match text.split_once('=') {
-        Some((key, file)) if !file.is_empty() => Ok((key.to_owned(), PathBuf::from(file))),
-        _ => Err(Failure::usage(format!("--input {text}: expected KEY=FILE"))),
+fn inputs(given: &[OsString]) -> Result<Vec<(String, PathBuf)>, Failure> {
+    let pair = |word: &OsString| {
+        let split =
+            word.as_bytes().iter().position(|byte| *byte == b'=').map(|at| word.as_bytes().split_at(at));
+        match split.map(|(key, file)| (str::from_utf8(key), OsStr::from_bytes(&file[1..]))) {
+            Some((Ok(key), file)) if !file.is_empty() => Ok((key.to_owned(), PathBuf::from(file))),
+            _ => Err(Failure::usage(format!("--input {}: expected KEY=FILE", word.to_string_lossy()))),
+        }
     };
     given.iter().map(pair).collect()
 }

@@ -1,5 +1,6 @@
 //! `reg trace`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -27,7 +28,7 @@ pub(crate) struct TraceArgs {
     /// Name or id of any object, or the file name of an image. With --down also `patient:13`, and `DATASET:42` or
     /// `FILE.csv:42` for data row 42 of a metadata file
     #[arg(add = complete::anything())]
-    id: String,
+    id: OsString,
     /// Show the inputs (default)
     #[arg(long, conflicts_with = "down")]
     up: bool,
@@ -78,6 +79,8 @@ pub(crate) fn run(context: &Context, args: TraceArgs) -> Result<Reply, Failure> 
     }
     let registry = context.registry()?;
     let view = registry.view()?;
+    // A name is ASCII, so what is lost here is no name.
+    let text = &*args.id.to_string_lossy();
     let format = match args.format {
         TraceFormat::Tree | TraceFormat::Dot if context.global.json => TraceFormat::Json,
         asked => asked,
@@ -85,31 +88,31 @@ pub(crate) fn run(context: &Context, args: TraceArgs) -> Result<Reply, Failure> 
     if args.down {
         if let Some(asked) = Asked::read(&registry, &view, &args.id)? {
             let mut impact = impact(&registry, &view, &asked)?;
-            let asked_in = in_dataset(&view, &args.id)?;
+            let asked_in = in_dataset(&view, text)?;
             if let Some((name, id)) = &asked_in {
                 impact.call(id, name);
             }
             let elsewhere = asked_in.filter(|(_, id)| impact.datasets.iter().all(|one| one.id != *id));
             let elsewhere = elsewhere.map(|(name, _)| {
-                let row = args.id.rsplit(':').next().unwrap_or_default();
+                let row = text.rsplit(':').next().unwrap_or_default();
                 format!("{name} does not hold data row {row} of its metadata")
             });
-            return down(context, &registry, &impact, (&args.id, format), elsewhere);
+            return down(context, &registry, &impact, (text, format), elsewhere);
         }
-    } else if args.id.contains(':') {
+    } else if text.contains(':') {
         return Err(Failure::usage("a patient or a row is an input: use --down"));
     }
-    let root = match registry.resolve(&view, &args.id) {
+    let root = match registry.resolve(&view, text) {
         Err(e @ (RegistryError::Unknown { .. } | RegistryError::Removed { .. })) => {
-            image_named(&registry, &view, &args.id)?.ok_or(e)?
+            image_named(&registry, &view, text)?.ok_or(e)?
         }
         other => other?,
     };
     let direction = if args.down { Direction::Down } else { Direction::Up };
     let mut graph = trace(&registry, &view, root, direction)?;
     // Of several names it is the one that was typed.
-    if view.name(&args.id)? == Some(root) {
-        graph.call(&root, &args.id);
+    if view.name(text)? == Some(root) {
+        graph.call(&root, text);
     }
     drop(view);
     let marks = marks::warn(context, &registry, [root])?;

@@ -1,5 +1,6 @@
 //! `reg train`.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -40,7 +41,7 @@ pub(crate) struct TrainArgs {
     #[arg(long, default_value_t = 0)]
     fold: u32,
     #[arg(long, help = model_help(), add = complete::models())]
-    model: String,
+    model: OsString,
     /// Print the settings of the model with their defaults, and do not train
     #[arg(long)]
     settings: bool,
@@ -148,10 +149,11 @@ pub(crate) fn run(context: &Context, args: TrainArgs) -> Result<Reply, Failure> 
         name: args.name,
     };
     context.note(&format!(
-        "{} on {}, split {}, fold {}, seed {}, {} on {}",
+        "{} on {}, split {}, {} {}, seed {}, {} on {}",
         request.model.name,
         named[0],
         named[1],
+        registry.get(split)?.method.division().name(),
         request.fold,
         request.seed,
         counted(u64::from(request.training.epochs), "epoch"),
@@ -239,7 +241,7 @@ fn print_settings(args: TrainArgs) -> Result<Reply, Failure> {
 }
 
 fn overrides(
-    model: String,
+    model: OsString,
     config: Option<PathBuf>,
     set: Vec<String>,
     init: Init,
@@ -254,7 +256,7 @@ fn overrides(
     };
     let network =
         network_file(&model, Path::new("")).map_err(|(path, e)| Failure::of_file("read", &path, &e))?;
-    Ok(Overrides { model, network, init: Some(init), file, set })
+    Ok(Overrides { model: model.to_string_lossy().into_owned(), network, init: Some(init), file, set })
 }
 
 /// Warns if a run's initial weights have seen test patients.

@@ -8,6 +8,13 @@
 //! labels needs one resample for all of them, in which every patient is drawn alike; which AUCs it covers is fixed by the
 //! original images, and a resample that lacks one of them is discarded and counted. The random stream of a resample
 //! depends only on its number and the name of the label, so the result does not depend on the number of threads.
+//!
+//! Strata take no account of the folds or re-samplings in which a patient is tested: a patient is drawn together with its
+//! tests, as a new patient would come with tests of its own. Strata of patients that are tested in the same re-samplings
+//! would often have only one or two patients, and a stratum of n patients gives a variance that is too small by the factor
+//! (n - 1) / n: the intervals would be too narrow (`cargo bench --bench coverage`). Both classes stay in every fold all the
+//! same: there is an interval only if at least 20 patients of each class are tested in each, and the chance that a resample
+//! has none of them is at most e^-20, 2 in a billion. Where it happens, with fewer patients, the resample is discarded.
 
 use std::collections::BTreeSet;
 
@@ -53,12 +60,13 @@ impl LabelSample {
     }
 }
 
-/// Computes intervals of the AUC of every column and label and, if `paired`, of every difference.
+/// Computes intervals of the AUC of every column and label, and of the means over the labels, and, if `paired`, of every
+/// difference. The mean over pathologies leaves out the label `no_finding`, if there is one.
 pub(super) fn bootstrap(
     columns: &[ModelColumn],
     labels: &[String],
-    resamples: u32,
-    seed: u64,
+    no_finding: Option<&str>,
+    (resamples, seed): (u32, u64),
     paired: bool,
 ) -> Bootstrap {
     let cells = || columns.iter().flat_map(ModelColumn::cells);
@@ -77,65 +85,76 @@ pub(super) fn bootstrap(
         .iter()
         .map(|column| column.folds.values().map(|cell| cell.seeds().iter().map(sample).collect()).collect())
         .collect();
-    let quantities: Vec<Quantity> = (0..labels.len()).map(Quantity::Label).chain([Quantity::Mean]).collect();
-    let strata: Vec<Vec<Vec<u32>>> = quantities
-        .iter()
-        .map(|quantity| match quantity {
-            Quantity::Label(label) => {
-                let mut is_positive = vec![false; patients.len()];
-                for (cell, sample) in cells().zip(samples.iter().flatten().flatten()) {
-                    let positive = sample.patients.iter().zip(&cell.truth[*label]);
-                    positive
-                        .filter(|(_, truth)| **truth == Some(true))
-                        .for_each(|(patient, _)| is_positive[*patient as usize] = true);
-                }
-                let (with, without) = (0..patients.len() as u32).partition(|one| is_positive[*one as usize]);
-                vec![with, without]
+    let of_labels = || (0..labels.len()).map(Quantity::Label);
+    let pathologies = no_finding.and_then(|name| labels.iter().position(|label| label == name));
+    let means = [Quantity::Mean].into_iter().chain(pathologies.map(Quantity::MeanWithout));
+    let quantities: Vec<Quantity> = of_labels().chain(means).collect();
+    let strata: Vec<Vec<Vec<u32>>> = (0..labels.len())
+        .map(|label| {
+            let mut is_positive = vec![false; patients.len()];
+            for (cell, sample) in cells().zip(samples.iter().flatten().flatten()) {
+                let positive = sample.patients.iter().zip(&cell.truth[label]);
+                positive
+                    .filter(|(_, truth)| **truth == Some(true))
+                    .for_each(|(patient, _)| is_positive[*patient as usize] = true);
             }
-            Quantity::Mean => vec![(0..patients.len() as u32).collect()],
+            let (with, without) = (0..patients.len() as u32).partition(|one| is_positive[*one as usize]);
+            vec![with, without]
         })
         .collect();
-    let once = vec![[1]; patients.len()];
+    let together = vec![(0..patients.len() as u32).collect()];
+    let original = aucs_of(&samples, &vec![[1]; patients.len()], None);
     // What a value is a mean of, fixed by the images as they are: `[columns, folds, labels]`.
-    let covered: Vec<Vec<Vec<bool>>> = samples
+    let covered: Vec<Vec<Vec<bool>>> = original
         .iter()
         .map(|folds| {
             // An AUC is defined with every seed or with none.
-            let covered = |seeds: &Vec<Sample>| {
-                let aucs = seeds.first().map_or(Vec::new(), |seed| seed.aucs(&once, None));
-                aucs.iter().map(|[auc]| auc.is_some()).collect()
+            let covered = |seeds: &Vec<Vec<[Option<f64>; 1]>>| {
+                let of_labels =
+                    |aucs: &Vec<[Option<f64>; 1]>| aucs.iter().map(|[auc]| auc.is_some()).collect();
+                seeds.first().map_or_else(Vec::new, of_labels)
             };
             folds.iter().map(covered).collect()
         })
         .collect();
-    let as_is: Vec<Vec<Option<f64>>> = quantities
-        .iter()
-        .map(|quantity| of_columns(&samples, &covered, *quantity, &once).remove(0))
-        .collect();
+    let as_is: Vec<Vec<Option<f64>>> =
+        quantities.iter().map(|quantity| values(&original, &covered, *quantity, 0)).collect();
     let draws: Vec<u32> = (0..resamples).collect();
     let drawn: Vec<Vec<Vec<Option<f64>>>> = draws
         .par_chunks(TOGETHER)
         .flat_map_iter(|draws| {
-            let of_quantity = |(place, quantity): (usize, &Quantity)| {
+            let drawn_within = |strata: &[Vec<u32>], label: Option<usize>| {
                 // Sets of weights beyond the last resample stay zero.
                 let mut times = vec![[0; TOGETHER]; patients.len()];
                 for (set, draw) in draws.iter().enumerate() {
-                    let draw = u64::from(*draw);
-                    let words = match quantity {
-                        Quantity::Label(label) => vec![draw, label_word(&labels[*label])],
-                        Quantity::Mean => vec![draw],
-                    };
+                    let words = std::iter::once(u64::from(*draw));
+                    let words: Vec<u64> =
+                        words.chain(label.map(|label| label_word(&labels[label]))).collect();
                     let mut stream = Stream::new("reg bootstrap of patients", seed, &words);
                     let add = |patient: u32| times[patient as usize][set] += 1;
-                    stats::draw_within(&strata[place], |n| stream.below(n), add);
+                    stats::draw_within(strata, |n| stream.below(n), add);
                 }
-                of_columns(&samples, &covered, *quantity, &times)
+                aucs_of(&samples, &times, label)
             };
+            // A resample for all labels serves each mean.
+            let of_all = drawn_within(&together, None);
+            let each: Vec<Vec<Vec<Option<f64>>>> = quantities
+                .iter()
+                .map(|quantity| {
+                    let of_label;
+                    let aucs = match quantity {
+                        Quantity::Label(label) => {
+                            of_label = drawn_within(&strata[*label], Some(*label));
+                            &of_label
+                        }
+                        Quantity::Mean | Quantity::MeanWithout(_) => &of_all,
+                    };
+                    (0..draws.len()).map(|set| values(aucs, &covered, *quantity, set)).collect()
+                })
+                .collect();
             // `[quantities, resamples, columns]`, turned round.
-            let mut each: Vec<_> =
-                quantities.iter().enumerate().map(of_quantity).map(Vec::into_iter).collect();
-            let next = || each.iter_mut().filter_map(Iterator::next).collect();
-            std::iter::repeat_with(next).take(draws.len()).collect::<Vec<_>>()
+            let of_draw = |set: usize| each.iter().map(|resamples| resamples[set].clone()).collect();
+            (0..draws.len()).map(of_draw).collect::<Vec<Vec<Vec<Option<f64>>>>>()
         })
         .collect();
 
@@ -160,8 +179,9 @@ pub(super) fn bootstrap(
                 less: b.map(|b| columns[b].name.clone()),
                 label: match quantity {
                     Quantity::Label(label) => Some(labels[*label].clone()),
-                    Quantity::Mean => None,
+                    Quantity::Mean | Quantity::MeanWithout(_) => None,
                 },
+                pathologies: matches!(quantity, Quantity::MeanWithout(_)),
                 value: as_is,
                 low: bounds.map(|(low, _)| low),
                 high: bounds.map(|(_, high)| high),
@@ -189,54 +209,53 @@ enum Quantity {
     Label(usize),
     /// The mean over the labels that the original images of a fold have, then over the folds.
     Mean,
+    /// The same without this label.
+    MeanWithout(usize),
 }
 
-impl Sample {
-    /// The AUCs with each patient counted as often as in each set of `times`, of all labels or of one.
-    fn aucs<const SETS: usize>(
-        &self,
-        times: &[[u32; SETS]],
-        only: Option<usize>,
-    ) -> Vec<[Option<f64>; SETS]> {
-        match only {
-            Some(label) => vec![self.labels[label].order.aucs(times)],
-            None => self.labels.iter().map(|label| label.order.aucs(times)).collect(),
+impl Quantity {
+    fn is_of(self, label: usize) -> bool {
+        match self {
+            Quantity::Label(wanted) => label == wanted,
+            Quantity::Mean => true,
+            Quantity::MeanWithout(left_out) => label != left_out,
         }
     }
 }
 
-/// The values of all columns in resamples, `[resamples, columns]`.
-fn of_columns<const SETS: usize>(
+/// AUCs in `SETS` resamples, `[columns, folds, seeds, labels]`.
+type Aucs<const SETS: usize> = Vec<Vec<Vec<Vec<[Option<f64>; SETS]>>>>;
+
+/// The AUCs of all samples with each patient counted as often as in each set of `times`; those of other labels than `only`
+/// are left undefined.
+fn aucs_of<const SETS: usize>(
     samples: &[Vec<Vec<Sample>>],
-    covered: &[Vec<Vec<bool>>],
-    quantity: Quantity,
     times: &[[u32; SETS]],
-) -> Vec<Vec<Option<f64>>> {
-    let only = match quantity {
-        Quantity::Label(label) => Some(label),
-        Quantity::Mean => None,
+    only: Option<usize>,
+) -> Aucs<SETS> {
+    let of_sample = |sample: &Sample| {
+        let of_label = |(place, label): (usize, &LabelSample)| match only {
+            Some(only) if only != place => [None; SETS],
+            _ => label.order.aucs(times),
+        };
+        sample.labels.iter().enumerate().map(of_label).collect()
     };
-    // `[columns, folds, seeds, labels, resamples]`.
-    let aucs: Vec<Vec<Vec<Vec<[Option<f64>; SETS]>>>> = samples
-        .iter()
-        .zip(covered)
-        .map(|(folds, covered)| {
-            let of_fold = |(seeds, covered): (&Vec<Sample>, &Vec<bool>)| {
-                let skipped = only.is_some_and(|label| !covered[label]);
-                let seeds = seeds.iter().filter(|_| !skipped);
-                seeds.map(|sample| sample.aucs(times, only)).collect()
-            };
-            folds.iter().zip(covered).map(of_fold).collect()
-        })
-        .collect();
-    let of_column = |set: usize, (folds, covered): (&Vec<Vec<Vec<[Option<f64>; SETS]>>>, &Vec<Vec<bool>>)| {
-        value(folds, covered, quantity, set)
-    };
-    (0..SETS).map(|set| aucs.iter().zip(covered).map(|column| of_column(set, column)).collect()).collect()
+    let of_fold = |seeds: &Vec<Sample>| seeds.iter().map(of_sample).collect();
+    samples.iter().map(|folds| folds.iter().map(of_fold).collect()).collect()
 }
 
-/// The value of a column in a resample, from AUCs `[folds, seeds, labels, resamples]`; `None` where an AUC that the original
-/// images have is undefined. That of a fold is the mean over its seeds.
+/// The value of each column in one of the resamples.
+fn values<const SETS: usize>(
+    aucs: &Aucs<SETS>,
+    covered: &[Vec<Vec<bool>>],
+    quantity: Quantity,
+    set: usize,
+) -> Vec<Option<f64>> {
+    aucs.iter().zip(covered).map(|(folds, covered)| value(folds, covered, quantity, set)).collect()
+}
+
+/// The value of a column in a resample from its AUCs, `[folds, seeds, labels]`; `None` where an AUC that the original images
+/// have is undefined. That of a fold is the mean over its seeds.
 fn value<const SETS: usize>(
     folds: &[Vec<Vec<[Option<f64>; SETS]>>],
     covered: &[Vec<bool>],
@@ -245,22 +264,18 @@ fn value<const SETS: usize>(
 ) -> Option<f64> {
     let mut of_folds = Vec::new();
     for (seeds, covered) in folds.iter().zip(covered) {
-        if matches!(quantity, Quantity::Label(label) if !covered[label]) {
+        let asked: Vec<usize> =
+            (0..covered.len()).filter(|label| covered[*label] && quantity.is_of(*label)).collect();
+        if asked.is_empty() {
             continue;
         }
         let mut of_seeds = Vec::new();
         for aucs in seeds {
-            match quantity {
-                Quantity::Label(_) => of_seeds.push(Some(aucs[0][set]?)),
-                Quantity::Mean => {
-                    let of_labels = aucs.iter().zip(covered).filter(|(_, covered)| **covered);
-                    let of_labels: Vec<Option<f64>> = of_labels.map(|(auc, _)| auc[set]).collect();
-                    if of_labels.iter().any(Option::is_none) {
-                        return None;
-                    }
-                    of_seeds.extend(stats::summarize(&of_labels).mean.map(Some));
-                }
+            let of_labels: Vec<Option<f64>> = asked.iter().map(|label| aucs[*label][set]).collect();
+            if of_labels.iter().any(Option::is_none) {
+                return None;
             }
+            of_seeds.extend(stats::summarize(&of_labels).mean.map(Some));
         }
         of_folds.extend(stats::summarize(&of_seeds).mean.map(Some));
     }
@@ -276,13 +291,7 @@ fn enough_patients(samples: &[Vec<Vec<Sample>>], covered: &[Vec<Vec<bool>>], qua
     });
     folds.into_iter().all(|(sample, covered)| {
         let labels = sample.labels.iter().zip(covered).enumerate();
-        let asked = labels.filter(|(label, (_, covered))| {
-            **covered
-                && match quantity {
-                    Quantity::Label(wanted) => wanted == *label,
-                    Quantity::Mean => true,
-                }
-        });
+        let asked = labels.filter(|(label, (_, covered))| **covered && quantity.is_of(*label));
         asked.into_iter().all(|(_, (label, _))| label.patients.iter().min() >= Some(&FEWEST_RESAMPLED))
     })
 }

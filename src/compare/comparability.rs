@@ -98,7 +98,7 @@ fn source(predictions: &Predictions) -> &'static str {
     }
 }
 
-/// In what the trainings behind two scores differ. An ensemble has one for each of its members, in any order.
+/// How the trainings behind two scores differ. An ensemble has one for each of its members, in any order.
 fn different_members(expected: &[Spec], mut own: Vec<Spec>) -> Option<(String, String, String)> {
     if expected.len() != own.len() {
         return Some(("number of runs".to_owned(), expected.len().to_string(), own.len().to_string()));
@@ -151,8 +151,8 @@ pub(super) fn different_labels(columns: &[ModelColumn]) -> Option<Incomparable> 
     Some(Incomparable { kind: IncomparableKind::DifferentLabels, why })
 }
 
-/// Published numbers that were not computed on the images of the columns. Whether these are the official test images is
-/// seen from their names, and whether the others trained the models, too.
+/// Published numbers that were not computed on the images of the columns. The names of the scored images show whether they are
+/// the official test images; those of the other images of the split, whether the models were trained on the official list.
 pub(super) fn published(
     objects: &dyn Objects,
     columns: &[ModelColumn],
@@ -170,31 +170,34 @@ pub(super) fn published(
         let reason = match model.split.as_str() {
             OFFICIAL_SPLIT => differences.iter().find_map(|(scored, difference)| {
                 let other = model.images.filter(|images| images != scored);
-                let count = other.map(|images| format!("on {images} test images, and these are {scored}"));
+                let count = other.map(|images| {
+                    let (images, scored) = (thousands(images), thousands(*scored));
+                    format!("for {images} test images, but {scored} are scored here")
+                });
                 count.or_else(|| difference.map(str::to_owned))
             }),
             _ if cells.is_empty() => None,
-            split => Some(format!("on other images ({split})")),
+            split => Some(format!("for other images ({split})")),
         };
         if let Some(reason) = reason {
-            let why = format!("{} is published {reason}", model.name);
+            let why = format!("{} was published {reason}", model.name);
             incomparable.push(Incomparable { kind: IncomparableKind::Published, why });
         }
     }
     Ok(incomparable)
 }
 
-/// How a file of published numbers calls the split of the published lists.
+/// The name of the split by the official lists, in a file of published numbers.
 const OFFICIAL_SPLIT: &str = "official";
 
-/// In what scores are not of the official split.
+/// How scores differ from scores of the official split.
 fn not_official(
     objects: &dyn Objects,
     cell: &FoldScores,
     lists: &PublishedLists,
 ) -> Result<Option<&'static str>, CompareError> {
     if names_hash(cell.image_rows().map(|row| row.name.as_str())).to_string() != lists.test {
-        return Ok(Some("on the official test images, and these are others"));
+        return Ok(Some("for the official test images, but other images are scored here"));
     }
     let (Some(split), Some(fold)) = (cell.predictions.split, cell.predictions.fold) else { return Ok(None) };
     let assignment = objects.assignment(&objects.get(split)?)?;
@@ -203,6 +206,7 @@ fn not_official(
     let names =
         rows.filter_map(|row| cell.images.manifest.rows.get(row as usize)).map(|row| row.name.as_str());
     let is_official = names_hash(names).to_string() == lists.train_val;
-    Ok((!is_official)
-        .then_some("for models of the official training list, and these were trained on other images"))
+    Ok((!is_official).then_some(
+        "for models trained on the official list, but the models here were trained on other images",
+    ))
 }

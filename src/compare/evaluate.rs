@@ -7,17 +7,19 @@ use rayon::prelude::*;
 use super::CompareError;
 use super::columns::{FoldScores, ModelColumn, SeedScores};
 use super::placed::{patients_of, place_seeds, std_error};
-use crate::records::{ComparedModel, ConstantScores, LabelSpread, Pooling, ScoreSource, Variance};
+use crate::records::{ComparedModel, ConstantScores, LabelSpread, Pooling, ScoreSource, StdError, Variance};
 use crate::registry::Objects;
 use crate::scores::{spread_of_seeds, subset_images};
 use crate::stats::{self, Estimate, PatientPlacements, RankCorrelations};
 
-/// Evaluates a column. The AUCs are undefined in folds that the model does not have.
+/// Evaluates a column. The AUCs are undefined in folds that the model does not have. The mean over pathologies leaves out the
+/// label `no_finding`, if there is one.
 pub(super) fn evaluate(
     objects: &dyn Objects,
     column: &ModelColumn,
     folds: &[Option<u32>],
     labels: &[String],
+    no_finding: Option<&str>,
     variance: Variance,
 ) -> Result<ComparedModel, CompareError> {
     let cells: Vec<Option<&SeedScores>> = folds.iter().map(|fold| column.folds.get(fold)).collect();
@@ -46,6 +48,7 @@ pub(super) fn evaluate(
             auc: spread_of_seeds(of_folds().map(|of| of.aucs.clone()).collect()),
         }
     });
+    let names = labels;
     let labels: Vec<LabelSpread> = each.collect();
     let means = evaluated.iter().zip(&cells).map(|(labels, cell)| {
         let seeds = cell.map_or(0, |cell| cell.seeds().len());
@@ -56,11 +59,15 @@ pub(super) fn evaluate(
         };
         (0..seeds).filter_map(of_seed).collect()
     });
-    let mean_errors = evaluated.iter().map(|labels| {
-        // All labels that have an AUC are placed.
-        let placed: Vec<&PatientPlacements> = labels.iter().filter_map(|of| of.placed.as_ref()).collect();
-        std_error(variance, stats::mean_auc(&placed))
-    });
+    let mean_errors = |left_out: Option<&str>| -> Vec<StdError> {
+        let of_fold = |labels: &Vec<LabelOfFold>| {
+            let asked = labels.iter().zip(names).filter(|(_, name)| Some(name.as_str()) != left_out);
+            // All labels that have an AUC are placed.
+            let placed: Vec<&PatientPlacements> = asked.filter_map(|(of, _)| of.placed.as_ref()).collect();
+            std_error(variance, stats::mean_auc(&placed))
+        };
+        evaluated.iter().map(of_fold).collect()
+    };
     let (mut imported, mut program) = (false, false);
     for cell in column.cells() {
         let sources = objects.sources(&cell.predictions)?;
@@ -84,7 +91,8 @@ pub(super) fn evaluate(
         of_images: of_images(objects, &shared)?,
         patients: shared.iter().map(|cell| cell.map_or(0, |cell| cell.patient_count() as u64)).collect(),
         mean: spread_of_seeds(means.collect()),
-        mean_errors: mean_errors.collect(),
+        mean_errors: mean_errors(None),
+        pathology_errors: no_finding.map_or_else(Vec::new, |_| mean_errors(no_finding)),
         labels,
     })
 }

@@ -1,8 +1,6 @@
 //! Metrics besides the AUC: average precision, sensitivity and specificity at a threshold chosen on validation
 //! images, calibration.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use rayon::prelude::*;
 
 use super::CompareError;
@@ -11,26 +9,13 @@ use super::columns::{self, FoldScores, ModelColumn};
 use super::metric_intervals::Resampling;
 use super::placed::patients_of;
 use crate::hash::Id;
-use crate::index::View;
-use crate::records::{
-    CalibrationBin, LineOfCalibration, MetricRow, OperatingPoint, Predictions, Run, Scale, ScoreSource,
-    Split, Subset,
-};
-use crate::registry::{Objects, Registry, RegistryError};
-use crate::scores::choose;
+use crate::records::{CalibrationBin, LineOfCalibration, MetricRow, OperatingPoint, Predictions, Scale};
+use crate::registry::Objects;
+use crate::scores::{Validation, choose, validation_of};
 use crate::stats;
 
 /// Bins of the expected calibration error.
 const BINS: usize = 10;
-
-/// Where to look for the predictions on which thresholds are chosen.
-#[derive(Clone, Copy)]
-pub(super) enum Validation<'a> {
-    /// Anywhere in the registry.
-    In(&'a Registry, &'a View),
-    /// Among these.
-    Among(&'a [Id<Predictions>]),
-}
 
 /// The metrics of a column, and the validation predictions on which its thresholds were chosen.
 pub(super) fn metrics(
@@ -119,89 +104,13 @@ fn row(
     }
 }
 
-/// The predictions of the same model for the validation images of the fold; `None` if there are none, or if
-/// `own` itself has validation images.
-///
-/// For a run, predictions by the same code are preferred; for another tool, the model must have the same name.
+/// The scores of the validation images of the fold, see [`validation_of`].
 pub(super) fn validation(
     objects: &dyn Objects,
     cell: &FoldScores,
     known: Validation<'_>,
 ) -> Result<Option<FoldScores>, CompareError> {
-    let own = &cell.predictions;
-    if own.subset == Some(Subset::Val) {
-        return Ok(None);
-    }
-    let scorer = scorer(objects, own)?;
-    let found = match known {
-        Validation::In(registry, view) => in_registry(registry, view, own, &scorer)?,
-        Validation::Among(ids) => {
-            let each = ids.iter().map(|id| Ok::<_, RegistryError>((*id, objects.get(*id)?)));
-            each.collect::<Result<_, _>>()?
-        }
-    };
-    let mut fitting = Vec::new();
-    for (id, other) in found {
-        let same = (other.dataset, other.fold, &other.model) == (own.dataset, own.fold, &own.model);
-        if same
-            && other.subset == Some(Subset::Val)
-            && std::mem::discriminant(&other.source) == std::mem::discriminant(&own.source)
-            && other.is_flipped() == own.is_flipped()
-            && self::scorer(objects, &other)? == scorer
-        {
-            fitting.push((id, other));
-        }
-    }
-    let same = fitting.iter().rposition(|(_, other)| other.source == own.source);
-    let chosen = same.or(fitting.len().checked_sub(1)).map(|place| fitting.swap_remove(place));
-    let read = |(id, predictions): (_, Predictions)| {
-        // A threshold is only valid on the scale of its scores.
-        let same_scale = predictions.scale == own.scale;
-        same_scale.then(|| columns::cell(objects, id, predictions, cell.images.clone())).transpose()
-    };
-    Ok(chosen.map(read).transpose()?.flatten())
-}
-
-/// Predictions that one scorer can have made: those of its run, those of its split for another tool, and the means that
-/// have one of its members.
-fn in_registry(
-    registry: &Registry,
-    view: &View,
-    own: &Predictions,
-    scorer: &Scorer,
-) -> Result<Vec<(Id<Predictions>, Predictions)>, CompareError> {
-    let is_mean = matches!(own.source, ScoreSource::Mean { .. });
-    let of_one = match scorer {
-        Scorer::Runs(runs) => match runs.first() {
-            Some(run) => registry.referring::<Predictions>(view, &run.hash)?,
-            None => Vec::new(),
-        },
-        Scorer::Import(Some(split)) => registry.referring::<Predictions>(view, &split.hash)?,
-        Scorer::Import(None) => Vec::new(),
-    };
-    if !is_mean {
-        return Ok(of_one);
-    }
-    let mut means = BTreeMap::new();
-    for (id, _) in of_one {
-        means.extend(registry.referring::<Predictions>(view, &id.hash)?);
-    }
-    Ok(means.into_iter().collect())
-}
-
-/// What all predictions of one scorer share: the runs; for another tool, the split.
-#[derive(PartialEq)]
-enum Scorer {
-    Runs(BTreeSet<Id<Run>>),
-    Import(Option<Id<Split>>),
-}
-
-fn scorer(objects: &dyn Objects, predictions: &Predictions) -> Result<Scorer, CompareError> {
-    Ok(match predictions.source {
-        ScoreSource::Run { run, .. } | ScoreSource::Program { run, .. } => {
-            Scorer::Runs(BTreeSet::from([run]))
-        }
-        ScoreSource::Mean { .. } => Scorer::Runs(objects.scorers(predictions)?),
-        ScoreSource::Import { .. } => Scorer::Import(predictions.split),
-    })
+    let found = validation_of(objects, &cell.predictions, known)?;
+    let read = |(id, predictions)| columns::cell(objects, id, predictions, cell.images.clone());
+    found.map(read).transpose()
 }

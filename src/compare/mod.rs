@@ -29,11 +29,11 @@ use crate::records::{
     Subset, Table, Variance, rules,
 };
 use crate::registry::{Objects, Registry, RegistryError, Stamp};
+use crate::scores::Validation;
 use crate::split::{OFFICIAL, PublishedLists};
 use columns::{FoldScores, ModelColumn};
 pub use curves::{PrecisionRecallCurve, RocCurve, precision_recall_curves, roc_curves};
 pub use error::CompareError;
-use metrics::Validation;
 pub(crate) use recorded::comparison;
 use seen::PixelSource;
 
@@ -364,8 +364,13 @@ fn assemble(
         let same = |(a, b): (&FoldScores, &FoldScores)| columns::same_images(a, b);
         column.folds.len() == common.folds.len() && column.shared().zip(common.shared()).all(same)
     });
+    let no_finding = first.images.dataset.no_finding.as_deref();
+    let no_finding = no_finding.filter(|name| labels.iter().any(|label| label == name));
+    // Without other labels there is no mean over pathologies.
+    let left_out = no_finding.filter(|_| labels.len() > 1);
     let variance = options.variance;
-    let evaluate = |column: &ModelColumn| evaluate::evaluate(objects, column, &folds, labels, variance);
+    let evaluate =
+        |column: &ModelColumn| evaluate::evaluate(objects, column, &folds, labels, left_out, variance);
     let mut models: Vec<_> = columns.iter().map(evaluate).collect::<Result<_, _>>()?;
     if let Some(primary) = &options.primary {
         let is_column = |name: &String| columns.iter().any(|column| column.name == *name);
@@ -375,10 +380,6 @@ fn assemble(
         }
     }
     let primary = options.primary.as_ref();
-    let no_finding = first.images.dataset.no_finding.clone();
-    let no_finding = no_finding.filter(|name| labels.contains(name));
-    // Without other labels there is no mean over pathologies.
-    let left_out = no_finding.as_deref().filter(|_| labels.len() > 1);
     // A variance over folds of different experiments has no meaning.
     let mixed = incomparable.iter().any(|incomparable| incomparable.kind == IncomparableKind::MixedFolds);
     let resampled = if paired && !mixed {
@@ -416,11 +417,11 @@ fn assemble(
         constant,
         pooling: options.pooling,
         delong: paired::paired(&common, labels, variance, left_out, primary),
-        no_finding,
+        no_finding: no_finding.map(str::to_owned),
         resampled,
         bootstrap: options
             .bootstrap
-            .map(|(resamples, seed)| bootstrap::bootstrap(columns, labels, resamples, seed, paired)),
+            .map(|drawn| bootstrap::bootstrap(columns, labels, left_out, drawn, paired)),
         operating_point: Some(options.operating_point)
             .filter(|at| options.metrics && *at != OperatingPoint::Youden),
         prevalence: options.prevalence.filter(|_| options.metrics),

@@ -67,11 +67,14 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Vec<PublishedModel>, Co
     let file: File = toml::from_str(text).map_err(|e| wrong(e.message().to_owned()))?;
     for entry in &file.model {
         if let Some(label) = entry.std.keys().find(|label| !entry.auc.contains_key(*label)) {
-            return Err(wrong(format!("{} has a deviation of {label}, which has no AUC", entry.name)));
+            return Err(wrong(format!("{} has a standard deviation for {label}, but no AUC", entry.name)));
         }
         let no_std = |value: &&f64| !(0.0..=0.5).contains(*value);
         if let Some(value) = entry.std.values().chain(&entry.mean_std).find(no_std) {
-            return Err(wrong(format!("{value} of {} is not a deviation", entry.name)));
+            return Err(wrong(format!(
+                "{} has {value} as a standard deviation of AUCs, which is from 0 to 0.5",
+                entry.name
+            )));
         }
     }
     let models: Vec<PublishedModel> = file.model.into_iter().map(PublishedModel::from).collect();

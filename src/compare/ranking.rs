@@ -3,11 +3,11 @@
 
 use super::CompareError;
 use super::columns::ModelColumn;
-use super::metrics::{Validation, validation};
+use super::metrics::validation;
 use crate::hash::Id;
 use crate::records::{Predictions, RankedModel};
 use crate::registry::Objects;
-use crate::scores::spread_of_seeds;
+use crate::scores::{Validation, spread_of_seeds};
 use crate::stats;
 
 /// Columns ranked by their AUCs on validation images.

@@ -3,12 +3,11 @@
 use std::path::Path;
 
 use super::columns::{self, ModelColumn};
-use super::metrics::Validation;
 use super::seen::PixelSource;
 use super::{CompareError, CompareOptions, Grouping, Input, Labels, compute, published};
 use crate::records::{Comparison, GroupBy, IncomparableKind, OperatingPoint, PublishedTable};
 use crate::registry::Objects;
-use crate::scores::attributed;
+use crate::scores::{Validation, attributed};
 use crate::split::OFFICIAL;
 
 /// The comparison recomputed from the inputs, with the recorded names of the columns.

@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use super::CompareError;
 use super::columns::{FoldScores, ModelColumn, SeedScores};
+use crate::digits::thousands;
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::{
@@ -93,17 +94,18 @@ pub(super) fn leaks(
                     let leak = |why: String| Incomparable { kind: IncomparableKind::Leak, why };
                     let found = search.compare(&seen, evaluated)?;
                     if found.known > 0 {
-                        let (known, all) = (found.known, found.patients);
+                        let [known, all] = [found.known, found.patients].map(|n| thousands(n as u64));
                         incomparable.push(leak(format!(
                             "{who} {known} of the {all} patients that {whose} is tested on"
                         )));
                     }
                     let [bytes, pixels] = found.images;
                     if bytes + pixels > 0 {
-                        let (known, all) = (bytes + pixels, evaluated.rows.len());
+                        let counts = [bytes + pixels, evaluated.rows.len(), bytes, pixels];
+                        let [known, all, bytes, pixels] = counts.map(|n| thousands(n as u64));
                         incomparable.push(leak(format!(
-                            "{who} {known} of the {all} images that {whose} is tested on, under other patients' numbers \
-                             (the same file: {bytes}, the same picture saved again: {pixels})"
+                            "{who} {known} of the {all} images that {whose} is tested on, where they belong to other patients \
+                             (identical files: {bytes}, identical pixels in another file: {pixels})"
                         )));
                     }
                 }

@@ -1,8 +1,9 @@
 //! Computes hashes of decoded pixels: the same picture saved by another program has other bytes and the same pixels.
 //!
-//! Decoding takes milliseconds an image. Those of a data set are a record ([`PixelHashes`]); whatever else was decoded,
-//! such as for a training, is remembered in `cache/` by the hash of the file, until a record is made of it. That file can
-//! be deleted at any time; a damaged one is not used.
+//! Decoding takes milliseconds an image. Those of a data set are a record ([`PixelHashes`]), and only what is recorded counts
+//! in a verdict: two machines with the same registry must give the same one. Whatever else was decoded, such as for a
+//! training, is remembered in `cache/` by the hash of the file, so that making the record is quick. That file can be deleted
+//! at any time; a damaged one is not used.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -60,16 +61,37 @@ impl KnownPixels {
         KnownPixels { by_file, folder }
     }
 
-    /// Reads what is known of a data set: its record, and what is remembered.
-    pub fn of(registry: &Registry, dataset: Id<Dataset>, rows: &[ImageRow]) -> Result<Self, RegistryError> {
-        let mut known = KnownPixels::remembered(registry.cache_folder(FOLDER));
+    /// Reads what is recorded of a data set.
+    pub fn recorded(
+        registry: &Registry,
+        dataset: Id<Dataset>,
+        rows: &[ImageRow],
+    ) -> Result<Self, RegistryError> {
+        KnownPixels::default().with_recorded(registry, dataset, rows)
+    }
+
+    /// Reads what is recorded of a data set, and what this machine remembers: where the missing hashes are to be computed.
+    pub fn at_hand(
+        registry: &Registry,
+        dataset: Id<Dataset>,
+        rows: &[ImageRow],
+    ) -> Result<Self, RegistryError> {
+        let remembered = KnownPixels::remembered(registry.cache_folder(FOLDER));
+        remembered.with_recorded(registry, dataset, rows)
+    }
+
+    fn with_recorded(
+        mut self,
+        registry: &Registry,
+        dataset: Id<Dataset>,
+        rows: &[ImageRow],
+    ) -> Result<Self, RegistryError> {
         if let Some((_, hashes)) = registry.pixel_hashes(&registry.view()?, dataset)? {
             let digests = registry.pixel_digests(&hashes)?.rows;
-            known
-                .by_file
-                .extend(rows.iter().zip(digests).filter_map(|(row, digest)| Some((row.object?, digest?))));
+            let known = rows.iter().zip(digests).filter_map(|(row, digest)| Some((row.object?, digest?)));
+            self.by_file.extend(known);
         }
-        Ok(known)
+        Ok(self)
     }
 
     /// Adds hashes and remembers all of them. What cannot be remembered has to be computed again, no more.

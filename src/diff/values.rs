@@ -323,6 +323,10 @@ fn of_comparison(out: &mut Values, comparison: &Comparison, names: &ModelNames) 
             out.say("standard error", format!("{name} mean{fold}"), error.value);
             out.say("degrees of freedom", format!("{name} mean{fold}"), error.df);
         }
+        for (fold, error) in folds.iter().zip(&model.pathology_errors) {
+            out.say("standard error", format!("{name} mean over pathologies{fold}"), error.value);
+            out.say("degrees of freedom", format!("{name} mean over pathologies{fold}"), error.df);
+        }
         for label in &model.labels {
             let of = format!("{name} {}", label.label);
             out.spread("AUC", &of, &label.auc, &folds);
@@ -374,7 +378,8 @@ fn of_comparison(out: &mut Values, comparison: &Comparison, names: &ModelNames) 
         for row in &bootstrap.rows {
             let alone = || (names.called(&row.model).to_owned(), false);
             let (of, turned) = row.less.as_ref().map_or_else(alone, |less| names.pair(&row.model, less));
-            let of = format!("{of} {}", row.label.as_deref().unwrap_or("mean"));
+            let mean = if row.pathologies { "mean over pathologies" } else { "mean" };
+            let of = format!("{of} {}", row.label.as_deref().unwrap_or(mean));
             let minus = |end: Option<f64>| end.map(|end| -end);
             let [low, high] = if turned { [minus(row.high), minus(row.low)] } else { [row.low, row.high] };
             out.say("bootstrap", format!("{of} value"), turn(row.value, turned));

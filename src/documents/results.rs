@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::schema;
 use crate::hash::{Hash, Id};
 use crate::records::{
-    Blob, Incomparable, Isolation, OperatingPoint, Predictions, ProgramOutput, Run, Spec, Study, Subset,
-    Table,
+    Blob, Incomparable, Isolation, OperatingPoint, Predictions, ProgramOutput, Run, Scale, Spec, Study,
+    Subset, Table,
 };
 
 pub(super) fn add(all: &mut Vec<(&'static str, Value)>) {
@@ -222,12 +222,26 @@ struct Eval {
 
 #[derive(Serialize, JsonSchema)]
 struct Predict {
-    /// The run.
-    run: Id<Run>,
+    /// The run; null if predictions were given.
+    run: Option<Id<Run>>,
+    /// The predictions whose networks scored the images, such as an ensemble; null if a run was given.
+    predictions: Option<Id<Predictions>>,
+    /// The networks that scored the images; the scores of several are averaged.
+    members: Vec<ScoringNetwork>,
+    /// The scale on which they are averaged.
+    scale: Scale,
     /// The images, in the order given.
     images: Vec<PredictedImage>,
-    /// The thresholds that scores are held to; null if the run's validation images are not scored.
+    /// The thresholds that scores are held to; null if the validation images of the run or the mean are not scored.
     thresholds: Option<Thresholds>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ScoringNetwork {
+    /// Its run.
+    run: Id<Run>,
+    /// Whether it saw the images mirrored left to right.
+    flipped: bool,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -291,6 +305,10 @@ struct Compared {
     /// By model and label: mean, std, min, max over the folds, the folds, intervals and positives; with several seeds of a
     /// fold also the values by fold and seed, and the standard deviation over seeds; `mean` over the labels.
     auc: BTreeMap<String, BTreeMap<String, Value>>,
+    /// By model: the mean over the labels without `no_finding`, with the same members; null without such a label.
+    mean_over_pathologies: Option<BTreeMap<String, Value>>,
+    /// The label of images without a finding, if it is compared.
+    no_finding: Option<String>,
     /// Rank correlations of the scores of the models.
     spearman: Value,
     /// Whether the means cover the same labels.

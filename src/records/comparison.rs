@@ -320,6 +320,10 @@ pub struct ComparedModel {
     pub mean: Spread,
     /// Standard error of the mean over the labels, one per fold.
     pub mean_errors: Vec<StdError>,
+    /// Standard error of the mean over the labels without `no_finding`, one per fold; absent without such a label.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
+    pub pathology_errors: Vec<StdError>,
 }
 
 /// The AUC of one label over folds.
@@ -500,6 +504,10 @@ pub struct BootstrapRow {
     pub less: Option<String>,
     /// Label; null for the mean over the labels.
     pub label: Option<String>,
+    /// Whether the mean leaves out the label of images without a finding; absent if not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("const" = true))]
+    pub pathologies: bool,
     /// The value on the original images, a mean over the folds.
     pub value: f64,
     /// Lower end; null where there is no interval: with too few patients of a class, or without width.

@@ -49,7 +49,7 @@ pub const AUC: u32 = 2;
 /// over folds, seeds, the bootstrap, further metrics, groups, rankings, and what is not comparable.
 ///
 /// Checked by `tests/golden/pinned.rs`.
-pub const COMPARISON: u32 = 4;
+pub const COMPARISON: u32 = 5;
 
 /// `rules` of a table of probes: evaluation, thresholds, spreads over folds. The worker fits the predictors.
 ///

@@ -181,9 +181,10 @@ pub struct Training {
     pub beta2: f64,
     /// Adam's epsilon, added to the denominator.
     pub eps: f64,
-    /// Factor on the learning rate when the validation loss has not improved.
+    /// Factor by which the learning rate is multiplied when the validation loss stops improving.
     pub lr_factor: f64,
-    /// Number of epochs without improvement before that.
+    /// Number of epochs in a row without a better validation loss that leave the learning rate as it is; the next one
+    /// multiplies it by `lr_factor`.
     pub patience: u32,
     /// The loss.
     pub loss: Loss,

@@ -1,5 +1,6 @@
 //! The address of a remote: a folder or an S3 bucket, with a registry or a pack store.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::str::FromStr;
 use super::RemoteError;
 use super::format::{FORMAT_FILE, FORMAT_NUMBER, is_format};
 use super::location::{FolderLocation, Location};
+use crate::escape::{shell, shell_os};
 use crate::limits;
 use crate::registry::{Registry, RegistryError};
 
@@ -31,6 +33,37 @@ impl fmt::Display for Address {
             Address::Folder(path) => path.display().fmt(f),
             Address::S3 { bucket, prefix } if prefix.is_empty() => write!(f, "s3://{bucket}"),
             Address::S3 { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
+        }
+    }
+}
+
+impl Address {
+    /// The address that an argument of the command line gives. A path need not be UTF-8.
+    ///
+    /// # Errors
+    /// Text that is not an address.
+    pub fn of(argument: &OsStr) -> Result<Self, RemoteError> {
+        let text = argument.to_string_lossy();
+        match text.parse()? {
+            Address::Folder(_) if !text.contains("://") => Ok(Address::Folder(argument.into())),
+            _ if argument.to_str().is_none() => Err(RemoteError::Address {
+                text: text.into_owned(),
+                reason: "what is not UTF-8 in it must be written as %FF or the like",
+            }),
+            address => Ok(address),
+        }
+    }
+
+    /// The error that there is no remote.
+    pub(super) fn nothing(&self) -> RemoteError {
+        RemoteError::Nothing { remote: self.to_string(), word: self.word() }
+    }
+
+    /// The address as a word of a shell.
+    pub fn word(&self) -> String {
+        match self {
+            Address::Folder(path) => shell_os(path),
+            Address::S3 { .. } => shell(&self.to_string()),
         }
     }
 }
@@ -151,6 +184,8 @@ fn same(a: &Path, b: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::*;
 
     #[test]
@@ -167,6 +202,15 @@ mod tests {
             ("s3://bucket/a/b/", s3("bucket", "a/b")),
         ] {
             assert_eq!(text.parse::<Address>().unwrap(), expected, "{text}");
+        }
+        let odd = |bytes: &[u8]| -> OsString { std::os::unix::ffi::OsStringExt::from_vec(bytes.to_vec()) };
+        let path = odd(b"/a/\xff");
+        assert_eq!(Address::of(&path).unwrap(), Address::Folder(path.clone().into()));
+        assert_eq!(Address::of(&path).unwrap().word(), r"$'/a/\xff'");
+        assert_eq!(Address::of(OsStr::new("s3://bucket/a b")).unwrap().word(), "'s3://bucket/a b'");
+        for bytes in [&b"file:///a/\xff"[..], b"s3://b/\xff", b"host\xff:a"] {
+            let told = Address::of(&odd(bytes));
+            assert!(matches!(told, Err(RemoteError::Address { .. })), "{told:?}");
         }
         for text in [
             "",

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use super::format::FORMAT_NUMBER;
 use crate::digits::counted;
 use crate::disk::Refused;
-use crate::escape::shell;
 use crate::hash::Hash;
 use crate::index::IndexError;
 use crate::records::{CodecError, ObjectKind};
@@ -30,8 +29,13 @@ pub enum RemoteError {
     #[error("{} is this registry itself", .0.display())]
     Itself(PathBuf),
     /// There is nothing to pull from.
-    #[error("there is nothing at {0}")]
-    Nothing(String),
+    #[error("there is nothing at {remote}")]
+    Nothing {
+        /// The remote.
+        remote: String,
+        /// The same as a word of a shell.
+        word: String,
+    },
     /// A folder or prefix with other files than those of a registry or pack store.
     #[error("{0} is neither a registry nor a remote, and not empty")]
     Stranger(String),
@@ -174,8 +178,8 @@ impl RemoteError {
             }
             RemoteError::NoS3(_) => "build it with the feature `s3`, which is on by default",
             RemoteError::Itself(_) => "give another registry; create one with `reg init DIR`",
-            RemoteError::Nothing(remote) => {
-                return Some(format!("create a remote there with `reg push {}`", shell(remote)));
+            RemoteError::Nothing { word, .. } => {
+                return Some(format!("create a remote there with `reg push {word}`"));
             }
             RemoteError::Stranger(_) => "give a folder or prefix that does not exist or is empty",
             RemoteError::Newer { .. } => "install a newer reg",

@@ -100,7 +100,7 @@ fn put(location: &dyn Location, id: &str, bytes: Vec<u8>) -> Result<(), RemoteEr
 pub fn age(registry: &Registry, remote: &Address) -> Result<Age, RemoteError> {
     let opened = remote.open(registry)?;
     if matches!(opened, Remote::PackStore { exists: false, .. }) {
-        return Err(RemoteError::Nothing(remote.to_string()));
+        return Err(remote.nothing());
     }
     match read(registry, &opened, remote)? {
         None => Ok(Age::Unknown),

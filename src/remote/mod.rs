@@ -218,7 +218,7 @@ pub fn pull(
             let plan = TransferPlan::make(&source, &request.ids, removed, job)?;
             take(registry, &source, plan, request, job)
         }
-        Remote::PackStore { exists: false, .. } => Err(RemoteError::Nothing(from.to_string())),
+        Remote::PackStore { exists: false, .. } => Err(from.nothing()),
         Remote::PackStore { location, .. } => {
             let mut looks = 0;
             let removed = registry.removals(&registry.view()?)?;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::means::mean_over_pathologies;
 use crate::records::{Comparison, DelongRow, GroupRow, LabelSpread, ResampledRow, StdError, Variance};
 use crate::stats::{self, Estimate, FEWEST_PATIENTS, FEWEST_RESAMPLED};
 
@@ -67,17 +68,31 @@ impl FoldAuc {
     /// mean covers.
     pub fn of_mean(comparison: &Comparison, model: usize) -> Vec<FoldAuc> {
         let Some(model) = comparison.models.get(model) else { return Vec::new() };
-        let labels: Vec<Vec<FoldAuc>> = model.labels.iter().map(FoldAuc::of).collect();
-        let fold = |(fold, auc): (usize, &Option<f64>)| {
-            let covered = || labels.iter().filter_map(|of| of.get(fold)).filter(|of| of.auc.is_some());
-            FoldAuc {
-                auc: *auc,
-                error: model.mean_errors.get(fold).copied().unwrap_or_default(),
-                patients: [0, 1].map(|class| covered().map(|of| of.patients[class]).min().unwrap_or(0)),
-            }
-        };
-        model.mean.folds.iter().enumerate().map(fold).collect()
+        of_labels(&model.labels.iter().collect::<Vec<_>>(), &model.mean.folds, &model.mean_errors)
     }
+
+    /// The same of the mean over pathologies; `None` if the comparison has no such mean, or not its errors.
+    pub fn of_pathologies(comparison: &Comparison, model: usize) -> Option<Vec<FoldAuc>> {
+        let model = comparison.models.get(model).filter(|model| !model.pathology_errors.is_empty())?;
+        let mean = mean_over_pathologies(comparison, model)?;
+        let no_finding = comparison.no_finding.as_deref()?;
+        let labels: Vec<_> = model.labels.iter().filter(|label| label.label != no_finding).collect();
+        Some(of_labels(&labels, &mean.folds, &model.pathology_errors))
+    }
+}
+
+/// The folds of a mean over these labels, with the fewest patients of a label that it covers.
+fn of_labels(labels: &[&LabelSpread], folds: &[Option<f64>], errors: &[StdError]) -> Vec<FoldAuc> {
+    let labels: Vec<Vec<FoldAuc>> = labels.iter().map(|label| FoldAuc::of(label)).collect();
+    let fold = |(fold, auc): (usize, &Option<f64>)| {
+        let covered = || labels.iter().filter_map(|of| of.get(fold)).filter(|of| of.auc.is_some());
+        FoldAuc {
+            auc: *auc,
+            error: errors.get(fold).copied().unwrap_or_default(),
+            patients: [0, 1].map(|class| covered().map(|of| of.patients[class]).min().unwrap_or(0)),
+        }
+    };
+    folds.iter().enumerate().map(fold).collect()
 }
 
 impl From<&GroupRow> for FoldAuc {

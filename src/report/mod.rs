@@ -31,6 +31,7 @@ mod uncertainty;
 
 pub use confusion::confusion;
 pub use histogram::{Bar, bars};
+pub use means::mean_over_pathologies;
 pub use runs::{runs, settings};
 pub use table::{Align, Cell, Column, Format, ReportTable};
 pub use terminal::paragraphs;

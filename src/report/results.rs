@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::means::{DECIMALS, PATHOLOGIES, covered, labels};
+use super::means::{DECIMALS, PATHOLOGIES, covered, labels, mean_over_pathologies};
 use super::{
     Cell, Column, ReportTable, counts, dataset, details, features, seeds, spearman, thousands, uncertainty,
 };
@@ -12,7 +12,6 @@ use crate::records::{
     self, AucTable, ComparedModel, Comparison, ConstantScores, Incomparable, LabelAuc, LabelSpread,
     LabelThreshold, LeakCheck, PublishedModel, Spread, Subset,
 };
-use crate::stats;
 
 /// Heading of the row below a mean: the number of labels that it covers.
 pub(super) const COVERED: &str = "Labels in the mean";
@@ -245,9 +244,9 @@ fn comparison(comparison: &Comparison) -> ReportTable {
     let all = labels(comparison).count();
     let of_labels = comparison.models.iter().map(|model| model.mean.clone()).collect();
     let mut means: Vec<(&str, usize, Vec<Spread>)> = vec![("Mean", all, of_labels)];
-    if let Some(no_finding) = comparison.no_finding.as_deref().filter(|_| all > 1) {
-        let of_model = |model| mean_over_pathologies(model, all, no_finding);
-        means.push((PATHOLOGIES, all - 1, comparison.models.iter().map(of_model).collect()));
+    let of_pathologies = |model| mean_over_pathologies(comparison, model);
+    if let Some(spreads) = comparison.models.iter().map(of_pathologies).collect() {
+        means.push((PATHOLOGIES, all - 1, spreads));
     }
     let first_mean = table.rows.len();
     for (place, (head, covers, spreads)) in means.iter().enumerate() {
@@ -323,28 +322,6 @@ fn published_cell(value: Option<f64>, std: Option<f64>) -> Cell {
             let decimals = if format!("{value}").len() > "0.123".len() { DECIMALS } else { 3 };
             Cell::MeanStd { mean: Some(value), std, decimals }
         }
-    }
-}
-
-/// The mean over the first labels without the one of images without a finding, for each fold, then over the folds.
-fn mean_over_pathologies(model: &ComparedModel, labels: usize, no_finding: &str) -> Spread {
-    let pathologies = || model.labels.iter().take(labels).filter(|label| label.label != no_finding);
-    let of_fold = |fold: usize| {
-        let aucs: Vec<Option<f64>> =
-            pathologies().map(|label| label.auc.folds.get(fold).copied().flatten()).collect();
-        stats::summarize(&aucs).mean
-    };
-    let folds: Vec<Option<f64>> = (0..model.mean.folds.len()).map(of_fold).collect();
-    let summary = stats::summarize(&folds);
-    Spread {
-        n: summary.n as u32,
-        mean: summary.mean,
-        std: summary.std,
-        min: summary.min,
-        max: summary.max,
-        folds,
-        seeds: Vec::new(),
-        seed_std: None,
     }
 }
 
@@ -536,7 +513,7 @@ fn notes(comparison: &Comparison) -> Vec<String> {
 fn leak_check(check: &LeakCheck) -> String {
     let LeakCheck { images, bytes, pixels, .. } = *check;
     let more = match bytes > pixels {
-        true => "; `reg split check SPLIT --pixels` decodes the others",
+        true => "; `reg split check SPLIT --pixels` records the others",
         false => "",
     };
     format!(

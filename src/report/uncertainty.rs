@@ -57,10 +57,25 @@ pub(super) fn intervals(comparison: &Comparison) -> ReportTable {
         missing.cell(comparison.variance, &folds, || format!("mean of {}", model.name))
     });
     table.rows.push(std::iter::once(Cell::Text("Mean".to_owned())).chain(means).collect());
+    let pathologies = (0..comparison.models.len()).map(|place| FoldAuc::of_pathologies(comparison, place));
+    let pathologies: Option<Vec<Vec<FoldAuc>>> = pathologies.collect();
+    for folds in pathologies.iter().filter(|folds| !folds.is_empty()) {
+        let cells = comparison.models.iter().zip(folds).map(|(model, folds)| {
+            missing.cell(comparison.variance, folds, || format!("mean over pathologies of {}", model.name))
+        });
+        table.rows.push(std::iter::once(Cell::Text(PATHOLOGIES.to_owned())).chain(cells).collect());
+    }
     table.notes.push(format!("The mean covers {}.", covered(comparison)));
+    table.notes.extend(pathologies.and(left_out(comparison)));
     table.notes.push(about_intervals(comparison));
     table.notes.extend(missing.note());
     table
+}
+
+/// What the mean over pathologies leaves out.
+fn left_out(comparison: &Comparison) -> Option<String> {
+    let no_finding = comparison.no_finding.as_ref()?;
+    Some(format!("The mean over pathologies leaves out {no_finding}."))
 }
 
 /// The meaning of the intervals of a comparison.
@@ -345,8 +360,8 @@ pub(super) fn differences(comparison: &Comparison) -> Option<ReportTable> {
         over.iter().any(|row| is_primary(comparison, !row.pathologies, &row.a, &row.b))
     };
     table.notes.insert(0, format!("The mean covers {}.", covered(comparison)));
-    if let Some(left_out) = comparison.no_finding.as_ref().filter(|_| two_means) {
-        table.notes.insert(1, format!("The mean over pathologies leaves out {left_out}."));
+    if let Some(note) = left_out(comparison).filter(|_| two_means) {
+        table.notes.insert(1, note);
     }
     let (name, tests) = match over.is_empty() {
         true => {
@@ -372,8 +387,8 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Repor
     let percent = 100.0 * bootstrap.level;
     let mut columns = vec![Column::left("Label")];
     columns.extend(comparison.models.iter().map(|model| Column::named(&model.name)));
-    let pairs: Vec<&BootstrapRow> =
-        bootstrap.rows.iter().filter(|row| row.less.is_some() && row.label.is_none()).collect();
+    let is_pair = |row: &&BootstrapRow| row.less.is_some() && row.label.is_none() && !row.pathologies;
+    let pairs: Vec<&BootstrapRow> = bootstrap.rows.iter().filter(is_pair).collect();
     let heading =
         |row: &&BootstrapRow| format!("{} - {}", row.model, row.less.as_deref().unwrap_or_default());
     columns.extend(pairs.iter().map(|row| Column::named(heading(row))));
@@ -383,26 +398,31 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Repor
     );
     let mut table = ReportTable::new(title, columns);
     let mut missing = MissingIntervals::default();
-    let mut cell = |model: &str, less: Option<&str>, label: Option<&str>| {
+    let mut cell = |model: &str, less: Option<&str>, of: Resampled<'_>| {
         let same = |row: &&BootstrapRow| {
-            row.model == model && row.less.as_deref() == less && row.label.as_deref() == label
+            row.model == model && row.less.as_deref() == less && Resampled::of(row) == of
         };
         let row = bootstrap.rows.iter().find(same);
         let ends = row.and_then(|row| Some([row.low?, row.high?]));
         if row.is_some() && ends.is_none() {
             let what = less.map_or_else(|| model.to_owned(), |less| format!("{model} - {less}"));
-            missing.add(
-                || format!("{} of {what}", label.unwrap_or("mean")),
-                Some(why(comparison, model, label)),
-            );
+            missing.add(|| format!("{} of {what}", of.name()), Some(why(comparison, model, of)));
         }
         Cell::Interval { value: row.map(|row| row.value), ends, decimals: DECIMALS }
     };
     let mean = format!("Mean over {}", covered(comparison));
-    for label in labels(comparison).map(Some).chain([None]) {
-        let mut row = vec![Cell::Text(label.unwrap_or(&mean).to_owned())];
-        row.extend(comparison.models.iter().map(|model| cell(&model.name, None, label)));
-        row.extend(pairs.iter().map(|pair| cell(&pair.model, pair.less.as_deref(), label)));
+    let two_means = bootstrap.rows.iter().any(|row| row.pathologies);
+    let of_pathologies = two_means.then_some(Resampled::MeanOverPathologies);
+    let each = labels(comparison).map(Resampled::Label).chain([Resampled::Mean]).chain(of_pathologies);
+    for of in each {
+        let head = match of {
+            Resampled::Label(label) => label,
+            Resampled::Mean => &mean,
+            Resampled::MeanOverPathologies => PATHOLOGIES,
+        };
+        let mut row = vec![Cell::Text(head.to_owned())];
+        row.extend(comparison.models.iter().map(|model| cell(&model.name, None, of)));
+        row.extend(pairs.iter().map(|pair| cell(&pair.model, pair.less.as_deref(), of)));
         table.rows.push(row);
     }
     let each = comparison.division().name();
@@ -413,7 +433,7 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Repor
         ),
     };
     table.notes.push(format!(
-        "{OF_TEST_IMAGES} {} patients drawn with replacement, with all their images, seed {}: for a label, those with a positive image separately from the others, so that both classes stay; for the mean, all together. Percentile intervals, not adjusted for multiplicity; none with fewer than {FEWEST_RESAMPLED} positive or negative patients.{folds}",
+        "{OF_TEST_IMAGES} {} patients drawn with replacement, with all their images, seed {}: for a label, those with a positive image separately from the others, so that both classes stay; for a mean, all together. Percentile intervals, not adjusted for multiplicity; none with fewer than {FEWEST_RESAMPLED} positive or negative patients.{folds}",
         super::thousands(bootstrap.patients),
         bootstrap.seed
     ));
@@ -422,8 +442,8 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Repor
         .iter()
         .filter(|row| row.resamples < bootstrap.resamples && row.less.is_none())
         .map(|row| {
-            let label = row.label.as_deref().unwrap_or("mean");
-            format!("{label} of {} ({})", row.model, bootstrap.resamples - row.resamples)
+            let discarded = bootstrap.resamples - row.resamples;
+            format!("{} of {} ({discarded})", Resampled::of(row).name(), row.model)
         })
         .collect();
     if !short.is_empty() {
@@ -433,15 +453,45 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Repor
             short.join(", ")
         ));
     }
+    table.notes.extend(left_out(comparison).filter(|_| two_means));
     table.notes.extend(missing.note());
     table
 }
 
+/// What a bootstrap interval is of.
+#[derive(Clone, Copy, PartialEq)]
+enum Resampled<'r> {
+    Label(&'r str),
+    Mean,
+    MeanOverPathologies,
+}
+
+impl<'r> Resampled<'r> {
+    fn of(row: &'r BootstrapRow) -> Self {
+        match &row.label {
+            Some(label) => Resampled::Label(label),
+            None if row.pathologies => Resampled::MeanOverPathologies,
+            None => Resampled::Mean,
+        }
+    }
+
+    fn name(self) -> &'r str {
+        match self {
+            Resampled::Label(label) => label,
+            Resampled::Mean => "mean",
+            Resampled::MeanOverPathologies => "mean over pathologies",
+        }
+    }
+}
+
 /// Why the bootstrap gave no interval.
-fn why(comparison: &Comparison, model: &str, label: Option<&str>) -> NoInterval {
+fn why(comparison: &Comparison, model: &str, of: Resampled<'_>) -> NoInterval {
     let models = comparison.models.iter().filter(|own| own.name == model);
-    let labels =
-        models.flat_map(|model| &model.labels).filter(|own| label.is_none_or(|label| own.label == label));
+    let labels = models.flat_map(|model| &model.labels).filter(|own| match of {
+        Resampled::Label(label) => own.label == label,
+        Resampled::Mean => true,
+        Resampled::MeanOverPathologies => Some(&own.label) != comparison.no_finding.as_ref(),
+    });
     let folds: Vec<FoldAuc> = labels.flat_map(FoldAuc::of).collect();
     interval::of_resamples(&folds)
 }

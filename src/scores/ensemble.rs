@@ -103,18 +103,24 @@ pub(crate) fn mean_of(
         }
         all.push((other.scale, theirs.scores));
     }
-    let scale = match all.iter().all(|(scale, _)| *scale == own.scale) {
-        true => own.scale,
-        false => Scale::Probability,
-    };
     let Scores { rows, labels, scores } = scores;
     all.insert(0, (own.scale, scores));
-    for (own, scores) in all.iter_mut().filter(|(own, _)| *own != scale) {
+    let (scale, scores) = average(all);
+    Ok((Predictions { scale, ..own }, Scores { rows, labels, scores }))
+}
+
+/// The mean of the scores of members, score by score: of logits if all are logits, otherwise of probabilities.
+///
+/// # Panics
+/// If one has more scores than another.
+pub(crate) fn average(mut members: Vec<(Scale, Vec<f64>)>) -> (Scale, Vec<f64>) {
+    let all_logits = members.iter().all(|(scale, _)| *scale == Scale::Logit);
+    let scale = if all_logits { Scale::Logit } else { Scale::Probability };
+    for (own, scores) in members.iter_mut().filter(|(own, _)| *own != scale) {
         scores.iter_mut().for_each(|score| *score = own.probability(*score));
     }
-    let all: Vec<&[f64]> = all.iter().map(|(_, scores)| scores.as_slice()).collect();
-    let mean = Scores { rows, labels, scores: stats::mean_scores(&all) };
-    Ok((Predictions { scale, ..own }, mean))
+    let all: Vec<&[f64]> = members.iter().map(|(_, scores)| scores.as_slice()).collect();
+    (scale, stats::mean_scores(&all))
 }
 
 /// Why two predictions cannot be averaged.

@@ -109,7 +109,7 @@ impl ScoreError {
             ScoreError::NothingScored { .. } => "check --dataset, --split and --fold",
             ScoreError::TooFewMembers => "name two or more runs or predictions: `reg list run`",
             ScoreError::DifferentMembers { .. } => {
-                "average only scores of the same images: runs of one split and fold"
+                "average only scores of the same images: runs of one split with the same --fold"
             }
             ScoreError::Registry(_) | ScoreError::Misattributed { .. } => return None,
         };

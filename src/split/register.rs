@@ -161,7 +161,7 @@ fn register(
         let (leaks, are) = (counted(leaks as u64, "patient"), if leaks == 1 { "is" } else { "are" });
         findings.push(format!("{leaks} {are} in more than one subset: `reg split check {check}` lists them"));
     }
-    let pixels = KnownPixels::of(registry, dataset, &manifest.rows)?;
+    let pixels = KnownPixels::recorded(registry, dataset, &manifest.rows)?;
     let mut shared = super::shared_images(&manifest.rows, assignment, |row| row.object);
     let by_pixels = super::shared_images(&manifest.rows, assignment, |row| pixels.get(row));
     // Equal bytes have equal pixels.

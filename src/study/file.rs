@@ -1,6 +1,7 @@
 //! Study files in TOML, validated as far as possible without a registry.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -374,8 +375,9 @@ fn named<'a>(what: &str, names: impl IntoIterator<Item = &'a String>) -> Result<
 
 /// The error for a study file that was never run, given by its path or by its name without `.toml`; `None` if there is no
 /// such file.
-pub fn never_run(text: &str) -> Option<StudyError> {
-    let files = [PathBuf::from(text), PathBuf::from(format!("{text}.toml"))];
+pub fn never_run(argument: &OsStr) -> Option<StudyError> {
+    let with_ending = [argument, OsStr::new(".toml")].into_iter().collect::<OsString>();
+    let files = [PathBuf::from(argument), PathBuf::from(with_ending)];
     files.into_iter().find_map(|path| {
         let words = limits::read_text(&path, limits::STUDY_FILE).ok()?;
         let name = StudyFile::parse(&words, &path).ok()?.name;

@@ -1,5 +1,6 @@
 //! From a study file to a plan: specs, existing results, and the expected cost.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::StudyError;
@@ -39,8 +40,10 @@ impl StudySource {
 }
 
 /// Finds a study: a file, or the name or id of a study that was run before.
-pub fn load(registry: &Registry, text: &str) -> Result<StudySource, StudyError> {
-    let path = PathBuf::from(text);
+pub fn load(registry: &Registry, argument: impl AsRef<OsStr>) -> Result<StudySource, StudyError> {
+    let path = PathBuf::from(argument.as_ref());
+    // A name is ASCII, so what is lost here is no name.
+    let text = &*argument.as_ref().to_string_lossy();
     let (bytes, recorded) = match limits::read(&path, limits::STUDY_FILE) {
         Ok(bytes) => (bytes, None),
         Err(e) => {
@@ -201,7 +204,7 @@ pub fn plan(
             let settled = settle(source, setup)?;
             if source.file.gradcam.contains(&setup.name) && settled.0.architecture.image().is_none() {
                 let reason =
-                    format!("`gradcam` lists setup `{}`, whose model has no image input", setup.name);
+                    format!("`gradcam` lists setup `{}`, whose model does not use images", setup.name);
                 return Err(StudyError::Senseless { path: source.path.clone(), reason });
             }
             for fold in folds(section, &divided) {

@@ -1,6 +1,7 @@
 //! A study as one array job of Slurm: the script, its submission, and the state of its tasks in the queue.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -43,7 +44,7 @@ pub struct SlurmOptions {
 #[derive(Debug, Clone)]
 pub struct Exchange {
     /// A remote, as for `reg push`.
-    pub remote: String,
+    pub remote: OsString,
     /// Folder for a registry on each node; default: one in the temporary folder.
     pub local: Option<PathBuf>,
 }
@@ -183,7 +184,7 @@ impl ScriptPaths {
                 finish: String::new(),
             });
         };
-        let (reg, remote) = (path_word(program)?, word(remote)?);
+        let (reg, remote) = (path_word(program)?, path_word(Path::new(remote))?);
         let (registry, make) = match local {
             Some(local) => (path_word(local)?, "mkdir -p \"$registry\" || exit 1\n".to_owned()),
             None => (

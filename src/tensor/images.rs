@@ -153,7 +153,7 @@ impl ImageDataset {
             left: None,
         });
         let mut done = 0;
-        // For `reg split check`: a picture that was saved again is found by its pixels.
+        // For `reg split check --pixels`, which then need not decode them again.
         let mut decoded = Vec::new();
         for rows in missing.chunks(DECODED_AT_ONCE) {
             let wrote: Vec<(std::io::Result<()>, (Hash, Hash))> = rows

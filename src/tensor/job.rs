@@ -126,9 +126,9 @@ pub(crate) fn execute<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Result<
             let inputs = Inputs { flipped, ..inputs(Images::Dataset(dataset), &model) };
             predict(&paths, &inputs, checkpoint.hash, rows, batch, reporter)
         }
-        Work::PredictFiles { model, checkpoint, numbers: _, images } => {
+        Work::PredictFiles { model, checkpoint, numbers: _, images, flipped } => {
             let rows = (0..images.len() as u32).collect();
-            let inputs = inputs(Images::Files(images), &model);
+            let inputs = Inputs { flipped, ..inputs(Images::Files(images), &model) };
             predict(&paths, &inputs, checkpoint.hash, rows, FILES_BATCH, reporter)
         }
         Work::Probe { model, checkpoint, numbers: _, manifest, assignment, fold, target } => {

@@ -127,7 +127,7 @@ const UNSETTLED: Pixels = Pixels::Side(0);
 /// # Errors
 /// The path, and what the system says.
 pub fn network_file(
-    model: &str,
+    model: impl AsRef<Path>,
     folder: &Path,
 ) -> Result<Option<(PathBuf, String)>, (PathBuf, std::io::Error)> {
     let path = folder.join(model);

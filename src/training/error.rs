@@ -51,6 +51,9 @@ pub enum RunError {
     /// A run of a program, where the network of a run is needed.
     #[error("run {0} is of a program of the user's own: reg has no network of it to compute with")]
     OfProgram(String),
+    /// Scores of another tool, where the network behind scores is needed.
+    #[error("predictions {0} were imported: reg has no network of them to compute with")]
+    OfAnotherTool(String),
     /// A program that cannot be run, or left something that cannot be registered.
     #[error(transparent)]
     Program(#[from] ProgramError),
@@ -122,8 +125,8 @@ pub enum RunError {
         /// Their fold.
         fold: u32,
     },
-    /// A model without image input, where one with image input is needed.
-    #[error("model {0} has no image input")]
+    /// A model that does not use images, where one that does is needed.
+    #[error("model {0} does not use images")]
     SeesNoImage(String),
     /// A label that the data set does not have.
     #[error("unknown label {label}; the data set has {}", labels.join(", "))]
@@ -156,7 +159,7 @@ pub enum RunError {
         b: String,
     },
     /// Given meta features that are not those of the data set.
-    #[error("{} is {image} of the data set, which has {meta}", path.display())]
+    #[error("{} is the data set's image {image}, for which other values are recorded: {meta}", path.display())]
     MetaContradicts {
         /// The file.
         path: PathBuf,
@@ -276,6 +279,7 @@ impl RunError {
             RunError::OfProgram(_) => {
                 "its scores are recorded: `reg compare` and `reg report` use them; give a run of `reg train`"
             }
+            RunError::OfAnotherTool(_) => "give a run of `reg train`, or a mean of such runs alone",
             RunError::Split(e) => return e.hint().map(str::to_owned),
             RunError::Score(e) => return e.hint(),
             RunError::Use(e) => return e.hint().map(str::to_owned),
@@ -328,7 +332,7 @@ impl RunError {
             }
             RunError::NotOneFold { .. } => "give one run per fold or re-sampling",
             RunError::NotOneModel { .. } => "give the runs of one model at a time",
-            RunError::SeesNoImage(_) => "give a run of a model with image input",
+            RunError::SeesNoImage(_) => "give a run of a model that uses images",
             RunError::NoBoxes(_) => {
                 "ingest the data set again with its list of boxes: --boxes BBox_List_2017.csv"
             }

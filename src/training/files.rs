@@ -12,7 +12,6 @@ use crate::hash::Hash;
 use crate::limits;
 use crate::records::{Gender, ImageRow, Manifest, MetaFeatures, Model, ViewPosition};
 use crate::store::Scratch;
-use crate::worker::JobFile;
 
 /// Age, gender and view as somebody gives them for files; `None` for what is not given.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,7 +25,7 @@ pub struct GivenMeta {
 }
 
 impl GivenMeta {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         *self == GivenMeta::default()
     }
 
@@ -62,26 +61,20 @@ pub(super) struct KnownFile {
     pub(super) meta: Option<MetaFeatures>,
 }
 
-impl KnownFile {
-    /// As the worker reads it. A pipe has been read already, so its bytes are put into `scratch`.
-    pub(super) fn for_worker(
-        &self,
-        path: &Path,
-        bytes: &[u8],
-        scratch: &Scratch,
-        number: usize,
-    ) -> Result<JobFile, RunError> {
-        let io = || RunError::io("read", path);
-        let path: PathBuf = if path.is_file() {
-            // The worker may run in another folder.
-            fs::canonicalize(path).map_err(io())?
-        } else {
-            let name = format!("image-{number}");
-            scratch.dir().write_new(&name, bytes, 0o600).map_err(RunError::io("write", scratch.path()))?;
-            scratch.dir().path_of(name)
-        };
-        Ok(JobFile { path, hash: self.hash, meta: self.meta })
+/// The path at which the worker reads a file. A pipe has been read already, so its bytes are put into `scratch`.
+pub(super) fn for_worker(
+    path: &Path,
+    bytes: &[u8],
+    scratch: &Scratch,
+    number: usize,
+) -> Result<PathBuf, RunError> {
+    if path.is_file() {
+        // The worker may run in another folder.
+        return fs::canonicalize(path).map_err(RunError::io("read", path));
     }
+    let name = format!("image-{number}");
+    scratch.dir().write_new(&name, bytes, 0o600).map_err(RunError::io("write", scratch.path()))?;
+    Ok(scratch.dir().path_of(name))
 }
 
 /// The images of a data set, by the hash of their bytes.
@@ -242,7 +235,7 @@ mod tests {
                 b"a",
                 &meta,
                 given,
-                "x.png is a.png of the data set, which has age 30, gender M, view PA",
+                "x.png is the data set's image a.png, for which other values are recorded: age 30, gender M, view PA",
             ),
             ("x.png", b"a", &plain, given, "tiny sees no age, gender or view"),
         ] {

@@ -21,7 +21,7 @@ use crate::records::{
 use crate::registry::Transaction;
 use crate::stats::{HeatmapGrid, Rect, summarize};
 use crate::withdrawal::{refuse_file, refuse_rows};
-use crate::worker::{GradcamImages, Job, PROTOCOL, Work, files as outputs};
+use crate::worker::{GradcamImages, Job, JobFile, PROTOCOL, Work, files as outputs};
 
 /// Computes the heat map of a label for an image: an image file, or the name of an image of the run's data set.
 ///
@@ -52,7 +52,8 @@ pub fn gradcam(
     let looked = match seen.known.row {
         Some(row) => GradcamImages::Rows(runner.context.dataset.manifest, vec![row as u32]),
         None => {
-            GradcamImages::Files(vec![seen.known.for_worker(Path::new(image), &seen.bytes, &scratch, 0)?])
+            let path = files::for_worker(Path::new(image), &seen.bytes, &scratch, 0)?;
+            GradcamImages::Files(vec![JobFile { path, hash: seen.known.hash, meta: seen.known.meta }])
         }
     };
     let start = ExecutionStart::now(run_context.environment);

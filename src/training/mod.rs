@@ -24,7 +24,7 @@ pub(crate) use evaluate::{predict_job, read_scores};
 pub use files::GivenMeta;
 pub use gradcam::{gradcam, gradcams, pointing};
 pub(crate) use inputs::{TrainInputs, TrainedNetwork};
-pub use predict::{FileScores, Predicted, predict};
+pub use predict::{FileScorer, FileScores, MemberNetwork, Predicted, predict};
 pub use probe::{Probed, probe};
 pub use software::OtherSources;
 pub(crate) use software::{changed_files, files_differ};

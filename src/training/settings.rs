@@ -49,7 +49,7 @@ pub fn setting_names() -> Vec<String> {
 /// What the records say of a field, without what concerns older records.
 fn about(schema: &Value, name: &str) -> String {
     if name == "extra_pool" {
-        return "Whether there is one more max-pooling behind the first stage.".to_owned();
+        return "Whether another max-pooling layer follows the first stage.".to_owned();
     }
     let field = |of: &Value| of["properties"][name]["description"].as_str().map(str::to_owned);
     let own = DESCRIBED.iter().find_map(|of| field(&schema["$defs"][of]));

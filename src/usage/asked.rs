@@ -1,5 +1,7 @@
 //! Queries for images: of a patient, with a name, of a file, of a row of metadata.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -37,7 +39,13 @@ impl Asked {
     ///
     /// # Errors
     /// Text that begins like one of these and is invalid.
-    pub fn read(registry: &Registry, view: &View, text: &str) -> Result<Option<Self>, RegistryError> {
+    pub fn read(
+        registry: &Registry,
+        view: &View,
+        argument: impl AsRef<OsStr>,
+    ) -> Result<Option<Self>, RegistryError> {
+        let argument = argument.as_ref();
+        let text = &*argument.to_string_lossy();
         let unknown = || RegistryError::Unknown { text: text.to_owned(), similar: Vec::new(), known: None };
         // The id of a patient may contain a colon.
         if let Some((what, patient)) = text.split_once(':')
@@ -45,7 +53,8 @@ impl Asked {
         {
             return Ok(Some(Asked::Patient(patient.parse().map_err(|_| unknown())?)));
         }
-        if let Some((what, number)) = text.rsplit_once(':') {
+        if let Some((_, number)) = text.rsplit_once(':') {
+            let what = OsStr::from_bytes(&argument.as_bytes()[..argument.len() - number.len() - 1]);
             let number: u32 = number.parse().map_err(|_| unknown())?;
             let metadata = metadata_of(registry, view, what)?.ok_or_else(unknown)?;
             return Ok(Some(Asked::Row { metadata, row: number }));
@@ -89,10 +98,10 @@ impl std::fmt::Display for Asked {
 }
 
 /// The metadata file of a data set, or the file itself by its id or by a copy of it.
-fn metadata_of(registry: &Registry, view: &View, text: &str) -> Result<Option<Hash>, RegistryError> {
-    let id = match registry.resolve(view, text) {
+fn metadata_of(registry: &Registry, view: &View, what: &OsStr) -> Result<Option<Hash>, RegistryError> {
+    let id = match registry.resolve(view, &what.to_string_lossy()) {
         Err(e @ (RegistryError::Unknown { .. } | RegistryError::Removed { .. })) => {
-            match limits::read(Path::new(text), limits::TEXT) {
+            match limits::read(Path::new(what), limits::TEXT) {
                 Ok(bytes) => Hash::of(&bytes),
                 Err(_) => return Err(e),
             }

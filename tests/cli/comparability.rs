@@ -153,7 +153,7 @@ fn a_model_that_has_seen_the_test_images_of_renumbered_patients_is_found_by_byte
     };
     let (by_bytes, check) = leaks("copied");
     assert!(
-        by_bytes.iter().any(|why| why.contains("under other patients' numbers (the same file: ")),
+        by_bytes.iter().any(|why| why.contains("where they belong to other patients (identical files: ")),
         "{by_bytes:?}"
     );
     assert_eq!((&check["images"], &check["pixels"]), (&check["bytes"], &json!(0)));
@@ -162,7 +162,7 @@ fn a_model_that_has_seen_the_test_images_of_renumbered_patients_is_found_by_byte
         study.ok(&format!("split check {split} --pixels"));
     }
     let (by_pixels, check) = leaks("resaved");
-    let words = "(the same file: 0, the same picture saved again: ";
+    let words = "(identical files: 0, identical pixels in another file: ";
     assert!(!by_pixels.is_empty() && by_pixels.iter().all(|why| why.contains(words)), "{by_pixels:?}");
     assert_eq!((&check["images"], check["pixel_hashes"].as_array().unwrap().len()), (&check["pixels"], 2));
     // The verdict can be recomputed from what it names, without the images.
@@ -338,19 +338,23 @@ fn another_tools_threshold_is_chosen_on_its_own_validation_scores() {
 #[test]
 fn published_numbers_stand_beside_on_the_same_test_images_only() {
     let study = Study::trained();
-    study.refused(3, "compare mlp-s-f0 --published paper", &["is published", "test images", "hint:"]);
+    study.refused(3, "compare mlp-s-f0 --published paper", &["was published", "test images", "hint:"]);
     // A split that is called official is not: its names are not those of the published lists.
     study
         .ok("split import tiny --train-val train_val.txt --test test.txt --val-fraction 0.2 --name official");
     let train = "train --dataset tiny --split official --model mlp --set epochs=1 --set hidden=[4] --threads 1 --name o";
     study.ok(train);
-    study.refused(3, "compare o --published paper", &["25596 test images"]);
+    study.refused(3, "compare o --published paper", &["25,596 test images"]);
     let images = study.json("show o")["record"].clone();
     assert!(images.is_object());
     let toml = "[[model]]\nname = \"They\"\nsource = \"Their paper, table 1\"\nsplit = \"official\"\nmean = 0.75\n\
         [model.auc]\nMass = 0.5\n";
     fs::write(study.path("them.toml"), toml).unwrap();
-    study.refused(3, "compare o --published them.toml", &["official test images, and these are others"]);
+    study.refused(
+        3,
+        "compare o --published them.toml",
+        &["official test images, but other images are scored here"],
+    );
     let beside = "compare o --published them.toml --allow-different-images --name beside";
     for form in in_every_form(&study, beside) {
         assert!(form.contains("They") && form.contains("0.75"), "{form}");
@@ -435,4 +439,43 @@ fn rank_correlations_are_pooled_as_asked_and_say_so() {
     assert!(study.ok(&format!("{PAIR} --table spearman")).contains("Computed per label"));
     let told = study.ok(&format!("{PAIR} --pool all --table spearman"));
     assert!(told.contains("Computed over all scores of all labels") && !told.contains("AUC"), "{told}");
+}
+
+#[test]
+fn both_means_have_intervals() {
+    let study = Study::trained();
+    let pair = "compare tiny-s-f0 mlp-s-f0 --bootstrap 100 --name both-means";
+    let answer = study.json(pair);
+    assert_eq!(answer["no_finding"], json!("No Finding"));
+    let paired = answer["delong"].as_array().unwrap().iter().find(|row| row["pathologies"] == json!(true));
+    let difference = paired.unwrap()["difference"].as_f64().unwrap();
+    let mean = |model: &str| answer["mean_over_pathologies"][model].clone();
+    let value = |model: &str| mean(model)["mean"].as_f64().unwrap();
+    let apart = value("tiny") - value("mlp");
+    assert!((difference.abs() - apart.abs()).abs() < 1e-12, "{difference} and {apart}");
+    for model in ["tiny", "mlp"] {
+        let labels = answer["auc"][model].as_object().unwrap();
+        let aucs: Vec<f64> = labels
+            .iter()
+            .filter(|(label, _)| !["mean", "No Finding"].contains(&label.as_str()))
+            .filter_map(|(_, spread)| spread["mean"].as_f64())
+            .collect();
+        let expected = aucs.iter().sum::<f64>() / aucs.len() as f64;
+        assert!((value(model) - expected).abs() < 1e-12, "{model}");
+        for key in ["std_errors", "intervals", "no_interval"] {
+            assert_eq!(mean(model)[key].as_array().map(Vec::len), Some(1), "{key}: {}", mean(model));
+        }
+    }
+    let rows = answer["bootstrap"]["rows"].as_array().unwrap();
+    assert_eq!(rows.iter().filter(|row| row["pathologies"] == json!(true)).count(), 3);
+    for table in ["intervals", "bootstrap"] {
+        let text = study.ok(&format!("compare tiny-s-f0 mlp-s-f0 --bootstrap 100 --table {table}"));
+        let line = text.lines().find(|line| line.trim_start().starts_with("Mean over pathologies"));
+        assert!(line.is_some_and(|line| line.contains('[')), "{table}: {text}");
+        assert!(text.contains("The mean over pathologies leaves out No Finding."), "{table}: {text}");
+    }
+    study.ok("verify --recompute");
+    study.ok("audit both-means -o means.zip");
+    let (code, said) = crate::audit::python(&study, "means.zip");
+    assert!(code == 0 && said.contains("recomputed, equal to the last digit"), "{said}");
 }

@@ -1,12 +1,13 @@
 //! Means of runs and of views, seeds of a setup, and setups that are ranked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use serde_json::{Value, json};
 
 use crate::audit::python;
 use crate::harness::{MLP, Study};
+use crate::splits::saved_again;
 
 /// The numbers of an exported CSV, by image and column.
 fn exported(study: &Study, what: &str) -> BTreeMap<(String, String), f64> {
@@ -77,6 +78,93 @@ fn an_ensemble_is_the_mean_of_its_members_with_their_lineage() {
     );
     study.refused(1, "ensemble tiny-s-f0 mlp-s-f1 --name odd", &["different divisions", "hint:"]);
     study.refused(2, "ensemble tiny-s-f0 --name one", &[]);
+}
+
+/// The probabilities of one image, by label.
+fn predicted(study: &Study, scorer: &str, image: &str) -> (Value, BTreeMap<String, f64>) {
+    let answer = study.json(&format!("predict {scorer} {image}"));
+    let scores = serde_json::from_value(answer["images"][0]["scores"].clone()).unwrap();
+    (answer, scores)
+}
+
+/// Asserts that probabilities are those of the mean of the logits of others.
+fn is_mean_of_logits(mean: &BTreeMap<String, f64>, of: &[BTreeMap<String, f64>]) {
+    let logit = |p: f64| (p / (1.0 - p)).ln();
+    for (label, value) in mean {
+        let expected = of.iter().map(|scores| logit(scores[label])).sum::<f64>() / of.len() as f64;
+        assert!((logit(*value) - expected).abs() < 1e-9, "{label}: {value} and {expected}");
+    }
+    assert!(of.iter().all(|scores| scores.len() == mean.len()));
+}
+
+/// Asserts that an image file has the scores that are recorded for the image.
+fn as_recorded(study: &Study, scorer: &str) {
+    let recorded = exported(study, scorer);
+    let (scored, _) = recorded.keys().next().unwrap().clone();
+    let of_file = predicted(study, scorer, &format!("images/{scored}")).1;
+    let own: Vec<_> = recorded.iter().filter(|((image, _), _)| *image == scored).collect();
+    assert_eq!(own.len(), of_file.len());
+    for ((_, label), value) in own {
+        let probability = 1.0 / (1.0 + (-value).exp());
+        assert!((of_file[label] - probability).abs() < 1e-6, "{label}: {} and {probability}", of_file[label]);
+    }
+}
+
+#[test]
+fn an_ensemble_scores_new_images_with_every_member() {
+    let study = Study::trained();
+    study.ok(&format!("{MLP} --seed 2 --name second"));
+    let made = study.json("ensemble tiny-s-f0 mlp-s-f0 --name both");
+    // Of the data set, so that its age, gender and view are known to the network that sees no pixel.
+    let image = "images/00000001_000.png";
+    let (answer, mean) = predicted(&study, "both", image);
+    let of = ["tiny-s-f0", "mlp-s-f0"].map(|run| predicted(&study, run, image).1);
+    assert_ne!(of[0], of[1]);
+    is_mean_of_logits(&mean, &of);
+    assert_eq!((&answer["run"], &answer["predictions"]), (&Value::Null, &made["predictions"]));
+    assert_eq!(answer["scale"], json!("logit"));
+    let runs: BTreeSet<&str> =
+        answer["members"].as_array().unwrap().iter().map(|of| of["run"].as_str().unwrap()).collect();
+    let [tiny, mlp] = ["tiny-s-f0", "mlp-s-f0"].map(|run| study.id(run));
+    assert_eq!(runs, BTreeSet::from([tiny.as_str(), mlp.as_str()]));
+    // The thresholds are those of the mean, not of a member.
+    assert_eq!(answer["thresholds"], made["validation"]["thresholds"]);
+    assert!(!answer["thresholds"].is_null());
+    for (label, positive) in answer["images"][0]["positive"].as_object().unwrap() {
+        let threshold = answer["thresholds"]["labels"][label]["probability"].as_f64();
+        assert_eq!(*positive, json!(threshold.map(|threshold| mean[label] >= threshold)), "{label}");
+    }
+    as_recorded(&study, "both");
+    let shown = study.ok(&format!("predict both {image}"));
+    assert!(shown.contains("Mean of the logits of ") && shown.contains("tiny-s-f0"), "{shown}");
+
+    // A mean of means weighs as it was recorded, and what one member sees can be given though another does not see it.
+    study.ok("ensemble both second --name nested");
+    fs::write(study.path("new.png"), saved_again(&fs::read(study.path(image)).unwrap())).unwrap();
+    study.refused(1, "predict nested new.png", &["needs its age, gender and view"]);
+    let given = "--age 50 --gender M --view PA";
+    let [nested, both, second] =
+        ["nested", "both", "second"].map(|of| predicted(&study, of, &format!("new.png {given}")).1);
+    is_mean_of_logits(&nested, &[both, second]);
+
+    // Mirrored images are a view of the same network.
+    let flipped = study.json("eval tiny-s-f0 --tta flip")["predictions"].as_str().unwrap().to_owned();
+    as_recorded(&study, &flipped);
+    let (answer, _) = predicted(&study, &flipped, image);
+    assert_eq!(answer["members"].as_array().unwrap().len(), 2);
+    let sides: BTreeSet<bool> =
+        answer["members"].as_array().unwrap().iter().map(|of| of["flipped"].as_bool().unwrap()).collect();
+    assert_eq!(sides, BTreeSet::from([false, true]));
+
+    // Scores without a network cannot score another image.
+    study.ok("export tiny-s-f0 -o theirs.csv");
+    study.ok("predictions import theirs.csv --dataset tiny --split s --fold 0 --logits --name theirs");
+    study.ok("ensemble tiny-s-f0 theirs --name half");
+    for scorer in ["theirs", "half"] {
+        let words = ["were imported", "has no network", "hint: give a run of `reg train`"];
+        study.refused(1, &format!("predict {scorer} {image}"), &words);
+    }
+    study.refused(1, &format!("predict table {image}"), &["table"]);
 }
 
 #[test]

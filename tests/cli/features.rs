@@ -97,7 +97,7 @@ fn a_probe_gives_the_same_bytes_elsewhere_and_is_not_fitted_again() {
 fn runs_that_are_not_folds_of_one_network_on_images_are_not_probed() {
     let study = Study::trained();
     let before = ids(&study, "table");
-    study.refused(1, "probe mlp-s-f0 --target age", &["model mlp has no image input", "hint:"]);
+    study.refused(1, "probe mlp-s-f0 --target age", &["model mlp does not use images", "hint:"]);
     study.refused(1, "probe tiny-s-f0 mlp-s-f1 --target age", &["runs of one model", "mlp on split"]);
     study.refused(
         1,
@@ -188,7 +188,7 @@ fn what_cannot_be_looked_at_is_named() {
     let study = Study::trained();
     let before = ids(&study, "table");
     let (image, out) = ("images/00000006_000.png", "--label Mass -o out.png");
-    study.refused(1, &format!("gradcam mlp-s-f0 {image} {out}"), &["model mlp has no image input", "hint:"]);
+    study.refused(1, &format!("gradcam mlp-s-f0 {image} {out}"), &["model mlp does not use images", "hint:"]);
     study.refused(
         1,
         &format!("gradcam tiny-s-f0 nobody.png {out}"),
@@ -316,7 +316,10 @@ fn a_file_is_its_bytes_and_not_its_name() {
     study.refused(
         1,
         &format!("predict mlp-s-f0 copy.png {given}"),
-        &["copy.png is 00000001_000.png of the data set, which has age", "hint:"],
+        &[
+            "copy.png is the data set's image 00000001_000.png, for which other values are recorded: age",
+            "hint:",
+        ],
     );
     study.refused(
         1,

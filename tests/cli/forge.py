@@ -46,10 +46,10 @@ def forgeries(value, place=()):
 computed, known = check.bootstrap, {}
 
 
-def bootstrap(columns, labels, recorded, paired):
-    key = (*columns, *labels, recorded["draws"], recorded["seed"])
+def bootstrap(columns, labels, no_finding, recorded, paired):
+    key = (*columns, *labels, no_finding, recorded["draws"], recorded["seed"])
     if key not in known:
-        known[key] = computed(columns, labels, recorded, paired)
+        known[key] = computed(columns, labels, no_finding, recorded, paired)
     return known[key]
 
 

@@ -55,7 +55,10 @@ fn a_batch_larger_than_the_data_is_capped_with_a_word() {
     let study = Study::divided();
     let answer = study.reg(&format!("--json {MLP} --set batch=4096"));
     let images = study.json("split show s")["folds"][0]["train"]["images"].as_u64().unwrap();
-    answer.says(0, &[&format!("a batch of 4,096 is more than the {images} training images")]);
+    answer.says(
+        0,
+        &[&format!("the batch size of 4,096 is too large: each batch has all {images} training images")],
+    );
     let spec = answer.json()["spec"].as_str().unwrap().to_owned();
     let record: serde_json::Value = serde_json::from_str(&study.ok(&format!("cat {spec}"))).unwrap();
     assert_eq!(record["training"]["batch"], json!(images));
@@ -118,7 +121,7 @@ fn a_training_says_at_once_what_it_does_and_at_the_end_what_comes_next() {
     let study = Study::divided();
     let answer = study.reg(MLP);
     let told: Vec<&str> = answer.stderr.lines().collect();
-    assert!(told[0].starts_with("mlp on tiny, split s, fold 0, seed 1, 4 epochs on cpu"), "{told:?}");
+    assert!(told[0].starts_with("mlp on tiny, split s, re-sampling 0, seed 1, 4 epochs on cpu"), "{told:?}");
     let mut once = told.clone();
     once.sort_unstable();
     once.dedup();

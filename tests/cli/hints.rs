@@ -162,12 +162,12 @@ const SCENES: &[Scene] = &[
         provoke: "reg ingest images --metadata data.csv --name again",
         commands: &["rm {}"],
     },
-    Scene { study: Study::trained, before: &[], provoke: "reg pull nowhere", commands: &["reg push {}"] },
+    Scene { study: Study::trained, before: &[], provoke: "reg pull nowhere", commands: &["reg push {word}"] },
     Scene {
         study: Study::trained,
         before: &["reg init other"],
         provoke: "reg doctor --remote other",
-        commands: &["reg push {remote}"],
+        commands: &["reg push {word}"],
     },
     Scene {
         study: Study::new,

@@ -84,6 +84,8 @@ fn everything_works_below_a_folder_that_is_not_utf_8() {
     odd.both("compare r m --name table --svg @figures");
     odd.both("report r m -o @report.html");
     odd.both("export r --format card -o @card.md");
+    let network = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/network/presets/tiny.toml");
+    fs::copy(network, odd.root().join("own.toml")).unwrap();
     for (number, json) in ["", "--json "].iter().enumerate() {
         for (what, options) in [("csv", "--format csv"), ("checkpoint", "--format checkpoint")] {
             let line = format!("{json}export r {options} -o @{what}-{number}");
@@ -102,14 +104,24 @@ fn everything_works_below_a_folder_that_is_not_utf_8() {
             format!("{json}audit check-program -o @check-{number}.py"),
             format!("{json}man -o @man-{number}"),
             format!("{json}study init @small-{number}.toml --small --dataset tiny"),
-            format!("{json}study run small-{number}.toml --plan"),
-            format!("{json}push remote-{number}"),
+            format!("{json}study run @small-{number}.toml --plan"),
+            format!("{json}study status @small-{number}.toml"),
+            format!("{json}push @remote-{number}"),
+            format!("{json}pull @remote-{number}"),
+            format!("{json}doctor --remote @remote-{number}"),
+            format!("{json}trace --down @data.csv:1"),
+            format!("{json}train --model @own.toml --settings"),
             format!("{json}--registry @.reg list"),
         ] {
             let answer = odd.reg(&line);
             assert_eq!(answer.code, 0, "{line}: {answer:?}");
         }
     }
+    // Read as far as the file says something else.
+    odd.reg("report @small-0.toml -o @never.html").says(1, &["has no finished run"]);
+    odd.reg("train --model @tiny.toml").says(2, &["--dataset"]);
+    odd.reg("run --dataset tiny --split s --name p --input odd=@none.bin -- python3 none.py")
+        .says(1, &["none.bin"]);
     for line in
         ["list", "log", "show r", "verify", "verify --recompute", "reproduce m", "gc", "reindex", "diff r m"]
     {

@@ -234,8 +234,9 @@ fn compares(study: &Study, comparison: &Comparison, trained: &[&Value]) {
     for row in bootstrap.rows.iter().filter(|row| row.less.is_none()) {
         let model = comparison.models.iter().find(|model| model.name == row.model).unwrap();
         let spread = match &row.label {
-            Some(name) => &model.labels.iter().find(|label| label.label == *name).unwrap().auc,
-            None => &model.mean,
+            Some(name) => model.labels.iter().find(|label| label.label == *name).unwrap().auc.clone(),
+            None if row.pathologies => reg::report::mean_over_pathologies(comparison, model).unwrap(),
+            None => model.mean.clone(),
         };
         assert!((row.value - spread.mean.unwrap()).abs() < 1e-12, "{row:?}");
     }

@@ -115,11 +115,15 @@ fn published_numbers_stand_beside_scores_of_the_official_test_images() {
     }
     let answer = study.json("compare all --published paper");
     assert_eq!((&answer["unfair"], &answer["published"]["models"][0]["mean_over"]), (&json!([]), &json!(14)));
-    study.refused(3, "compare fewer --published paper", &["on 25596 test images, and these are 25595"]);
+    study.refused(
+        3,
+        "compare fewer --published paper",
+        &["for 25,596 test images, but 25,595 are scored here"],
+    );
     study.refused(
         3,
         "compare all --published literature",
-        &["on other images (random 70/10/20, not released)"],
+        &["for other images (random 70/10/20, not released)"],
     );
     // Real patients have several images each: as many images of other patients would tell more.
     let clustered = |variance: &str| {

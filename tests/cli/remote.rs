@@ -35,13 +35,10 @@ pub(crate) fn answers(study: &Study) -> Vec<Value> {
     commands.map(|command| sorted(without_command(study.json(command)))).into()
 }
 
-/// Without what only one registry knows: the command that made a record, from its log, and pixels of its own cache.
+/// Without what only one registry knows: the command that made a record, from its log.
 fn without_command(mut document: Value) -> Value {
     if let Some(document) = document.as_object_mut() {
         document.remove("command");
-        if let Some(compared) = document.get_mut("compared").and_then(Value::as_object_mut) {
-            compared.remove("pixels");
-        }
     }
     document
 }

@@ -188,7 +188,7 @@ fn the_same_picture_under_two_patients_is_a_leak() {
     let trained = study
         .reg("--json train --dataset tiny --split official --model mlp --set epochs=1 --threads 1 --name m");
     assert_eq!(trained.code, 0, "{trained:?}");
-    let words = "images that it is tested on, under other patients' numbers (the same file: 1, the same picture saved again: 1)";
+    let words = "images that it is tested on, where they belong to other patients (identical files: 1, identical pixels in another file: 1)";
     assert!(
         trained.stderr.contains("warning: mlp (division 0) was trained or selected on 2 of the 6"),
         "{trained:?}"

@@ -220,7 +220,7 @@ fn a_study_file_is_written_once_and_what_makes_no_sense_in_it_is_named() {
     study.refused(
         1,
         "study run st.toml --plan",
-        &["st.toml: `gradcam` lists setup `meta`, whose model has no image input"],
+        &["st.toml: `gradcam` lists setup `meta`, whose model does not use images"],
     );
     study.edit("st.toml", |text| text.replace("gradcam = ['meta']\n", ""));
     study.edit("st.toml", |text| text.replace("model = 'mlp'", "model = 'mlpp'"));

@@ -225,7 +225,7 @@ fn a_second_interrupt_ends_a_worker_that_does_not_listen() {
     let mut errors = BufReader::new(child.stderr.take().unwrap());
     let mut text = String::new();
     errors.read_line(&mut text).unwrap();
-    assert_eq!(text, "tiny on tiny, split s, fold 0, seed 1, 2 epochs on cpu\n");
+    assert_eq!(text, "tiny on tiny, split s, re-sampling 0, seed 1, 2 epochs on cpu\n");
     text.clear();
     errors.read_line(&mut text).unwrap();
     assert_eq!(text, "3 parameters, at most about 2.0 GB of memory\n");

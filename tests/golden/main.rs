@@ -56,7 +56,7 @@ const IDS: &[(&str, &str)] = &[
     ("table-auc-thresholds.json", "481fd33d4b48b66591a5e5eae93c45e1719cd9a025678159897acd2034c71b79"),
     ("table-dataset-missing.json", "a7b333d40ec8d8782eee1c5ad901e772184fcf597723e05199a39a663616cdbf"),
     ("table-comparison.json", "6ff9ef52885ee3fd1f21843eec01172c1bb5214854269968776ca9db74b40096"),
-    ("table-comparison-full.json", "adad7a1025c60c989a48213f0dcb124a770c5f76e76e522bb6d6167c0dea64b8"),
+    ("table-comparison-full.json", "eb2b51f7dde8e149dc135d8bb1a9cc38eaaa55716acc84b66559477e0b9b6523"),
     ("table-probe-view.json", "7c379a7f48c17712217232fa861913bb1d37af51d3fdb57d7cac007146fca27c"),
     ("table-probe-age.json", "ed9451e243744fbc634b73191e70ae022f9422bcc4f63d73d32a46ada3357c35"),
     ("table-heat.json", "130643f3d11653d8fc49904eb4c3a34a27d8eb427bdc5e086d3aa5d944d26b61"),

@@ -761,6 +761,7 @@ pub(crate) fn comparison() -> Comparison {
         labels: vec![label("Atelectasis", defined.clone()), label("No Finding", undefined.clone())],
         mean: defined.clone(),
         mean_errors: vec![StdError { value: Some(0.125), df: Some(1.5) }, StdError::default()],
+        pathology_errors: Vec::new(),
     };
     let delong = |fold, p| DelongRow {
         a: "mlp".to_owned(),
@@ -850,10 +851,13 @@ fn full_comparison() -> Comparison {
         p_bh: adjusted,
     };
     full.resampled = vec![resampled(Some("Atelectasis"), Some(0.75)), resampled(None, None)];
+    full.models[0].pathology_errors =
+        vec![StdError { value: Some(0.0625), df: Some(2.5) }, StdError::default()];
     let drawn = |less: Option<&str>, label: Option<&str>| BootstrapRow {
         model: "mlp".to_owned(),
         less: less.map(str::to_owned),
         label: label.map(str::to_owned),
+        pathologies: false,
         value: 0.625,
         low: less.is_none().then_some(0.5),
         high: less.is_none().then_some(0.75),
@@ -864,7 +868,11 @@ fn full_comparison() -> Comparison {
         seed: 1,
         level: 0.95,
         patients: 2,
-        rows: vec![drawn(None, Some("Atelectasis")), drawn(Some("theirs"), None)],
+        rows: vec![
+            drawn(None, Some("Atelectasis")),
+            drawn(Some("theirs"), None),
+            BootstrapRow { pathologies: true, ..drawn(Some("theirs"), None) },
+        ],
     });
     full.metrics = vec![MetricRow {
         model: "mlp".to_owned(),

@@ -1,5 +1,7 @@
 //! `reg study compare`.
 
+use std::ffi::OsStr;
+
 use reg::compare::CompareOptions;
 use reg::digits::thousands;
 use reg::report::{features, results};
@@ -14,7 +16,7 @@ use crate::cli::{Context, marks};
 
 pub(super) fn compare(
     context: &Context,
-    text: &str,
+    text: &OsStr,
     options: &CompareOptions,
     full: bool,
     format: TableFormat,

@@ -1,5 +1,6 @@
 //! `reg study run --slurm` and `--kubernetes`: a study handed to a scheduler.
 
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use reg::limits;
@@ -38,7 +39,7 @@ pub(super) struct Scheduler {
     /// For nodes without a shared file system: each task pulls the study from this remote into its own registry and
     /// pushes its run back; `reg pull` fetches the runs
     #[arg(long, value_name = "REMOTE", requires = "slurm")]
-    push: Option<String>,
+    push: Option<OsString>,
     /// Folder on the nodes for that registry; default: one in their TMPDIR
     #[arg(long, value_name = "DIR", requires = "push")]
     local: Option<PathBuf>,
@@ -186,12 +187,13 @@ fn give(
     context: &Context,
     registry: &Registry,
     program: &std::path::Path,
-    remote: &str,
+    remote: &OsStr,
     plan: &StudyPlan,
 ) -> Result<(), Failure> {
     let mut push = std::process::Command::new(program);
-    push.arg("--registry").arg(registry.root()).args(["--quiet", "push", "--move-names", remote]);
+    push.arg("--registry").arg(registry.root()).args(["--quiet", "push", "--move-names"]).arg(remote);
     push.arg(plan.id.hash.to_string()).stdout(std::process::Stdio::null());
+    let remote = remote.display();
     context.note(&format!("pushing the study to {remote}"));
     let status =
         push.status().map_err(|e| Failure::new(format!("cannot start {}: {e}", program.display()), None))?;

@@ -7,6 +7,7 @@ mod run;
 mod status;
 mod table;
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -49,7 +50,7 @@ pub(crate) enum StudyCommand {
     Status {
         /// The file, or the name of a study
         #[arg(value_name = "FILE|NAME")]
-        study: String,
+        study: OsString,
         /// Output format of the table
         #[arg(long, value_enum, default_value = "text")]
         format: TableFormat,
@@ -58,7 +59,7 @@ pub(crate) enum StudyCommand {
     Compare {
         /// The file, or the name of a study
         #[arg(value_name = "FILE|NAME")]
-        study: String,
+        study: OsString,
         /// Number of bootstrap resamples (by patient), such as 2000; adds intervals
         #[arg(long, value_name = "DRAWS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
         bootstrap: Option<u32>,
@@ -185,7 +186,7 @@ fn probe_row(probe: &Probe) -> Value {
 type Recorded = (Id<Study>, Study, Vec<StudyRunStatus>);
 
 /// The record of a study given by name, or the current plan of a file.
-fn recorded(context: &Context, registry: &Registry, text: &str) -> Result<Recorded, Failure> {
+fn recorded(context: &Context, registry: &Registry, text: &OsStr) -> Result<Recorded, Failure> {
     let source = study::load(registry, text)?;
     if let Some(id) = source.recorded {
         let study = registry.get(id)?;

@@ -1,5 +1,7 @@
 //! `reg study run`.
 
+use std::ffi::OsString;
+
 use reg::report::{Cell, Column, ReportTable};
 use reg::study::{
     self, ProbeState, RunOutcome, SetupHeatmaps, State, StudyError, StudyRequest, StudyRunStatus, StudySource,
@@ -22,7 +24,7 @@ use crate::cli::output::{Reply, TableFormat, plural};
 pub(crate) struct StudyRunArgs {
     /// The file, or the name of a study that was started
     #[arg(value_name = "FILE|NAME")]
-    study: String,
+    study: OsString,
     /// Print what is done and what would be trained, with estimated time and disk space; write nothing
     #[arg(long)]
     plan: bool,

@@ -1,5 +1,7 @@
 //! `reg study status`.
 
+use std::ffi::OsStr;
+
 use reg::hash::Id;
 use reg::records::Study;
 use reg::registry::Registry;
@@ -13,7 +15,7 @@ use crate::cli::error::Failure;
 use crate::cli::output::{Reply, TableFormat, plural};
 use crate::cli::progress::{loss, span};
 
-pub(super) fn status(context: &Context, text: &str, format: TableFormat) -> Result<Reply, Failure> {
+pub(super) fn status(context: &Context, text: &OsStr, format: TableFormat) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let (id, study, runs) = recorded(context, &registry, text)?;
     let columns = vec![

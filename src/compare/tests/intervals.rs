@@ -135,6 +135,58 @@ fn the_labels_of_a_mean_are_fixed_before_anything_is_drawn() {
 }
 
 #[test]
+fn the_mean_over_pathologies_is_that_of_a_comparison_without_the_other_label() {
+    let labels = ["Mass", "No Finding", "Hernia"];
+    // Of 120 patients, 24 are tested in one re-sampling only.
+    let n = 480;
+    let rows = (0..n).map(|one| {
+        let patient = one / 4;
+        super::image(one, patient, (patient * 7 + 3) % 4 | (u32::from(patient % 3 == 0) << 2))
+    });
+    let fold = |left_out: u32| (0..n).map(|one| if one / 4 % 5 == left_out { '3' } else { '2' }).collect();
+    let folds: Vec<String> = vec![fold(1), fold(2)];
+    let mut world =
+        World::new(&labels, rows.collect(), &folds.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut inputs = Vec::new();
+    for (model, factor) in [("one", 3u32), ("two", 11)] {
+        for (fold, subsets) in (0..).zip(&folds) {
+            let of = |label: u32| {
+                let own = (0..n).filter(|one| subsets.as_bytes()[*one as usize] == b'2');
+                own.map(|one| f64::from((one * factor + label * 5 + fold) % 17)).collect::<Vec<f64>>()
+            };
+            let scores = [0, 1, 2].map(of);
+            let run = world.run(model, fold);
+            inputs.push(world.tested(run, &[&scores[0], &scores[1], &scores[2]]));
+        }
+    }
+    let inputs: Vec<&Input> = inputs.iter().collect();
+    let options = CompareOptions { bootstrap: Some((100, 1)), ..CompareOptions::default() };
+    let all = world.compare(&inputs, &options).unwrap();
+    let asked = Labels::These(owned(&["Mass", "Hernia"]));
+    let only = world.compare(&inputs, &CompareOptions { labels: asked, ..options }).unwrap();
+    assert_eq!((all.no_finding.as_deref(), &only.no_finding), (Some("No Finding"), &None));
+    for (own, other) in all.models.iter().zip(&only.models) {
+        assert_eq!(own.pathology_errors, other.mean_errors);
+        assert_ne!(own.mean_errors, other.mean_errors);
+        assert!(own.pathology_errors.iter().all(|error| error.value > Some(0.0)), "{own:?}");
+        assert_eq!(other.pathology_errors, []);
+    }
+    // The resamples of the means are the same ones.
+    let means = |comparison: &Comparison, wanted: bool| -> Vec<BootstrapRow> {
+        let rows = comparison.bootstrap.clone().unwrap().rows.into_iter();
+        rows.filter(|row| row.label.is_none() && row.pathologies == wanted)
+            .map(|row| BootstrapRow { pathologies: false, ..row })
+            .collect()
+    };
+    let pathologies = means(&all, true);
+    assert_eq!(pathologies.len(), 3, "two models and their difference");
+    assert!(pathologies.iter().all(|row| row.low < row.high), "{pathologies:?}");
+    assert_eq!(pathologies, means(&only, false));
+    assert_ne!(pathologies, means(&all, false));
+    assert_eq!(means(&only, true), []);
+}
+
+#[test]
 fn models_of_other_images_have_no_difference() {
     // No difference is computed for models that did not score the same images.
     let (mut world, inputs) = patients(1);

@@ -243,7 +243,7 @@ fn dataset(store: &mut MemoryStore, source: &str, labels: &[&str], rows: &[Image
         source: source.to_owned(),
         rules: rules::INGEST,
         labels: owned(labels),
-        no_finding: None,
+        no_finding: labels.contains(&"No Finding").then(|| "No Finding".to_owned()),
         manifest: store.put_packed(&manifest),
         metadata: store.put_file(b"metadata"),
         boxes_file: None,

@@ -55,22 +55,22 @@ fn numbers_of_the_official_test_images_stand_beside_a_model_on_them() {
 #[test]
 fn numbers_of_other_images_are_refused_or_marked() {
     // As many images, but others.
-    let others = "theirs is published on the official test images, and these are others";
+    let others = "theirs was published for the official test images, but other images are scored here";
     assert_eq!(against("022221", FILE), [others]);
     assert_eq!(against("222221", &FILE.replace("images = 4\n", "")), [others]);
-    let trained = "theirs is published for models of the official training list, and these were trained on other images";
+    let trained = "theirs was published for models trained on the official list, but the models here were trained on other images";
     assert_eq!(against("222203", FILE), [trained]);
     assert_eq!(
         against("222201", &FILE.replace("images = 4", "images = 25596")),
-        ["theirs is published on 25596 test images, and these are 4"]
+        ["theirs was published for 25,596 test images, but 4 are scored here"]
     );
     assert_eq!(
         against("222201", &FILE.replace("'official'", "'a fifth at random'")),
-        ["theirs is published on other images (a fifth at random)"]
+        ["theirs was published for other images (a fifth at random)"]
     );
     // One of two is enough, and is reported.
     let two = format!("{FILE}{}", FILE.replace("theirs", "others").replace("images = 4", "images = 5"));
-    assert_eq!(against("222201", &two), ["others is published on 5 test images, and these are 4"]);
+    assert_eq!(against("222201", &two), ["others was published for 5 test images, but 4 are scored here"]);
 }
 
 #[test]
@@ -81,9 +81,9 @@ fn deviations_are_read_of_labels_that_have_an_auc() {
     let stds: Vec<_> = model.auc.iter().map(|auc| (auc.label.as_str(), auc.std)).collect();
     assert_eq!(stds, [("Hernia", None), ("Mass", Some(0.02))]);
     let refused = read(&with.replace("[model.std]\nMass", "[model.std]\nEdema")).unwrap_err().to_string();
-    assert!(refused.contains("a deviation of Edema, which has no AUC"), "{refused}");
+    assert!(refused.contains("theirs has a standard deviation for Edema, but no AUC"), "{refused}");
     let refused = read(&with.replace("0.02", "-0.02")).unwrap_err().to_string();
-    assert!(refused.contains("-0.02 of theirs is not a deviation"), "{refused}");
+    assert!(refused.contains("theirs has -0.02 as a standard deviation of AUCs"), "{refused}");
 }
 
 #[test]

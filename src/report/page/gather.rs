@@ -1,6 +1,7 @@
 //! Collects the content of a report from the registry.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 
 use super::PageError;
@@ -23,8 +24,8 @@ use crate::study::{self, StudyRunStatus, compare_sections, recorded_sections, st
 /// The request for a report.
 #[derive(Debug, Clone)]
 pub struct ReportRequest {
-    /// Names or ids, in order.
-    pub ids: Vec<String>,
+    /// Names or ids, or files of studies, in order.
+    pub ids: Vec<OsString>,
     /// Options for comparing runs and predictions that no table contains yet.
     pub options: CompareOptions,
     /// Title; default: made from the comparisons.
@@ -98,18 +99,20 @@ pub(super) fn gather(
     let mut inputs = Vec::new();
     let mut studies = Vec::new();
     let view = registry.view()?;
-    for text in &request.ids {
+    for argument in &request.ids {
+        // A name is ASCII, so what is lost here is no name.
+        let text = &*argument.to_string_lossy();
         let id = match registry.resolve(&view, text) {
             // A study's file stands for the study that was run from it.
             Err(e @ (RegistryError::Unknown { .. } | RegistryError::Removed { .. })) => {
-                let found = study::of_file(registry, &view, Path::new(text))?;
-                let never = || study::never_run(text).map_or(PageError::from(e), PageError::from);
+                let found = study::of_file(registry, &view, Path::new(argument))?;
+                let never = || study::never_run(argument).map_or(PageError::from(e), PageError::from);
                 found.map(|(id, _)| id.hash).ok_or_else(never)?
             }
             found => found?,
         };
         let not_reported = |kind: Option<Kind>| PageError::NotReported {
-            text: text.clone(),
+            text: text.to_owned(),
             kind: kind.map_or("file that is no record", Kind::name).to_owned(),
         };
         let kind = view.kind(&id)?;
@@ -145,7 +148,7 @@ pub(super) fn gather(
     if let (None, Some(text)) = (stamp, request.ids.first())
         && !inputs.is_empty()
     {
-        return Err(PageError::NotCompared(text.clone()));
+        return Err(PageError::NotCompared(text.to_string_lossy().into_owned()));
     }
     if let Some(stamp) = stamp.filter(|_| !inputs.is_empty()) {
         let (id, comparison) = compare(registry, inputs, &request.options, None, stamp)?;

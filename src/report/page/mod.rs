@@ -70,7 +70,7 @@ pub fn report(registry: &Registry, request: &ReportRequest, stamp: &Stamp) -> Re
 /// A page about one study, table or data set that is recorded already: nothing is written.
 pub(crate) fn recorded(registry: &Registry, id: &Hash) -> Result<Page, PageError> {
     let request =
-        ReportRequest { ids: vec![id.to_string()], options: CompareOptions::default(), title: None };
+        ReportRequest { ids: vec![id.to_string().into()], options: CompareOptions::default(), title: None };
     let material = gather::gather(registry, &request, None)?;
     composed(registry, &request, &material, true)
 }

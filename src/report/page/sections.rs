@@ -227,13 +227,15 @@ pub(super) fn results(page: &mut HtmlWriter, section: &ReportSection, key: &str)
     let matrix = figures.next();
     page.heading(3, &format!("{key}-roc"), "ROC curves");
     let each = comparison.division().name();
-    let folds = if comparison.folds.len() > 1 {
-        format!("; the vertical mean over the {each}s")
-    } else {
-        String::new()
+    let (curves, aucs) = match comparison.folds.len() {
+        0 | 1 => (String::new(), "its AUC".to_owned()),
+        _ => (
+            format!(", vertical means over the {each}s"),
+            format!("the mean and standard deviation of its AUC over the {each}s"),
+        ),
     };
     let title = format!(
-        "ROC curves by label{folds}. The AUC of each model is given beside its name, over several {each}s with the standard deviation. Points within a sixth of a pixel of the line between their neighbours are omitted."
+        "ROC curves by label{curves}. Beside the name of a model stands {aucs}. The curves are drawn with as few points as keep them within a sixth of a pixel."
     );
     page.figures(&title, &figures.collect::<Vec<_>>(), source);
     page.heading(3, &format!("{key}-tests"), "Correlations and tests");

@@ -11,8 +11,8 @@ use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::network::{network_settings, spec_settings};
 use crate::records::{
-    Execution, Init, Kind, NetworkSpec, OperatingPoint, ProgramEnvironment, ProgramFile, RecordedEpoch, Run,
-    Spec, Split,
+    Division, Execution, Init, Kind, NetworkSpec, OperatingPoint, ProgramEnvironment, ProgramFile,
+    RecordedEpoch, Run, Spec, Split,
 };
 use crate::registry::{Registry, RegistryError};
 use crate::scores::run_thresholds;
@@ -145,7 +145,8 @@ fn of_split(name: &str, spec: &Spec, split: Option<&Split>) -> String {
         let [train, val, test] = [&fold.train, &fold.val, &fold.test].map(|subset| thousands(subset.images));
         format!(": {train} training, {val} validation and {test} test images")
     });
-    format!("{name}, fold {}{}", spec.fold(), sizes.unwrap_or_default())
+    let division = split.map_or(Division::Published, |split| split.method.division());
+    format!("{name}, {} {}{}", division.name(), spec.fold(), sizes.unwrap_or_default())
 }
 
 /// The settings with marks; none if the network is one of the user's own, whose defaults are not known here.

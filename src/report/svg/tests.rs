@@ -74,6 +74,7 @@ fn figures() -> Vec<Figure> {
         of_images: Vec::new(),
         patients: Vec::new(),
         mean_errors: Vec::new(),
+        pathology_errors: Vec::new(),
         labels: vec![
             label(ODD, vec![None, None]),
             label("Edema", vec![Some(0.6 + shift), Some(0.8)]),

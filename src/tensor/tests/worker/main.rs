@@ -311,7 +311,8 @@ fn files_of_no_data_set_are_scored_as_the_data_set_scores_them() {
         JobFile { path: bench.object(&hash), hash, meta: Some(row.meta()) }
     });
     let (model, checkpoint) = (spec.model.clone(), reg::hash::Id::new(checkpoint));
-    let work = Work::PredictFiles { model, checkpoint, numbers: NUMBERS, images: images.collect() };
+    let work =
+        Work::PredictFiles { model, checkpoint, numbers: NUMBERS, images: images.collect(), flipped: false };
     run(&bench.job(&of_files, work));
     let found = scores(&of_files);
     assert_eq!(found.rows, (0..expected.rows.len() as u32).collect::<Vec<_>>());
@@ -333,7 +334,8 @@ fn files_of_no_data_set_are_scored_as_the_data_set_scores_them() {
         JobFile { path: bench.object(&hash), hash, meta: Some(row.meta()) }
     });
     let model = spec.model.clone();
-    let work = Work::PredictFiles { model, checkpoint, numbers: NUMBERS, images: images.collect() };
+    let work =
+        Work::PredictFiles { model, checkpoint, numbers: NUMBERS, images: images.collect(), flipped: false };
     run(&bench.job(&of_files, work));
     let (flipped, mirrored) = (scores(&of_dataset).scores, scores(&of_files).scores);
     let apart = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
