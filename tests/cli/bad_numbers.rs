@@ -85,7 +85,9 @@ fn weights_that_fit_no_network_are_told_at_import_with_both_shapes() {
         fs::write(study.path(name), file).unwrap();
     };
     write("own.safetensors", &header);
-    let notes = |file: &str| study.json(&format!("weights import {file}"))["notes"].clone();
+    let notes = |file: &str| {
+        study.json(&format!("weights import {file} --trained-on external nothing"))["notes"].clone()
+    };
     assert_eq!(
         notes("own.safetensors"),
         json!([
