@@ -117,6 +117,7 @@ fn predict(
         let images: Vec<Value> = files.into_iter().map(file).collect();
         json!({
             "work": "predict-files", "model": model, "checkpoint": weights, "numbers": numbers, "images": images,
+            "flipped": false,
         })
     };
     logits(&workspace.run(&format!("predict {name}"), work))
