@@ -191,7 +191,7 @@ impl Divided {
         let mut values: Vec<f64> = (0..RESAMPLES)
             .filter_map(|_| {
                 let mut times = vec![0; PATIENTS];
-                stats::draw_within(&strata, |n| stream.below(n), &mut times);
+                stats::draw_within(&strata, |n| stream.below(n), |patient| times[patient as usize] += 1);
                 let auc = |(patients, order): &(Vec<u32>, stats::InOrder)| {
                     order.auc(&patients.iter().map(|patient| times[*patient as usize]).collect::<Vec<_>>())
                 };

@@ -80,7 +80,7 @@ fn make(dir: &Path, length: usize) -> [Hash; 2] {
     let registry = Registry::init(dir).expect("a registry");
     let mut transaction = registry.transaction().expect("a transaction");
     let file = transaction.put_outside(b"weights").expect("bytes");
-    let weights = Weights { file, runs: Vec::new(), tensors: 1, parameters: 1 };
+    let weights = Weights { file, runs: Vec::new(), trained_on: Vec::new(), tensors: 1, parameters: 1 };
     let mut about = transaction.put(&weights).expect("weights").hash;
     let stamp = || Stamp { time: "2026-11-01T00:00:00Z".to_owned(), command: "bench".to_owned() };
     transaction.commit(&stamp()).expect("a commit");

@@ -100,7 +100,7 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
     }
     let learnt = registry.learnt_before(&spec)?;
     if !learnt.is_empty() {
-        let learnt: Vec<String> = learnt.iter().map(|data| data.called(&name_of)).collect();
+        let learnt: Vec<String> = learnt.iter().map(|data| data.called(name_of)).collect();
         let _ = write!(
             out,
             " Before that, the initial weights were trained on {}.",

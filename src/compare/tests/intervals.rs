@@ -141,7 +141,7 @@ fn the_mean_over_pathologies_is_that_of_a_comparison_without_the_other_label() {
     let n = 480;
     let rows = (0..n).map(|one| {
         let patient = one / 4;
-        super::image(one, patient, (patient * 7 + 3) % 4 | (u32::from(patient % 3 == 0) << 2))
+        super::image(one, patient, ((patient * 7 + 3) % 4) | (u32::from(patient % 3 == 0) << 2))
     });
     let fold = |left_out: u32| (0..n).map(|one| if one / 4 % 5 == left_out { '3' } else { '2' }).collect();
     let folds: Vec<String> = vec![fold(1), fold(2)];

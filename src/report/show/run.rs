@@ -51,7 +51,7 @@ pub(super) fn page(
     }
     let learnt = registry.learnt_before(&spec)?;
     if !learnt.is_empty() {
-        let learnt: Vec<String> = learnt.iter().map(|data| data.called(&called)).collect();
+        let learnt: Vec<String> = learnt.iter().map(|data| data.called(called)).collect();
         add("Trained before on", learnt.join(", "));
     }
     add("Data set", called(&spec.dataset().hash));
