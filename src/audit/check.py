@@ -918,16 +918,20 @@ class Bundle:
 
     def origins(self, file):
         """What is known of a file of weights: the runs whose checkpoint it is, the imported weights, and what these were trained on."""
+        if file == blake3(b""):
+            return [], [], []
         weights = sorted(id for id, own in self.documents.items() if own["kind"] == "weights" and own["file"]["object"] == file)
         records = [self.record(id, "weights") for id in weights]
         runs = {id for id, own in self.documents.items() if own["kind"] == "run" and own.get("checkpoint") == file}
         runs.update(run for record in records for run in record.get("runs", []))
+        # Whoever leaves what it was given has not made it.
+        runs = {run for run in runs if file not in self.starts_from(self.record(self.record(run, "run")["spec"], "spec"))}
         return sorted(runs), weights, [data for record in records for data in record.get("trained_on", [])]
 
     def starts_from(self, spec):
-        """The files from which a training starts: its initial weights, and what a program was given."""
+        """The files from which a training starts: its initial weights, and what a program was given, its own files included."""
         weights = [self.record(spec["weights"], "weights")["file"]["object"]] if spec.get("weights") else []
-        return weights + [own["object"] for own in spec.get("program", {}).get("inputs", [])]
+        return weights + handed_to(spec)
 
     def learnt_before(self, spec):
         """What the files from which a training starts had learnt from: data sets, and divisions of splits."""
@@ -1066,7 +1070,13 @@ def begun_with(document):
     """Files of a record that may be checkpoints with which it begins."""
     if document.get("kind") == "weights":
         return [document["file"]["object"]]
-    return [own["object"] for own in document.get("program", {}).get("inputs", [])] if document.get("kind") == "spec" else []
+    return handed_to(document) if document.get("kind") == "spec" else []
+
+
+def handed_to(spec):
+    """The files that a program was given: its inputs, and its own files."""
+    program = spec.get("program", {})
+    return [own["object"] for key in ("inputs", "files") for own in program.get(key, [])]
 
 
 def check_ancestry(bundle):
@@ -1114,7 +1124,8 @@ def check_lineage(bundle):
                 picture = kind == "table" and bundle.documents[id]["type"] == "heat" and key in ("object", "picture")
                 follow(link, key, path_of(link) in bundle.names if picture else bundle.weights or not weights)
         for file in begun_with(bundle.documents.get(id, {})):
-            runs, weights, _ = bundle.origins(file)
+            runs = sorted(run for run, own in bundle.documents.items() if own["kind"] == "run" and own.get("checkpoint") == file)
+            weights = sorted(own for own, record in bundle.documents.items() if record["kind"] == "weights" and record["file"]["object"] == file)
             for known, what in [(run, "runs") for run in runs] + [(own, "weights") for own in weights if own != id]:
                 follow(known, what, True)
         for execution in made.get(id, []):

@@ -70,7 +70,7 @@ pub(crate) fn run(context: &Context, args: AuditArgs) -> Result<Reply, Failure> 
         "ok": true, "id": id, "file": in_json(&output), "records": made.records, "objects": made.objects,
         "left_out": made.left_out, "bytes": made.bytes,
     });
-    Ok(Reply::new(text, json).marked(&marks::warn(context, &registry, [id])?))
+    Ok(Reply::new(text, json).marked(&marks::warn_of_leaks_too(context, &registry, id)?))
 }
 
 fn check_program(output: Option<PathBuf>) -> Result<Reply, Failure> {

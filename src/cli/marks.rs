@@ -1,8 +1,9 @@
 //! Says of results what must not be overlooked: that they contain withdrawn data, or that nobody knows from which images
 //! their models have learnt.
 
-use reg::hash::Hash;
-use reg::records::{Kind, RecordClass};
+use reg::compare::leaks;
+use reg::hash::{Hash, Id};
+use reg::records::{IncomparableKind, Kind, Predictions, RecordClass, Subset, Table};
 use reg::registry::{Objects, Registry, RegistryError};
 use reg::usage::{UnknownAncestry, UnknownOrigin};
 use reg::withdrawal::{Mark, Marks};
@@ -18,13 +19,17 @@ pub(crate) struct ResultRemark {
     pub(crate) withdrawn: Option<Mark>,
     /// The files of unknown origin behind it, with the sentence about them.
     unknown: Option<(UnknownAncestry, String)>,
+    /// What its models have learnt from that they are tested on, as far as its record does not say so: a single result says
+    /// nothing, and a comparison what was known when it was made.
+    pub(crate) leaks: Vec<String>,
 }
 
 impl ResultRemark {
     /// Sentences without subject: `contains withdrawn data: …`, `starts from …`.
     pub(crate) fn sentences(&self) -> impl Iterator<Item = String> {
         let unknown = self.unknown.iter().map(|(_, said)| said.clone());
-        self.withdrawn.iter().map(Mark::to_string).chain(unknown)
+        let leaks = self.leaks.iter().map(|why| format!("has a leak: {why}"));
+        self.withdrawn.iter().map(Mark::to_string).chain(unknown).chain(leaks)
     }
 
     /// The sentence about files of unknown origin.
@@ -47,6 +52,65 @@ pub(super) fn warn(
     warn_of(context, registry, ids.into_iter().map(|id| (id, vec![id])))
 }
 
+/// The same of one record, with the leaks that are known today.
+pub(super) fn warn_of_leaks_too(
+    context: &Context,
+    registry: &Registry,
+    id: Hash,
+) -> Result<Vec<ResultRemark>, Failure> {
+    let mut remarks = warn(context, registry, [id])?;
+    let leaks = leaks_today(registry, id)?;
+    if leaks.is_empty() {
+        return Ok(remarks);
+    }
+    for why in &leaks {
+        context.note(&format!("warning: {why}"));
+    }
+    match remarks.last_mut() {
+        Some(remark) => remark.leaks = leaks,
+        None => remarks.push(ResultRemark { id, withdrawn: None, unknown: None, leaks }),
+    }
+    Ok(remarks)
+}
+
+/// The leaks of the scores behind a result that its record does not name.
+fn leaks_today(registry: &Registry, id: Hash) -> Result<Vec<String>, Failure> {
+    let view = registry.view()?;
+    let predictions: Vec<Id<Predictions>> = match view.kind(&id).map_err(RegistryError::from)? {
+        Some(Kind::Run) => {
+            let all = registry.referring::<Predictions>(&view, &id)?;
+            let test = all.into_iter().filter(|(_, scores)| scores.is_plain(Subset::Test));
+            test.map(|(id, _)| id).collect()
+        }
+        Some(Kind::Predictions) => vec![Id::new(id)],
+        Some(Kind::Table) => match registry.get::<Table>(Id::new(id))? {
+            Table::Auc(auc) => vec![auc.predictions],
+            Table::Comparison(table) => {
+                let named = table.incomparable.iter().any(|one| one.kind == IncomparableKind::Leak);
+                let all = table.models.into_iter().filter(|_| !named);
+                all.flat_map(|model| model.predictions).collect()
+            }
+            Table::Dataset(_) | Table::Probe(_) | Table::Heatmap(_) | Table::Pointing(_) => Vec::new(),
+        },
+        _ => Vec::new(),
+    };
+    let mut found = Vec::new();
+    for id in predictions {
+        // Only what a model started from can have taught it test images of its own division.
+        let record = registry.get(id)?;
+        let mut starts = false;
+        for run in (registry as &dyn Objects).scorers(&record)? {
+            let spec = registry.get(registry.get(run)?.spec)?;
+            starts |= !registry.learnt_before(&spec)?.is_empty();
+        }
+        if starts {
+            found.extend(leaks(registry, id)?.into_iter().map(|leak| leak.why));
+        }
+    }
+    found.dedup();
+    Ok(found)
+}
+
 /// The same of records with others that go along with them.
 pub(super) fn warn_of(
     context: &Context,
@@ -66,7 +130,7 @@ pub(super) fn warn_of(
         };
         let name_of = |id: &Hash| names.get(id).cloned();
         let unknown = unknown.map(|ancestry| (ancestry.clone(), ancestry.said(name_of)));
-        let remark = ResultRemark { id, withdrawn: marks.of_all(&all), unknown };
+        let remark = ResultRemark { id, withdrawn: marks.of_all(&all), unknown, leaks: Vec::new() };
         let what = kind.map_or("object", Kind::name);
         if let Some(mark) = &remark.withdrawn {
             context.note(&format!("warning: {what} {} {mark}", id.short()));

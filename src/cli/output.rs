@@ -86,7 +86,9 @@ impl Reply {
         let unknown = remarks.iter().filter(|remark| !remark.files().is_empty());
         let unknown: Vec<Value> =
             unknown.map(|remark| json!({ "id": remark.id, "files": remark.files() })).collect();
-        for (key, list) in [("withdrawn", withdrawn), ("unknown_ancestry", unknown)] {
+        let leaks = remarks.iter().filter(|remark| !remark.leaks.is_empty());
+        let leaks: Vec<Value> = leaks.map(|remark| json!({ "id": remark.id, "why": remark.leaks })).collect();
+        for (key, list) in [("withdrawn", withdrawn), ("unknown_ancestry", unknown), ("leaks", leaks)] {
             if !list.is_empty() {
                 document.insert(key.to_owned(), list.into());
             }
@@ -156,7 +158,13 @@ impl TableFormat {
         let last = remarks.last();
         let withdrawn = last.and_then(|remark| remark.withdrawn).map(|mark| mark.to_string());
         let unknown = last.and_then(ResultRemark::unknown).map(str::to_owned);
-        let marked = |table| ReportTable { withdrawn: withdrawn.clone(), unknown: unknown.clone(), ..table };
+        let leaks = last.map(|remark| remark.leaks.join("; ")).filter(|leaks| !leaks.is_empty());
+        let marked = |table: ReportTable| ReportTable {
+            withdrawn: withdrawn.clone(),
+            unknown: unknown.clone(),
+            warning: table.warning.clone().or_else(|| leaks.clone()),
+            ..table
+        };
         self.render(&tables.into_iter().map(marked).collect::<Vec<_>>())
     }
 

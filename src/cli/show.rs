@@ -81,7 +81,10 @@ fn without_note(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
         return Ok(super::unfinished::reply(&unfinished));
     }
     let kind = view.kind(&id)?;
-    let marks = marks::warn(context, &registry, kind.map(|_| id))?;
+    let marks = match kind {
+        Some(_) => marks::warn_of_leaks_too(context, &registry, id)?,
+        None => Vec::new(),
+    };
     let names = view.names_by_id()?;
     let name = names.get(&id).map(String::as_str);
     // Of several names it is the one that was typed.

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use reg::digits::counted;
+use reg::escape;
 use reg::training::{declared, import_weights};
 use serde_json::json;
 
@@ -51,6 +52,8 @@ pub(crate) fn run(context: &Context, command: WeightsCommand) -> Result<Reply, F
     let declarations = declarations.into_iter().flatten().collect();
     let stamp = &context.environment.stamp;
     let (id, weights, notes) = import_weights(&registry, &file, name.as_deref(), declarations, stamp)?;
+    // Names of tensors are a stranger's.
+    let notes: Vec<String> = notes.iter().map(|note| shortened(&escape::line(note))).collect();
     for note in &notes {
         let kind = if note.starts_with("warning: ") { "" } else { "note: " };
         context.note(&format!("{kind}{note}"));
@@ -71,6 +74,15 @@ pub(crate) fn run(context: &Context, command: WeightsCommand) -> Result<Reply, F
             "notes": notes
         }),
     ))
+}
+
+/// A note that fits a screen.
+fn shortened(note: &str) -> String {
+    const LONGEST: usize = 2000;
+    match note.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &note[..end]),
+        None => note.to_owned(),
+    }
 }
 
 /// The file, and each declaration as one text. `external` is followed by a name, in the same word or in the next; the

@@ -63,12 +63,22 @@ struct OfUnknownAncestry {
     files: Vec<UnknownOrigin>,
 }
 
+/// A result whose models have learnt from what they are tested on.
+#[derive(Serialize, JsonSchema)]
+struct KnownLeaks {
+    /// The result.
+    id: Hash,
+    /// What was learnt from, a sentence each.
+    why: Vec<String>,
+}
+
 /// The schema of a document. Documents of commands that give names or show results may have more keys.
 fn schema<T: JsonSchema>(command: &str, open: bool) -> Value {
     let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let (moved, withdrawn) =
         (generator.subschema_for::<NameChange>(), generator.subschema_for::<WithdrawnUse>());
     let unknown = generator.subschema_for::<OfUnknownAncestry>();
+    let leaks = generator.subschema_for::<KnownLeaks>();
     let mut schema = generator.into_root_schema_for::<T>().to_value();
     schema["title"] = json!(command);
     if let Some(properties) = schema["properties"].as_object_mut().filter(|_| !open) {
@@ -78,6 +88,8 @@ fn schema<T: JsonSchema>(command: &str, open: bool) -> Value {
         properties.entry("withdrawn").or_insert(withdrawn);
         let about =
             "Results whose models started from files of which nobody has said what they were trained on.";
+        let about_leaks = "Leaks that the record of a shown result does not name itself.";
+        properties.entry("leaks").or_insert(list(json!(leaks), about_leaks));
         properties.entry("unknown_ancestry").or_insert(list(json!(unknown), about));
         properties
             .insert("moved".to_owned(), list(json!(moved), "Names that were taken from something else."));

@@ -8,9 +8,9 @@ use std::collections::{BTreeSet, HashSet};
 use crate::hash::{Hash, Id, Mention};
 use crate::index::{IndexError, View};
 use crate::records::codec::Header;
-use crate::records::{Kind, RecordClass, Removal, RemovedRecord, Run};
+use crate::records::{Kind, RecordClass, Removal, RemovedRecord, Run, Weights};
 use crate::registry::walk::{results, weights_file};
-use crate::registry::{Registry, RegistryError, Stamp, depends, is_own};
+use crate::registry::{Objects, Registry, RegistryError, Stamp, depends, is_own};
 
 /// Why something is not removed.
 #[derive(Debug, thiserror::Error)]
@@ -175,7 +175,7 @@ impl Dependents<'_> {
         self.staying.clear();
         let mut more = Vec::new();
         for id in gone {
-            for edge in results(self.view, *id, self.checkpoint(id)?)? {
+            for edge in results(self.view, *id, self.file(id)?)? {
                 let Some(kind) = self.view.kind(&edge.from)? else { continue };
                 if gone.contains(&edge.from) {
                     continue;
@@ -194,10 +194,22 @@ impl Dependents<'_> {
         Ok(more)
     }
 
-    fn checkpoint(&self, id: &Hash) -> Result<Option<Hash>, RemoveError> {
-        Ok(match self.view.kind(id)? {
-            Some(Kind::Run) => weights_file(Kind::Run, &self.links(id)?),
-            _ => None,
+    /// The file of a run or of weights on which others may depend without naming them: not what a run was given itself, and
+    /// not that of weights that say nothing of it.
+    fn file(&self, id: &Hash) -> Result<Option<Hash>, RemoveError> {
+        let kind = self.view.kind(id)?;
+        let says = match kind {
+            Some(Kind::Run) => {
+                let run = self.registry.get::<Run>(Id::new(*id))?;
+                let given = (self.registry as &dyn Objects).starts_from(&self.registry.get(run.spec)?)?;
+                run.checkpoint.is_some_and(|checkpoint| !given.contains(&checkpoint.hash))
+            }
+            Some(Kind::Weights) => !self.registry.get::<Weights>(Id::new(*id))?.trained_on.is_empty(),
+            _ => false,
+        };
+        Ok(match kind.filter(|_| says) {
+            Some(kind) => weights_file(kind, &self.links(id)?),
+            None => None,
         })
     }
 

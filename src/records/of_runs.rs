@@ -95,8 +95,7 @@ impl Record for Spec {
         let of = |subset, purpose| ImageUse::Subset { dataset, split, fold, subset, purpose };
         let own = [of(Subset::Train, Purpose::Training), of(Subset::Val, Purpose::Validation)];
         let weights = self.weights().map(|weights| ImageUse::Of(weights.hash));
-        let inputs = self.inputs().iter().map(|input| ImageUse::Learnt(input.object.hash));
-        own.into_iter().chain(weights).chain(inputs).collect()
+        own.into_iter().chain(weights).chain(self.given().map(ImageUse::Learnt)).collect()
     }
 }
 

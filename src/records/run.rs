@@ -8,7 +8,7 @@ use super::{
     ProgramOutput, ProgramSpec, Split, Subset, TrainingData,
 };
 use crate::digits::{counted, thousands};
-use crate::hash::Id;
+use crate::hash::{Hash, Id};
 
 /// What is run: everything that determines the result.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -90,6 +90,13 @@ impl Spec {
     /// Files that a program was given besides images and labels; none of a network.
     pub fn inputs(&self) -> &[ProgramInput] {
         self.program().map_or(&[], |program| &program.inputs)
+    }
+
+    /// The files that a program was given: its inputs, and its own files.
+    pub fn given(&self) -> impl Iterator<Item = Hash> {
+        let files = self.program().map_or(&[][..], |program| &program.files);
+        let inputs = self.inputs().iter().map(|input| input.object.hash);
+        inputs.chain(files.iter().map(|file| file.object.hash))
     }
 
     /// The images on which it trains and selects.

@@ -32,7 +32,8 @@ pub trait Objects {
 /// What is known of where a file of weights comes from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origins {
-    /// The runs whose checkpoint it is, sorted by id: those known when it was imported, and those added since.
+    /// The runs whose checkpoint it is, sorted by id: those known when it was imported, and those added since; without runs
+    /// that started from it.
     pub runs: Vec<Id<Run>>,
     /// What it was trained on by what was declared, sorted.
     pub trained_on: Vec<TrainingData>,
@@ -53,24 +54,35 @@ impl dyn Objects + '_ {
 
     /// What is known of where a file of weights comes from.
     pub fn origins(&self, file: &Hash) -> Result<Origins, RegistryError> {
-        let mut origins = Origins { runs: self.runs_of(file)?, trained_on: Vec::new() };
+        // All empty files are alike.
+        if *file == Hash::of(b"") {
+            return Ok(Origins::default());
+        }
+        let (mut origins, mut runs) = (Origins::default(), self.runs_of(file)?);
         for weights in self.weights_of(file)? {
             let weights = self.get(weights)?;
-            origins.runs.extend(weights.runs);
+            runs.extend(weights.runs);
             origins.trained_on.extend(weights.trained_on);
         }
-        origins.runs.sort_unstable();
-        origins.runs.dedup();
+        runs.sort_unstable();
+        runs.dedup();
+        for run in runs {
+            // Whoever leaves what it was given has not made it.
+            let spec = self.get(self.get(run)?.spec)?;
+            if !self.starts_from(&spec)?.contains(file) {
+                origins.runs.push(run);
+            }
+        }
         origins.trained_on.sort_unstable();
         origins.trained_on.dedup();
         Ok(origins)
     }
 
-    /// The files from which a training starts, whatever they are: its initial weights, and what a program was given.
+    /// The files from which a training starts, whatever they are: its initial weights, and what a program was given, its
+    /// own files included.
     pub fn starts_from(&self, spec: &Spec) -> Result<Vec<Hash>, RegistryError> {
         let weights = spec.weights().map(|weights| self.get(weights)).transpose()?;
-        let inputs = spec.inputs().iter().map(|input| input.object.hash);
-        Ok(weights.map(|weights| weights.file.object.hash).into_iter().chain(inputs).collect())
+        Ok(weights.map(|weights| weights.file.object.hash).into_iter().chain(spec.given()).collect())
     }
 
     /// Where scores come from: their own source or, of a mean, those of all its members, each once.

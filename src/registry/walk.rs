@@ -165,7 +165,8 @@ pub fn results(lineage: &dyn Lineage, id: Hash, file: Option<Hash>) -> Result<Ve
 
 /// Whether what a record names so may be a checkpoint with which it begins.
 fn is_begun_with(by: Kind, role: &Role) -> bool {
-    by == Kind::Weights && role.is_weights(by) || by == Kind::Spec && *role == Role::Inputs
+    by == Kind::Weights && role.is_weights(by)
+        || by == Kind::Spec && [Role::Files, Role::Inputs].contains(role)
 }
 
 /// The runs whose checkpoint the file is, sorted by id.

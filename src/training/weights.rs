@@ -8,12 +8,13 @@ use serde_json::{Map, Value};
 
 use super::RunError;
 use crate::digits::{counted, thousands};
+use crate::escape;
 use crate::hash::{Hash, Id};
 use crate::limits;
 use crate::network::weights_fit;
 use crate::recognise::{FileKind, HEAD};
 use crate::records::tensors::{WeightsFile, sizes};
-use crate::records::{TrainingData, Weights, is_plain_text};
+use crate::records::{Dataset, TrainingData, Weights, is_plain_text};
 use crate::registry::{Objects, Registry, Stamp};
 
 /// What stands for weights of which nobody knows.
@@ -27,17 +28,24 @@ const EXTERNAL: &str = "external";
 /// # Errors
 /// A text of another form, names that are not known, and a division that the split does not have.
 pub fn declared(registry: &Registry, text: &str) -> Result<Option<TrainingData>, RunError> {
-    let odd = |reason: String| RunError::TrainedOn { text: text.to_owned(), reason };
+    let odd = |reason: String| RunError::TrainedOn { text: escape::line(text), reason };
     let text = text.trim();
     if text == UNKNOWN {
         return Ok(None);
     }
     if let Some(name) = text.strip_prefix(EXTERNAL).filter(|rest| !rest.starts_with(char::is_alphanumeric)) {
         let name = name.trim_start_matches([' ', ':']).trim();
-        return match is_plain_text(name, limits::SOURCE_ID) {
-            true => Ok(Some(TrainingData::External { name: name.to_owned() })),
-            false => Err(odd(format!("`{EXTERNAL}` needs a name of 1 to {} bytes", limits::SOURCE_ID))),
-        };
+        if !is_plain_text(name, limits::SOURCE_ID) {
+            let most = limits::SOURCE_ID;
+            return Err(odd(format!("`{EXTERNAL}` needs a name of 1 to {most} visible characters")));
+        }
+        let first = name.split(':').next().unwrap_or(name);
+        if name == UNKNOWN || registry.resolve_as::<Dataset>(&registry.view()?, first).is_ok() {
+            let what =
+                if name == UNKNOWN { "stands for nothing known" } else { "is a data set of this registry" };
+            return Err(odd(format!("`{first}` {what}: give it without `{EXTERNAL}`")));
+        }
+        return Ok(Some(TrainingData::External { name: name.to_owned() }));
     }
     let view = registry.view()?;
     let parts: Vec<&str> = text.split(':').collect();

@@ -19,7 +19,7 @@ pub struct UnknownOrigin {
     /// The imported weights; absent for an input of a program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<Hash>,
-    /// The name of the file as the input of a program.
+    /// The name of the file as the input of a program, or its path among the program's own files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<String>,
 }
@@ -86,7 +86,9 @@ impl UnknownAncestry {
                         }
                         let spec: Spec = objects.get(Id::new(id))?;
                         let own = spec.inputs().iter().find(|input| input.object.hash == file);
-                        own.map(|input| input.file_name.clone())
+                        let files = spec.program().map_or(&[][..], |program| &program.files);
+                        let own_file = || files.iter().find(|own| own.object.hash == file);
+                        own.map(|input| input.file_name.clone()).or_else(|| Some(own_file()?.path.clone()))
                     }
                 };
                 let found = UnknownOrigin { file, weights, input };
@@ -109,7 +111,7 @@ impl UnknownAncestry {
                 Some(name) => format!("the weights {name}"),
                 None => format!("weights {}", weights.short()),
             },
-            (None, Some(input)) => format!("the input {input} ({})", origin.file.short()),
+            (None, Some(input)) => format!("the file {input} ({})", origin.file.short()),
             (None, None) => format!("the file {}", origin.file.short()),
         });
         let each: Vec<String> = each.collect();
@@ -137,5 +139,6 @@ pub fn unknown_ancestry(
 
 /// Whether a file is text.
 fn is_text(bytes: &[u8]) -> bool {
-    FileKind::of(&bytes[..bytes.len().min(HEAD)]) == FileKind::Text
+    use FileKind::{Empty, Html, Json, Text, Utf16, Xml};
+    matches!(FileKind::of(&bytes[..bytes.len().min(HEAD)]), Empty | Html | Json | Text | Utf16 | Xml)
 }

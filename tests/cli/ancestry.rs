@@ -164,3 +164,104 @@ fn a_program_that_was_given_a_checkpoint_has_seen_what_its_run_saw() {
     study.refused(3, "compare begun mlp-s-f0", &["was trained or selected on"]);
     assert!(study.ok("trace begun").contains(&study.id("w")[..12]));
 }
+
+/// A program that leaves what it was given as its checkpoint.
+const PASSES_ON: &str = "import os, shutil, sys, runpy
+sys.argv = ['train.py']
+runpy.run_path('train.py')
+os.remove(os.path.join(os.environ['REG_OUT'], 'checkpoint.json'))
+shutil.copy(os.environ['REG_INPUT_weights'], os.path.join(os.environ['REG_OUT'], 'checkpoint.bin'))
+";
+
+#[test]
+fn who_leaves_the_weights_that_it_was_given_has_not_made_them() {
+    let study = Study::trained();
+    fs::write(study.path("train.py"), include_str!("../../examples/programs/prevalence.py")).unwrap();
+    fs::write(study.path("pass.py"), PASSES_ON).unwrap();
+    weights_from_elsewhere(&study, "w.safetensors", 8);
+    study.ok("weights import w.safetensors --name w");
+    study.ok(&tune("w"));
+    study.ok("compare w-tuned mlp-s-f0 --name both");
+    let ran = study.json(
+        "run --dataset tiny --split s --fold 1 --name launder --input weights=w.safetensors -- python3 pass.py train.py",
+    );
+    assert!(ran["unknown_ancestry"][0]["files"][0].is_object(), "{ran}");
+    for shown in ["w-tuned", "both", "launder"] {
+        assert!(study.json(&format!("show {shown}"))["unknown_ancestry"].is_array(), "{shown}");
+    }
+    study.ok("verify --recompute both");
+    let said = audited(&study, "both");
+    assert!(said[0].contains(UNKNOWN) && said[1].contains("unknown ancestry"), "{said:?}");
+    study.ok("rm launder");
+}
+
+#[test]
+fn all_files_that_a_program_is_given_are_looked_at() {
+    let study = Study::trained();
+    fs::write(study.path("train.py"), include_str!("../../examples/programs/prevalence.py")).unwrap();
+    study.ok("export tiny-s-f1 --format checkpoint -o model");
+    let run = |name: &str, with: &str| format!("run --dataset tiny --split s --fold 0 --name {name} {with}");
+    let begin = "import sys, runpy; sys.argv = ['train.py']; runpy.run_path('train.py')";
+    fs::write(study.path("begin.py"), begin).unwrap();
+    let ran = study.json(&run("named", "-- python3 begin.py train.py model/checkpoint.safetensors"));
+    assert_eq!(ran["unfair"][0]["kind"], json!("leak"), "{ran}");
+    study.ok("compare named mlp-s-f0 --allow-different-images --name both");
+    audited(&study, "both");
+    // The labels of the test images are no input.
+    study.refused(
+        1,
+        &run("cheat", "--input labels=data.csv -- python3 train.py"),
+        &["holds the labels of data set", "hint: read the labels"],
+    );
+    assert_eq!(
+        study.json("list run")["runs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|run| run["name"] == "cheat")
+            .count(),
+        0
+    );
+}
+
+#[test]
+fn what_is_declared_later_is_told_of_what_was_made_before() {
+    let study = Study::trained();
+    weights_from_elsewhere(&study, "w.safetensors", 8);
+    study.ok("weights import w.safetensors --name w");
+    study.ok(&tune("w"));
+    study.ok("compare w-tuned mlp-s-f0 --name both");
+    study.ok("weights import w.safetensors --trained-on tiny --name v");
+    let said = "tiny (re-sampling 0) was trained or selected on";
+    for shown in ["w-tuned", "both"] {
+        let answer = study.reg(&format!("--json show {shown}"));
+        answer.says(0, &[said]);
+        assert!(answer.json()["leaks"][0]["why"][0].as_str().unwrap().contains(said), "{shown}");
+    }
+    assert!(study.ok("show both").contains("NOT COMPARABLE: tiny"));
+    study.reg("audit both -o both.zip").says(0, &[said]);
+    // What declares a leak is not removed while something starts from the file.
+    study.refused(1, "rm v", &["depend"]);
+}
+
+#[test]
+fn a_stranger_s_words_stay_on_their_line() {
+    let study = Study::trained();
+    weights_from_elsewhere(&study, "w", 8);
+    let bytes = fs::read(study.path("w")).unwrap();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let odd = text.find("fc.bias").unwrap();
+    let mut forged = bytes.clone();
+    forged[odd..odd + 7].copy_from_slice(b"a\\nerr:");
+    fs::write(study.path("odd"), forged).unwrap();
+    let answer = study.reg("weights import odd");
+    assert!(answer.stderr.lines().all(|line| !line.starts_with("err:")), "{answer:?}");
+    for (data, why) in [
+        ("external unknown", "stands for nothing known"),
+        ("external tiny", "is a data set of this registry"),
+        ("external tiny:s:0", "is a data set of this registry"),
+    ] {
+        let answer = study.reg(&format!("weights import w --trained-on {data}"));
+        assert!(answer.code == 1 && answer.stderr.contains(why), "{data}: {answer:?}");
+    }
+}

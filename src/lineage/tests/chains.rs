@@ -44,9 +44,10 @@ fn a_chain_of_100_000_records_is_walked_on_a_small_stack() {
         assert_eq!(DamageGraph::of(memory.survey(), None).taints(&first.hash).len(), 99_999);
         memory.reads.store(0, Ordering::Relaxed);
         assert_eq!(study.counts(last.hash).trained, 1, "by the first run of the chain");
-        // Each record once, weights twice, the data set and its split for the answer.
+        // Each record once; weights twice, and the run that they are of with its spec and what that began with once more,
+        // because a run that was given the file has not made it; the data set and its split for the answer.
         let reads = memory.reads.load(Ordering::Relaxed);
-        assert!(reads < 140_000, "{reads} reads");
+        assert!(reads < 240_000, "{reads} reads");
     });
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::digits::{counted, thousands};
 use crate::disk::Refused;
 use crate::escape::shell;
+use crate::hash::Hash;
 
 /// Names in a message; the others are counted.
 const NAMED: usize = 3;
@@ -42,6 +43,18 @@ pub enum ProgramError {
         path: PathBuf,
         /// Why.
         reason: String,
+    },
+    /// A file with the labels of test images.
+    #[error(
+        "the program is given {}, which holds the labels of data set {}, those of its test images included",
+        file.short(),
+        dataset.short()
+    )]
+    HoldsLabels {
+        /// The file.
+        file: Hash,
+        /// The data set whose metadata or boxes it is.
+        dataset: Hash,
     },
     /// The list of files in a git tree.
     #[error("git cannot list the files of {}: {reason}", path.display())]
@@ -108,6 +121,9 @@ impl ProgramError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             ProgramError::NotFound(_) => "name a program of PATH, or a file with its folder: ./train.sh",
+            ProgramError::HoldsLabels { .. } => {
+                "read the labels of training and validation images from the lists in job.json"
+            }
             ProgramError::LikeId(_) => "give the file itself with --input KEY=FILE, and {KEY} in the command",
             ProgramError::Git { .. } => "repair what git says, or give a folder outside of git",
             ProgramError::Failed { .. } => {

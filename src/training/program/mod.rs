@@ -24,9 +24,9 @@ use crate::disk::Dir;
 use crate::hash::{Digest, Hash, Id};
 use crate::limits;
 use crate::records::{
-    Dataset, Execution, Isolation, OperatingPoint, Predictions, Program, ProgramEnvironment, ProgramFile,
-    ProgramInput, ProgramOutput, ProgramSpec, Run, ScoreSource, Spec, Split, Subset, Table, is_key, rules,
-    variable,
+    Dataset, Execution, Isolation, Kind, OperatingPoint, Predictions, Program, ProgramEnvironment,
+    ProgramFile, ProgramInput, ProgramOutput, ProgramSpec, Role, Run, ScoreSource, Spec, Split, Subset,
+    Table, is_key, rules, variable,
 };
 use crate::registry::{Registry, RegistryError, Transaction, is_name};
 use crate::scores::{auc_table, subset_images};
@@ -264,6 +264,7 @@ pub fn run_program(
     registry.check_name(&view, &request.name, None)?;
     drop(view);
     refuse(UsePolicy { registry, allow_withdrawn: false }, &spec, &dataset, None)?;
+    refuse_labels(registry, &spec)?;
     register_spec(registry, environment, &spec, &prepared)?;
     execute(registry, environment, (spec_id, &prepared), request, listener)
 }
@@ -282,6 +283,20 @@ pub(crate) fn register(
 ) -> Result<(), RunError> {
     let prepared = prepare_spec(request)?;
     register_spec(registry, environment, &Spec::Program(prepared.spec.clone()), &prepared)
+}
+
+/// Refuses a program that is given the metadata of a data set, with the labels of its test images.
+fn refuse_labels(registry: &Registry, spec: &Spec) -> Result<(), RunError> {
+    let view = registry.view()?;
+    for file in spec.given() {
+        for (from, roles) in view.referrers(&file).map_err(RegistryError::from)? {
+            let labels = [Role::Metadata, Role::BoxesFile].iter().any(|role| roles.contains(role));
+            if labels && view.kind(&from).map_err(RegistryError::from)? == Some(Kind::Dataset) {
+                return Err(ProgramError::HoldsLabels { file, dataset: from }.into());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Registers the spec with the program's files and inputs.
