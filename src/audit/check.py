@@ -1716,7 +1716,7 @@ def check_program_run(bundle, id, run, spec):
     now.update({"best_epoch": best["epoch"], "val_loss": best["val_loss"]} if best else {})
     verify(f"run {id[:12]}", {key: run[key] for key in known}, now, "its log says")
     name, files, left = spec["program"]["name"], len(spec["program"]["files"]), len(run.get("files", []))
-    say(f"run {id[:12]}: {name}, {bundle.division(spec['split'])} {spec['fold']}; a program of {files} files that left {left} besides checkpoint and log")
+    say(f"run {id[:12]}: {name}, {bundle.division(spec['split'])} {spec['fold']}; a program of {files} file{'s' * (files != 1)} that left {left} besides checkpoint and log")
 
 
 SCORE_FILES = ("scores.csv", "scores.npy")

@@ -205,7 +205,10 @@ fn list(
         table.rows.push(cells);
     }
     let mut text = match (table.rows.is_empty(), is_empty) {
-        (true, true) => "the registry is empty".to_owned(),
+        (true, true) => match kind {
+            Some(kind) => format!("the registry has no {}", kind.descriptor().plural),
+            None => "the registry is empty".to_owned(),
+        },
         (true, false) => "no record fits".to_owned(),
         (false, _) => TableFormat::Text.render(&[table]),
     };
