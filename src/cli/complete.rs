@@ -92,7 +92,7 @@ pub(super) fn registry() -> Option<Registry> {
     open(named)
 }
 
-/// What follows in a word that begins so.
+/// The rest of a word that has this beginning.
 pub(super) fn after(word: &OsStr, begin: &str) -> Option<OsString> {
     word.as_bytes().strip_prefix(begin.as_bytes()).map(|rest| OsStr::from_bytes(rest).to_owned())
 }

@@ -171,14 +171,24 @@ fn is_begun_with(by: Kind, role: &Role) -> bool {
 
 /// The runs whose checkpoint the file is, sorted by id.
 pub fn runs_of(lineage: &dyn Lineage, file: &Hash) -> Result<Vec<Hash>, RegistryError> {
-    let mut runs = Vec::new();
-    for (from, roles) in lineage.referrers(file)? {
-        if roles.contains(&Role::Checkpoint) && lineage.kind(&from)? == Some(Kind::Run) {
-            runs.push(from);
+    referring(lineage, file, Kind::Run, &Role::Checkpoint)
+}
+
+/// The records of a kind that name an object in a role, sorted by id.
+fn referring(
+    lineage: &dyn Lineage,
+    object: &Hash,
+    kind: Kind,
+    role: &Role,
+) -> Result<Vec<Hash>, RegistryError> {
+    let mut found = Vec::new();
+    for (from, roles) in lineage.referrers(object)? {
+        if roles.contains(role) && lineage.kind(&from)? == Some(kind) {
+            found.push(from);
         }
     }
-    runs.sort_unstable();
-    Ok(runs)
+    found.sort_unstable();
+    Ok(found)
 }
 
 /// The edges from a manifest, or from the data set that represents it, to images.
@@ -188,14 +198,7 @@ pub fn images(holder: Hash, images: impl IntoIterator<Item = Hash>) -> impl Iter
 
 /// The imported weights whose file it is, sorted by id.
 pub fn weights_of(lineage: &dyn Lineage, file: &Hash) -> Result<Vec<Hash>, RegistryError> {
-    let mut weights = Vec::new();
-    for (from, roles) in lineage.referrers(file)? {
-        if roles.contains(&Role::File) && lineage.kind(&from)? == Some(Kind::Weights) {
-            weights.push(from);
-        }
-    }
-    weights.sort_unstable();
-    Ok(weights)
+    referring(lineage, file, Kind::Weights, &Role::File)
 }
 
 /// The manifests that refer to an object as an image.

@@ -23,21 +23,24 @@ pub(crate) fn notice(
         marked.extend(marks.of(&id).map(|mark| item(&mark.to_string())));
         unknown.extend(unknown_ancestry(registry, &view, &[id])?.map(|said| item(&said)));
     }
-    if !marked.is_empty() {
+    let boxes = [
+        (
+            "Contains withdrawn data",
+            "Some images used by these results were withdrawn and must not be used any more.",
+            marked,
+        ),
+        (
+            "Unknown ancestry",
+            "Some of these models started from weights that may have been trained on test images.",
+            unknown,
+        ),
+    ];
+    for (title, about, items) in boxes.iter().filter(|(.., items)| !items.is_empty()) {
         page.push(html! {
             div.box role="note" {
-                p.warning { "Contains withdrawn data" }
-                p { "Some images used by these results were withdrawn and must not be used any more." }
-                ul { @for marked in &marked { (marked) } }
-            }
-        });
-    }
-    if !unknown.is_empty() {
-        page.push(html! {
-            div.box role="note" {
-                p.warning { "Unknown ancestry" }
-                p { "Some of these models started from weights that may have been trained on test images." }
-                ul { @for unknown in &unknown { (unknown) } }
+                p.warning { (title) }
+                p { (about) }
+                ul { @for item in items { (item) } }
             }
         });
     }
