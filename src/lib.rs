@@ -3,7 +3,7 @@
 //! The rooms, from below: [`hash`] names bytes, [`disk`] opens and changes files, [`recognise`] says what a file is, [`store`] keeps them, [`records`] gives them meaning,
 //! [`index`] finds them, [`registry`] keeps store and index in step; [`network`] expands the layers of a model. On these
 //! stand [`usage`] (which records used which images), [`withdrawal`] (what must not be used any more), [`dataset`] and
-//! [`split`] (what ChestX-ray14 means), [`diff`] and [`lineage`] (what changed; trace and verify) and [`remote`] (what
+//! [`split`] (what ChestX-ray14 means), [`values`] (every number of a table with what it is about), [`diff`] and [`lineage`] (what changed; trace and verify) and [`remote`] (what
 //! one registry has and another lacks). With [`stats`] (pure functions on slices), [`scores`] are held to labels and
 //! [`compare`]d; [`training`] makes them, from a specification to recorded results, through the [`worker`];
 //! [`recompute`] makes records again, and a [`study`] is many runs of one file. [`report`] turns records into tables,
@@ -118,6 +118,7 @@ pub mod study;
 pub mod suggest;
 pub mod training;
 pub mod usage;
+pub mod values;
 pub mod withdrawal;
 pub mod worker;
 

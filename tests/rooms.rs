@@ -75,6 +75,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "suggest",
         ],
     ),
+    ("values", &["records"]),
     ("diff", &["hash", "index", "records", "registry"]),
     ("usage", &["hash", "index", "limits", "recognise", "records", "registry"]),
     ("withdrawal", &["digits", "disk", "hash", "index", "limits", "records", "registry", "usage"]),
