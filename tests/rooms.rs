@@ -76,7 +76,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("values", &["records"]),
-    ("diff", &["hash", "index", "records", "registry"]),
+    ("diff", &["hash", "index", "records", "registry", "values"]),
     ("usage", &["hash", "index", "limits", "recognise", "records", "registry"]),
     ("withdrawal", &["digits", "disk", "hash", "index", "limits", "records", "registry", "usage"]),
     (

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::values::{ModelNames, as_column, columns_and_rows, keep, kind, values};
+use super::values::{ModelNames, as_column, columns_and_rows, gap, keep, kind, shared_with, values};
 use super::{Change, ComparedRecord};
 use crate::hash::Id;
 use crate::index::View;
@@ -49,8 +49,8 @@ fn of_runs(registry: &Registry, view: &View, ids: [Id<Run>; 2]) -> Result<Vec<Ch
     changes.extend(Change::of("parameters", a.parameters, b.parameters));
     let tables = [test_table(registry, view, ids[0])?, test_table(registry, view, ids[1])?];
     if let [Some(one), Some(other)] = tables {
-        let [one, other] = [one, other].map(|table| values(&Table::Auc(table), &ModelNames::own(&[])));
-        let each = one.against(&other, false).changes;
+        let (one, other, names) = (Table::Auc(one), Table::Auc(other), ModelNames::own(&[]));
+        let each = gap(&values(&one, &names), &values(&other, &names), false).changes;
         changes.extend(
             each.into_iter().map(|change| Change { what: format!("test {}", change.what), ..change }),
         );
@@ -118,26 +118,23 @@ fn of_predictions(registry: &Registry, ids: [Id<Predictions>; 2]) -> Result<Vec<
 }
 
 fn of_tables(registry: &Registry, ids: [Id<Table>; 2]) -> Result<NumberChanges, RegistryError> {
-    let [mut a, mut b] = [registry.get(ids[0])?, registry.get(ids[1])?];
+    let [a, b] = [registry.get(ids[0])?, registry.get(ids[1])?];
     let mut out = NumberChanges::default();
     if kind(&a) != kind(&b) {
         out.changes.extend(Change::of("kind of table", kind(&a), kind(&b)));
         // A comparison of the same predictions has the numbers of an AUC table, too.
-        let pair = match (&a, &b) {
-            (Table::Auc(auc), Table::Comparison(of)) => {
-                let column = as_column(auc, &registry.get(auc.predictions)?, of);
-                column.map(|column| [column, values(&b, &ModelNames::own(&of.models))])
-            }
-            (Table::Comparison(of), Table::Auc(auc)) => {
-                let column = as_column(auc, &registry.get(auc.predictions)?, of);
-                column.map(|column| [values(&a, &ModelNames::own(&of.models)), column])
-            }
-            _ => None,
+        let (table, auc, comparison, of) = match (&a, &b) {
+            (Table::Auc(auc), Table::Comparison(of)) => (&a, auc, &b, of),
+            (Table::Comparison(of), Table::Auc(auc)) => (&b, auc, &a, of),
+            _ => return Ok(out),
         };
-        if let Some([mut one, mut other]) = pair {
-            one.shared_with(&other);
-            other.shared_with(&one);
-            let changes = one.against(&other, false).changes;
+        let names = ModelNames::own(&of.models);
+        if let Some(mut column) = as_column(table, auc, &registry.get(auc.predictions)?, of) {
+            let mut whole = values(comparison, &names);
+            shared_with(&mut column, &whole);
+            shared_with(&mut whole, &column);
+            let [one, other] = if matches!(a, Table::Auc(_)) { [&column, &whole] } else { [&whole, &column] };
+            let changes = gap(one, other, false).changes;
             if changes.is_empty() {
                 out.looks.push("the numbers of both sides are equal to the last digit".to_owned());
             }
@@ -156,13 +153,14 @@ fn of_tables(registry: &Registry, ids: [Id<Table>; 2]) -> Result<NumberChanges, 
     };
     let (own, matched) =
         (ModelNames::own(&models(&a)), ModelNames::matched(&models(&a), &models(&b), scores)?);
-    let orders = [columns_and_rows(&a, &own), columns_and_rows(&b, &matched)];
+    let [mut one, mut other] = [values(&a, &own), values(&b, &matched)];
+    let orders = [columns_and_rows(&one), columns_and_rows(&other)];
     let mut shared: [BTreeSet<String>; 2] = Default::default();
     for (at, what) in ["model", "label"].into_iter().enumerate() {
-        let [one, other] = [&orders[0][at], &orders[1][at]];
+        let [ours, theirs] = [&orders[0][at], &orders[1][at]];
         let all = |of: &Vec<&str>| of.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<String>>();
-        let (all_a, all_b) = (all(one), all(other));
-        if one != other && all_a == all_b {
+        let (all_a, all_b) = (all(ours), all(theirs));
+        if ours != theirs && all_a == all_b {
             out.looks.push(format!("the same {what}s in another order"));
         }
         // One line each, instead of all its numbers.
@@ -171,13 +169,11 @@ fn of_tables(registry: &Registry, ids: [Id<Table>; 2]) -> Result<NumberChanges, 
         out.changes.extend(all_b.difference(&all_a).filter_map(|name| Change::of(what, &none, name)));
         shared[at] = &all_a & &all_b;
     }
-    let [ours, labels] = &shared;
-    let theirs = models(&b).into_iter().map(|model| model.name);
-    let theirs = theirs.filter(|name| ours.contains(matched.called(name))).collect();
-    keep(&mut a, ours, labels);
-    keep(&mut b, &theirs, labels);
+    let [models, labels] = &shared;
+    keep(&mut one, models, labels);
+    keep(&mut other, models, labels);
     // Sums and quantiles of negated differences are rounded differently.
-    let gap = values(&a, &own).against(&values(&b, &matched), !out.looks.is_empty());
+    let gap = gap(&one, &other, !out.looks.is_empty());
     if gap.rounding == 0.0 && gap.changes.len() == gap.sections && gap.sections + out.changes.len() > 0 {
         out.looks.push("the numbers of both sides are equal to the last digit".to_owned());
     }

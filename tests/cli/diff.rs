@@ -198,6 +198,19 @@ fn comparisons_of_the_same_models_and_labels_in_another_order_are_equal() {
     let found = study.json("diff plain one");
     assert_eq!(settings(&found, "numbers"), ["bootstrap", "group tests", "groups", "metrics"]);
     assert!(why(&found).contains("the numbers of both sides are equal to the last digit"), "{found}");
+    // A ranking is a part of a table, too.
+    study.ok(&format!("compare {mlp} {tiny} --rank --name ranked"));
+    let found = study.json("diff plain ranked");
+    assert_eq!(found["numbers"], json!([{ "what": "ranking", "a": null, "b": "there" }]), "{found}");
+    // Values of the same subject are told by it.
+    study.ok(&format!("compare {tiny} {mlp} --variance delong --name delong"));
+    let numbers = settings(&study.json("diff plain delong"), "numbers");
+    let differs = |what: &str| numbers.iter().any(|own| own == what);
+    assert!(differs("paired tiny - mlp mean std error division 0"), "{numbers:?}");
+    assert!(
+        differs("AUC mlp mean std error division 1") && !differs("AUC mlp mean division 1"),
+        "{numbers:?}"
+    );
     // Another seed of the bootstrap is not.
     study.ok(&format!("compare {mlp} {tiny} {asked} --seed 2 --name seeded"));
     let found = study.json("diff one seeded");
