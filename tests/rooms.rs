@@ -282,6 +282,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "stats",
             "store",
             "usage",
+            "values",
             "withdrawal",
         ],
     ),

@@ -379,5 +379,12 @@ class Table(Record):
             raise UsageError(f"{self.called} has no table `{name}`", f"there are {', '.join(self._frames)}")
         return self._frames[name]
 
+    def values(self) -> Frame:
+        """Every value of the record as a row of its own: what it is about (``table``, ``model``, ``against``, ``label``, ``mean_over``,
+        ``by``, ``group``, ``fold``, ``seed``, ``item``, ``statistic``), the value (``value`` if it is a number, otherwise ``text``), and
+        the counts beside it. No two rows are about the same, so that the values of two tables can be joined.
+        """
+        return Frame._of(self.registry._native.values(self.id))
+
 
 KINDS: dict[str, type[Record]] = {kind.kind: kind for kind in (Dataset, Split, Run, Predictions, Table)}

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use pyo3::prelude::*;
 use pyo3::types::PyByteArray;
 use reg::compare::Input;
-use reg::export::{ColumnValues, Sheet, SheetColumn, dataset_sheets, run_sheet, sheets};
+use reg::export::{ColumnValues, Sheet, SheetColumn, dataset_sheets, long_sheet, run_sheet, sheets};
 use reg::failure::Failure;
 use reg::filter::Filter;
 use reg::hash::{Hash, Id};
@@ -107,6 +107,14 @@ impl Registry {
         let all =
             unlocked(py, || Ok(PackedSheets::of(sheets(&self.inner, &self.inner.view()?, hash(id)?)?)))?;
         all.into_python(py)
+    }
+
+    /// The long form of a table: a row for each value.
+    fn values(&self, py: Python<'_>, id: &str) -> PyResult<Columns> {
+        let sheet = unlocked(py, || {
+            Ok(PackedSheets::of(vec![long_sheet(&self.inner, &self.inner.view()?, hash(id)?)?]))
+        })?;
+        Ok(sheet.into_python(py)?.remove(0))
     }
 
     /// The images of a data set, with the subset of each in each fold of a split if one is given, and its boxes.

@@ -131,6 +131,35 @@ class RegistryTest(unittest.TestCase):
         kinds = {node["kind"] for node in named.trace()["nodes"]}
         self.assertTrue({"dataset", "split", "spec", "run", "predictions"} <= kinds, kinds)
 
+    def test_every_value_of_a_table_is_a_row_of_its_own(self):
+        table = self.registry.compare("mlp-s-f0", "tiny-s-f0", bootstrap=100, groups=["gender"], metrics=True)
+        values = table.values()
+        self.assertEqual((values.name, values["value"].dtype, values["fold"].dtype), ("values", np.float64, np.int64))
+        rows = values.rows()
+        about = ["table", "model", "against", "label", "mean_over", "by", "group", "fold", "seed", "item", "statistic"]
+        self.assertEqual(values.columns[: len(about)], about)
+        self.assertEqual(len({tuple(row[name] for name in about) for row in rows}), len(rows))
+
+        def of(**wanted):
+            found = [row for row in rows if all(row[name] == value for name, value in wanted.items())]
+            self.assertEqual(len(found), 1, wanted)
+            return found[0]
+
+        document = table.document
+        for model in document["models"]:
+            for label in model["labels"]:
+                row = of(table="auc", model=model["name"], label=label["label"], fold=0, statistic="auc")
+                self.assertEqual((row["value"], row["positives"]), (label["auc"]["folds"][0], label["positives"][0]))
+        for row in document["bootstrap"]["rows"]:
+            over = None if row["label"] else "pathologies" if row.get("pathologies") else "labels"
+            pair = {"model": row["model"], "against": row["less"], "label": row["label"], "mean_over": over}
+            self.assertEqual(of(table="bootstrap", statistic="low", **pair)["value"], row["low"])
+        self.assertEqual(of(statistic="variance")["text"], "clustered")
+        self.assertTrue({"metrics", "groups", "group-tests", "delong"} <= set(values["table"]), set(values["table"]))
+        # A row for each model, a column for each label: what a comparison prints.
+        means = {row["model"]: row["value"] for row in rows if row["statistic"] == "auc_mean" and row["mean_over"]}
+        self.assertEqual(means, {model["name"]: model["mean"]["mean"] for model in document["models"]})
+
     def test_errors_carry_the_hints_of_the_program(self):
         for ask in (lambda: self.registry.run("mlp-s-f9"), lambda: self.registry.find("mlp-s-f9")):
             with self.assertRaises(regcxr.Error) as raised:

@@ -14,7 +14,7 @@ use super::error::Failure;
 use super::output::{Reply, in_json, plural};
 use super::{Context, complete, marks};
 
-/// Export for other tools: scores and tables as CSV or Parquet, a checkpoint with a PyTorch program, a model card, or
+/// Export for other tools: scores and tables as CSV, Parquet or JSON, a checkpoint with a PyTorch program, a model card, or
 /// an MLflow store
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -24,12 +24,15 @@ pub(crate) struct ExportArgs {
     /// Names or ids of predictions, runs, data sets, splits or tables
     #[arg(value_name = "ID", required = true, add = complete::anything())]
     ids: Vec<String>,
-    /// A file that ends in .csv, .parquet or .md; anything else is a folder
+    /// A file that ends in .csv, .parquet, .json or .md; anything else is a folder
     #[arg(short, long, value_name = "PATH", required = true)]
     output: Option<PathBuf>,
     /// Format; default: from the file name's extension
     #[arg(long, value_enum)]
     format: Option<ExportFormat>,
+    /// Export every value of a table as a row of its own, with what it is about: model, label, group, fold, statistic
+    #[arg(long)]
+    long: bool,
 }
 
 #[derive(clap::Subcommand)]
@@ -55,6 +58,8 @@ enum ExportFormat {
     Csv,
     /// Apache Parquet
     Parquet,
+    /// A JSON array of rows
+    Json,
     /// The weights of a run as safetensors, and model.py, which scores images with the weights
     Checkpoint,
     /// A model card in Markdown, with the metadata that model hubs read
@@ -78,12 +83,13 @@ pub(crate) fn run(context: &Context, args: ExportArgs) -> Result<Reply, Failure>
     let by_name = match end.as_deref() {
         Some("csv") => Some(ExportFormat::Csv),
         Some("parquet") => Some(ExportFormat::Parquet),
+        Some("json") => Some(ExportFormat::Json),
         Some("md") => Some(ExportFormat::Card),
         _ => None,
     };
     let Some(format) = args.format.or(by_name) else {
         return Err(Failure::usage(format!(
-            "the format of {} is not clear from its name: give --format csv, parquet, checkpoint or card",
+            "the format of {} is not clear from its name: give --format csv, parquet, json, checkpoint or card",
             output.display()
         )));
     };
@@ -94,13 +100,16 @@ pub(crate) fn run(context: &Context, args: ExportArgs) -> Result<Reply, Failure>
             output.display()
         )));
     }
+    if args.long && matches!(format, ExportFormat::Checkpoint | ExportFormat::Card) {
+        return Err(Failure::usage("--long exports the values of a table as csv, parquet or json"));
+    }
     let view = registry.view()?;
     let mut leaving = Vec::new();
     for text in &args.ids {
         let id = registry.resolve(&view, text)?;
         let all = match format {
             // A single file has the scores of the test images only.
-            ExportFormat::Csv | ExportFormat::Parquet => {
+            ExportFormat::Csv | ExportFormat::Parquet | ExportFormat::Json => {
                 export::leaving(&registry, &view, id, by_name.map(|_| Subset::Test))?
             }
             ExportFormat::Card => export::leaving(&registry, &view, id, Some(Subset::Test))?,
@@ -111,9 +120,11 @@ pub(crate) fn run(context: &Context, args: ExportArgs) -> Result<Reply, Failure>
     drop(view);
     let marks = marks::warn_of(context, &registry, leaving)?;
     let view = registry.view()?;
+    let tables = |file| tables(&registry, &view, &args.ids, &output, file, args.long);
     let reply = match format {
-        ExportFormat::Csv => tables(&registry, &view, &args.ids, &output, FileFormat::Csv),
-        ExportFormat::Parquet => tables(&registry, &view, &args.ids, &output, FileFormat::Parquet),
+        ExportFormat::Csv => tables(FileFormat::Csv),
+        ExportFormat::Parquet => tables(FileFormat::Parquet),
+        ExportFormat::Json => tables(FileFormat::Json),
         ExportFormat::Checkpoint => {
             let run = registry.resolve_as::<Run>(&view, one(&args.ids)?)?;
             let folder = ExportFolder::begin(&output)?;
@@ -148,14 +159,19 @@ fn tables(
     ids: &[String],
     output: &Path,
     format: FileFormat,
+    long: bool,
 ) -> Result<Reply, Failure> {
     let mut all: Vec<(String, Hash, Sheet)> = Vec::new();
     let is_file = FileFormat::of(output) == Some(format);
     for text in ids {
         let id = registry.resolve(view, text)?;
         let stem = if reg::registry::is_name(text) { text.clone() } else { id.short() };
-        let sheets = if is_file { export::main_sheets } else { export::sheets };
-        for sheet in sheets(registry, view, id)? {
+        let sheets = match (long, is_file) {
+            (true, _) => vec![export::long_sheet(registry, view, id)?],
+            (false, true) => export::main_sheets(registry, view, id)?,
+            (false, false) => export::sheets(registry, view, id)?,
+        };
+        for sheet in sheets {
             all.push((format!("{stem}-{}", sheet.name), id, sheet));
         }
     }

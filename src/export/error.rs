@@ -45,6 +45,14 @@ pub enum ExportError {
         /// The requested form.
         form: &'static str,
     },
+    /// A record without values in the long form.
+    #[error("{kind} {} has no values to export with --long", id.short())]
+    NotLong {
+        /// Its kind.
+        kind: String,
+        /// Its id.
+        id: Hash,
+    },
     /// Several tables for a single file.
     #[error("{what} has {} ({}), but {} is a single file", counted(names.len() as u64, "table"), names.join(", "), path.display())]
     Several {
@@ -119,7 +127,10 @@ impl ExportError {
             ExportError::NoSuchForm { .. } => {
                 "data sets, splits, runs, predictions and tables can be exported as tables; runs also as checkpoints and cards"
             }
-            ExportError::Several { .. } => "give --format csv or parquet, and a folder with -o",
+            ExportError::NotLong { .. } => "only tables have them: leave out --long",
+            ExportError::Several { .. } => {
+                "give --format csv or parquet, and a folder with -o; of one table, --long writes all values to one file"
+            }
             ExportError::NoPredictions(run) => {
                 return Some(format!("compute them with `reg eval {}`", run.short()));
             }

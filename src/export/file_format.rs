@@ -11,6 +11,8 @@ pub enum FileFormat {
     Csv,
     /// Apache Parquet, not compressed.
     Parquet,
+    /// A JSON array of rows, null for an undefined value.
+    Json,
 }
 
 impl FileFormat {
@@ -19,13 +21,16 @@ impl FileFormat {
         match self {
             FileFormat::Csv => "csv",
             FileFormat::Parquet => "parquet",
+            FileFormat::Json => "json",
         }
     }
 
     /// The format that belongs to a file's extension.
     pub fn of(path: &Path) -> Option<Self> {
         let end = path.extension()?.to_str()?.to_ascii_lowercase();
-        [FileFormat::Csv, FileFormat::Parquet].into_iter().find(|format| format.extension() == end)
+        [FileFormat::Csv, FileFormat::Parquet, FileFormat::Json]
+            .into_iter()
+            .find(|format| format.extension() == end)
     }
 }
 
@@ -35,6 +40,7 @@ impl Sheet {
         match format {
             FileFormat::Csv => super::csv::write(self),
             FileFormat::Parquet => super::parquet::write(self),
+            FileFormat::Json => super::json::write(self),
         }
     }
 }

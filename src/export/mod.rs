@@ -1,4 +1,4 @@
-//! Exports for other tools: tables as CSV and Parquet, data sets as Croissant, lineages as PROV and RO-Crate,
+//! Exports for other tools: tables as CSV, Parquet and JSON, data sets as Croissant, lineages as PROV and RO-Crate,
 //! checkpoints with a program for PyTorch, model cards, a store for MLflow.
 //!
 //! Every export is a function of the records: the same records give the same bytes, and nothing is added that
@@ -13,6 +13,8 @@ mod csv;
 mod error;
 mod file_format;
 mod folder;
+mod json;
+mod long;
 mod mlflow;
 mod parquet;
 mod prov;
@@ -30,6 +32,7 @@ pub use croissant::croissant;
 pub use error::ExportError;
 pub use file_format::FileFormat;
 pub use folder::{ExportFolder, save};
+pub use long::long_sheet;
 pub use mlflow::{Written, mlflow};
 pub use prov::prov;
 pub use results::leaving;

@@ -67,7 +67,7 @@ pub fn main_sheets(registry: &Registry, view: &View, id: Hash) -> Result<Vec<She
 }
 
 /// The sheets of a record with the withdrawn data that it contains.
-fn marked(
+pub(super) fn marked(
     registry: &Registry,
     view: &View,
     id: Hash,
@@ -107,7 +107,7 @@ pub fn dataset_sheets(
     marked(registry, view, id.hash, sheets)
 }
 
-fn about(id: Hash, kind: Kind) -> Vec<(String, String)> {
+pub(super) fn about(id: Hash, kind: Kind) -> Vec<(String, String)> {
     [("reg.id", id.to_string()), ("reg.kind", kind.name().to_owned())]
         .map(|(key, value)| (key.to_owned(), value))
         .to_vec()

@@ -114,6 +114,7 @@ fn every_command_writes_the_document_that_its_schema_describes() {
     run("report", "report table -o report.html");
     run("export", "export seeded -o scores.csv");
     run("export", "export table -o tables --format csv");
+    run("export", "export table -o values.json --long");
     run("export", "export tiny-s-f0 -o model --format checkpoint");
     run("export", "export tiny-s-f0 -o card.md");
     run("weights-import", "weights import model/checkpoint.safetensors --name w");

@@ -71,4 +71,5 @@ mod tables;
 mod thresholds;
 mod together;
 mod training;
+mod values;
 mod withdraw;
