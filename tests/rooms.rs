@@ -144,7 +144,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("split", &["dataset", "digits", "hash", "limits", "random", "records", "registry"]),
-    ("scores", &["dataset", "digits", "hash", "index", "limits", "records", "registry", "split", "stats"]),
+    (
+        "scores",
+        &["dataset", "digits", "hash", "index", "limits", "records", "registry", "split", "stats", "values"],
+    ),
     (
         "compare",
         &[
@@ -191,6 +194,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "split",
             "store",
             "training",
+            "values",
             "withdrawal",
             "worker",
         ],

@@ -5,9 +5,10 @@ use crate::compare::comparison;
 use crate::dataset::statistics::Statistics;
 use crate::dataset::table_of;
 use crate::hash::Id;
-use crate::records::{DatasetTable, Mismatch, Table, compared};
+use crate::records::{DatasetTable, Mismatch, Table};
 use crate::registry::Objects;
 use crate::scores::auc_again;
+use crate::values::mismatches;
 
 /// All numbers of a table; `None` for a table whose numbers need a network.
 pub(super) fn table(objects: &dyn Objects, id: Id<Table>) -> Result<Option<Vec<Mismatch>>, RecomputeError> {
@@ -18,7 +19,7 @@ pub(super) fn table(objects: &dyn Objects, id: Id<Table>) -> Result<Option<Vec<M
         Table::Comparison(table) => Table::Comparison(Box::new(comparison(objects, table)?)),
         Table::Probe(_) | Table::Heatmap(_) | Table::Pointing(_) => return Ok(None),
     };
-    Ok(Some(compared(&recorded, &now)))
+    Ok(Some(mismatches(&recorded, &now)))
 }
 
 fn dataset(objects: &dyn Objects, recorded: &DatasetTable) -> Result<DatasetTable, RecomputeError> {

@@ -12,7 +12,8 @@ pub const MAX_REPORTED: usize = 20;
 /// A value of a record that does not follow from its inputs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Mismatch {
-    /// Its path in the record, such as `models.0.labels.3.auc.mean`.
+    /// What it is: of a table the subject of the value, such as `AUC tiny Effusion mean`, otherwise its path in the record, such as
+    /// `folds.0.test.images`.
     pub place: String,
     /// The recorded value.
     pub recorded: Value,

@@ -6,8 +6,9 @@ use super::ScoreError;
 use super::auc::{auc_table, subset_images};
 use super::ensemble::{mean_of, members_of};
 use crate::hash::Id;
-use crate::records::{AucTable, FalseRecord, Kind, Predictions, ScoreSource, Table, compared};
+use crate::records::{AucTable, FalseRecord, Kind, Predictions, ScoreSource, Table};
 use crate::registry::{Objects, Registry};
+use crate::values::mismatches;
 
 /// The same table again, from the scores that it is about.
 pub fn auc_again(objects: &dyn Objects, recorded: &AucTable) -> Result<AucTable, ScoreError> {
@@ -23,7 +24,7 @@ pub fn auc_again(objects: &dyn Objects, recorded: &AucTable) -> Result<AucTable,
 
 /// Asserts that a recorded table follows from the scores that it is about.
 pub fn verify_auc(objects: &dyn Objects, id: Id<Table>, recorded: &AucTable) -> Result<(), ScoreError> {
-    let found = compared(&Table::Auc(recorded.clone()), &Table::Auc(auc_again(objects, recorded)?));
+    let found = mismatches(&Table::Auc(recorded.clone()), &Table::Auc(auc_again(objects, recorded)?));
     Ok(FalseRecord::check(id.hash, Kind::Table, found)?)
 }
 
