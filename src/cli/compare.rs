@@ -15,6 +15,7 @@ use reg::registry::Registry;
 use reg::report::interval::{self, FoldAuc, NoInterval};
 use reg::report::{Cell, Column, ReportTable, mean_over_pathologies, results, svg};
 use reg::stats::{self, Estimate};
+use reg::values::{Pivot, long_comparison};
 use serde_json::{Map, Value, json};
 
 use super::error::Failure;
@@ -385,8 +386,14 @@ pub(super) fn document(id: &str, comparison: &Comparison) -> Value {
         }
         row
     };
-    let paired = comparison.delong.iter().map(|row| tested(flat(json!(row)), interval::of_pair(row)));
-    let resampled = comparison.resampled.iter().map(|row| tested(json!(row), interval::of_folds(row)));
+    let long = long_comparison(comparison);
+    let pivot = |table| Pivot::of(&long, table).rows;
+    let paired = comparison.delong.iter().zip(pivot("delong"));
+    let paired = paired.map(|(row, values)| tested(flat(json!(row)), interval::of_pair(&values)));
+    let resampled = comparison.resampled.iter().zip(pivot("resampled"));
+    let resampled = resampled.map(|(row, values)| tested(json!(row), interval::of_folds(&values)));
+    let groups = comparison.groups.iter().zip(pivot("groups"));
+    let groups = groups.map(|(row, values)| group(comparison.variance, row, FoldAuc::from(&values)));
     json!({
         "table": id,
         "variance": comparison.variance,
@@ -408,7 +415,7 @@ pub(super) fn document(id: &str, comparison: &Comparison) -> Value {
         "operating_point": comparison.operating_point.unwrap_or(OperatingPoint::Youden),
         "metrics": comparison.metrics.iter().map(|row| metric(comparison.prevalence, row)).collect::<Vec<_>>(),
         "ranking": comparison.ranking,
-        "groups": comparison.groups.iter().map(|row| group(comparison.variance, row)).collect::<Vec<_>>(),
+        "groups": groups.collect::<Vec<_>>(),
         "group_tests": comparison.group_tests.iter().map(|row| flat(json!(row))).collect::<Vec<_>>(),
         "published": comparison.published,
         "unfair": comparison.incomparable,
@@ -441,9 +448,9 @@ fn flat(mut row: Value) -> Value {
 }
 
 /// A group with the interval of its AUC, as in the table.
-fn group(variance: Variance, row: &GroupRow) -> Value {
+fn group(variance: Variance, row: &GroupRow, auc: FoldAuc) -> Value {
     let mut value = flat(json!(row));
-    let ends = interval::of_auc(variance, &[row.into()]);
+    let ends = interval::of_auc(variance, &[auc]);
     value["interval"] = json!(ends.ok());
     value["no_interval"] = json!(why(ends));
     value

@@ -1,83 +1,63 @@
 //! The parts of a comparison besides the AUCs: further metrics, and patient groups.
 
+use std::collections::BTreeSet;
+
 use super::interval::FoldAuc;
 use super::means::{DECIMALS, fewer_folds_of, labels};
+use super::pivot::{self, PivotColumn, by_label};
 use super::uncertainty::{MissingIntervals, OF_TEST_IMAGES, about_intervals, method};
 use super::{Cell, Column, ReportTable};
-use crate::records::{Comparison, GroupBy, GroupRow, Incomparable, MetricRow, OperatingPoint};
+use crate::records::{Comparison, GroupBy, Incomparable, OperatingPoint};
 use crate::stats;
+use crate::values::{Pivot, PivotRow, ValueSubject, long_comparison};
+
+/// The metrics that are shown, with their statistics.
+const METRICS: [(&str, &str); 12] = [
+    ("Prevalence", "prevalence"),
+    ("Average precision", "average_precision"),
+    ("Threshold", "threshold_probability"),
+    ("Sensitivity", "sensitivity"),
+    ("Specificity", "specificity"),
+    ("PPV", "ppv"),
+    ("NPV", "npv"),
+    ("Brier score", "brier"),
+    ("ECE", "ece"),
+    ("Calibration in the large", "calibration_in_the_large"),
+    ("Intercept", "calibration_intercept"),
+    ("Slope", "calibration_slope"),
+];
+
+/// The counts beside them.
+const COUNTS: [(&str, &str); 3] =
+    [("Positives", "positives"), ("Negatives", "negatives"), ("Positive patients", "positive_patients")];
 
 /// Average precision, sensitivity and specificity, Brier score and calibration error, as means over the folds.
-pub(super) fn metrics(comparison: &Comparison) -> ReportTable {
-    let names = [
-        "Prevalence",
-        "Average precision",
-        "Threshold",
-        "Sensitivity",
-        "Specificity",
-        "PPV",
-        "NPV",
-        "Brier score",
-        "ECE",
-        "Calibration in the large",
-        "Intercept",
-        "Slope",
-    ];
-    let mut columns = vec![
-        Column::left("Label"),
-        Column::left("Model"),
-        Column::right("Positives"),
-        Column::right("Negatives"),
-        Column::right("Positive patients"),
-    ];
-    columns.extend(names.map(Column::right));
+pub(super) fn metrics(comparison: &Comparison, metrics: &Pivot<'_>) -> ReportTable {
+    let mut columns = vec![Column::left("Label"), Column::left("Model")];
+    columns.extend(COUNTS.iter().chain(&METRICS).map(|(heading, _)| Column::right(*heading)));
     if let Some(prevalence) = comparison.prevalence {
         columns.extend(["PPV", "NPV"].map(|name| Column::right(format!("{name} at {prevalence}"))));
     }
     let mut table = ReportTable::new("Beyond the AUC", columns);
-    let figures: [fn(&MetricRow) -> Option<f64>; 12] = [
-        |row| row.prevalence,
-        |row| row.average_precision,
-        |row| row.threshold_probability,
-        |row| row.sensitivity,
-        |row| row.specificity,
-        |row| row.ppv,
-        |row| row.npv,
-        |row| row.brier,
-        |row| row.ece,
-        |row| row.line.map(|line| line.in_the_large),
-        |row| row.line.map(|line| line.intercept),
-        |row| row.line.map(|line| line.slope),
-    ];
     let mut covered = Vec::new();
     for label in labels(comparison) {
         for model in &comparison.models {
-            let rows: Vec<&MetricRow> = comparison
-                .metrics
-                .iter()
-                .filter(|row| row.model == model.name && row.label == label)
-                .collect();
-            let values = figures.map(|figure| of_folds(&rows, figure));
-            for (values, heading) in values.iter().zip(names) {
+            let is = |row: &&PivotRow<'_>| {
+                (row.subject.model, row.subject.label.label()) == (Some(&*model.name), Some(label))
+            };
+            let rows: Vec<&PivotRow<'_>> = metrics.with("sensitivity").filter(is).collect();
+            let mut row = vec![Cell::Text(label.to_owned()), Cell::Text(model.name.clone())];
+            row.extend(COUNTS.map(|(_, count)| {
+                rows.iter().filter_map(|row| row.count(count)).min().map_or(Cell::Empty, Cell::Integer)
+            }));
+            for (heading, statistic) in METRICS {
+                let values = of_folds(&rows, |row| row.number(statistic));
                 let what = format!("{heading} of {label}, {}", model.name);
                 covered.push((what, values.iter().flatten().count(), values.len()));
+                row.push(over_folds(&values));
             }
-            let cells = values.map(|values| {
-                let summary = stats::summarize(&values);
-                Cell::MeanStd { mean: summary.mean, std: summary.std, decimals: DECIMALS }
-            });
-            let least = |count: fn(&MetricRow) -> u64| {
-                rows.iter().map(|row| count(row)).min().map_or(Cell::Empty, Cell::Integer)
-            };
-            let heads = [
-                Cell::Text(label.to_owned()),
-                Cell::Text(model.name.clone()),
-                least(|row| row.positives),
-                least(|row| row.negatives),
-                least(|row| row.positive_patients),
-            ];
-            let stated = comparison.prevalence.map(|prevalence| stated(&rows, prevalence));
-            table.rows.push(heads.into_iter().chain(cells).chain(stated.into_iter().flatten()).collect());
+            row.extend(comparison.prevalence.into_iter().flat_map(|prevalence| stated(&rows, prevalence)));
+            table.rows.push(row);
         }
     }
     let at = comparison.operating_point.unwrap_or(OperatingPoint::Youden);
@@ -98,7 +78,11 @@ pub(super) fn metrics(comparison: &Comparison) -> ReportTable {
             without.join(", ")
         ));
     }
-    let bins = comparison.metrics.first().map_or(0, |row| row.bins.len());
+    let first = metrics.rows.first().map(|row| &row.subject);
+    let bins = first.map_or(0, |first| {
+        let is_bin = |row: &&PivotRow<'_>| ValueSubject { item: None, ..row.subject.clone() } == *first;
+        metrics.with("mean_probability").filter(is_bin).count()
+    });
     table.notes.push(format!(
         "Brier score and expected calibration error (ECE, {bins} bins of equal width; an edge belongs to the bin below) are computed from probabilities. The average precision of random scores equals the prevalence."
     ));
@@ -106,48 +90,43 @@ pub(super) fn metrics(comparison: &Comparison) -> ReportTable {
 }
 
 /// A quantity of each fold, as the mean over its seeds.
-fn of_folds(rows: &[&MetricRow], of: impl Fn(&MetricRow) -> Option<f64>) -> Vec<Option<f64>> {
-    let seeds = rows.chunk_by(|a, b| a.fold == b.fold);
+fn of_folds(rows: &[&PivotRow<'_>], of: impl Fn(&PivotRow<'_>) -> Option<f64>) -> Vec<Option<f64>> {
+    let seeds = rows.chunk_by(|a, b| a.subject.fold == b.subject.fold);
     seeds.map(|seeds| stats::summarize(&seeds.iter().map(|row| of(row)).collect::<Vec<_>>()).mean).collect()
 }
 
+fn over_folds(values: &[Option<f64>]) -> Cell {
+    let summary = stats::summarize(values);
+    Cell::MeanStd { mean: summary.mean, std: summary.std, decimals: DECIMALS }
+}
+
 /// The predictive values at a stated prevalence, as means over the folds.
-fn stated(rows: &[&MetricRow], prevalence: f64) -> [Cell; 2] {
-    let values = |row: &MetricRow| match row.sensitivity.zip(row.specificity) {
+fn stated(rows: &[&PivotRow<'_>], prevalence: f64) -> [Cell; 2] {
+    let values = |row: &PivotRow<'_>| match row.number("sensitivity").zip(row.number("specificity")) {
         Some((sensitivity, specificity)) => stats::predictive_values(sensitivity, specificity, prevalence),
         None => [None; 2],
     };
-    [0, 1].map(|which: usize| {
-        let summary = stats::summarize(&of_folds(rows, |row| values(row)[which]));
-        Cell::MeanStd { mean: summary.mean, std: summary.std, decimals: DECIMALS }
-    })
+    [0, 1].map(|which: usize| over_folds(&of_folds(rows, |row| values(row)[which])))
 }
 
 /// The bootstrap intervals of the metrics, one row per label, model and fold.
-pub(super) fn metric_intervals(comparison: &Comparison) -> ReportTable {
-    let names = ["Average precision", "Sensitivity", "Specificity", "Brier score", "ECE"];
-    let mut columns =
-        vec![Column::left("Label"), Column::left("Model"), Column::right(comparison.division().head()).key()];
-    columns.push(Column::right("Positive patients"));
-    columns.extend(names.map(Column::right));
-    let mut table = ReportTable::new("Beyond the AUC with 95 % bootstrap intervals (by patient)", columns);
-    for label in labels(comparison) {
-        for row in comparison.metrics.iter().filter(|row| row.label == label) {
-            let Some(ends) = row.intervals else { continue };
-            let cell = |value, ends| Cell::Interval { value, ends, decimals: DECIMALS };
-            table.rows.push(vec![
-                Cell::Text(label.to_owned()),
-                Cell::Text(row.model.clone()),
-                row.fold.map_or(Cell::Empty, |fold| Cell::Integer(fold.into())),
-                Cell::Integer(row.positive_patients),
-                cell(row.average_precision, ends.average_precision),
-                cell(row.sensitivity, ends.sensitivity),
-                cell(row.specificity, ends.specificity),
-                cell(row.brier, ends.brier),
-                cell(row.ece, ends.ece),
-            ]);
-        }
-    }
+pub(super) fn metric_intervals(comparison: &Comparison, metrics: &Pivot<'_>) -> ReportTable {
+    let interval = |heading, statistic, low, high| {
+        PivotColumn::interval(heading, statistic, move |row| row.ends(low, high))
+    };
+    let columns = vec![
+        PivotColumn::label(),
+        PivotColumn::model("Model"),
+        PivotColumn::fold(comparison.division()),
+        PivotColumn::count("Positive patients", "positive_patients"),
+        interval("Average precision", "average_precision", "average_precision_low", "average_precision_high"),
+        interval("Sensitivity", "sensitivity", "sensitivity_low", "sensitivity_high"),
+        interval("Specificity", "specificity", "specificity_low", "specificity_high"),
+        interval("Brier score", "brier", "brier_low", "brier_high"),
+        interval("ECE", "ece", "ece_low", "ece_high"),
+    ];
+    let title = "Beyond the AUC with 95 % bootstrap intervals (by patient)";
+    let mut table = pivot::table(title, columns, by_label(comparison, metrics, "brier_low"));
     table.notes.push(format!(
         "{} {} resamples of patients with all their images, those with a positive image separately from the others; percentile intervals, not adjusted for multiplicity. The threshold is kept fixed. No interval with fewer than {} positive or negative patients, or without width.",
         OF_TEST_IMAGES,
@@ -158,85 +137,57 @@ pub(super) fn metric_intervals(comparison: &Comparison) -> ReportTable {
 }
 
 /// Calibration curves: the mean probability and the observed frequency of each bin that has images.
-pub(super) fn calibration(comparison: &Comparison) -> ReportTable {
+pub(super) fn calibration(comparison: &Comparison, metrics: &Pivot<'_>) -> ReportTable {
+    let observed = |row: &PivotRow<'_>| Cell::Number {
+        value: row
+            .number("positives")
+            .zip(row.number("images"))
+            .map(|(positives, images)| positives / images),
+        decimals: DECIMALS,
+    };
     let columns = vec![
-        Column::left("Label"),
-        Column::left("Model"),
-        Column::right(comparison.division().head()).key(),
-        Column::right("From"),
-        Column::right("To"),
-        Column::right("Images"),
-        Column::right("Positives"),
-        Column::right("Mean probability"),
-        Column::right("Observed"),
+        PivotColumn::label(),
+        PivotColumn::model("Model"),
+        PivotColumn::fold(comparison.division()),
+        PivotColumn::number("From", "from", 2),
+        PivotColumn::number("To", "to", 2),
+        PivotColumn::count("Images", "images"),
+        PivotColumn::count("Positives", "positives"),
+        PivotColumn::number("Mean probability", "mean_probability", DECIMALS),
+        PivotColumn::new(Column::right("Observed"), observed),
     ];
-    let mut table = ReportTable::new("Calibration curves", columns);
-    for label in labels(comparison) {
-        for row in comparison.metrics.iter().filter(|row| row.label == label) {
-            let width = 1.0 / row.bins.len().max(1) as f64;
-            for (place, bin) in row.bins.iter().enumerate().filter(|(_, bin)| bin.images > 0) {
-                let number = |value, decimals| Cell::Number { value: Some(value), decimals };
-                table.rows.push(vec![
-                    Cell::Text(label.to_owned()),
-                    Cell::Text(row.model.clone()),
-                    row.fold.map_or(Cell::Empty, |fold| Cell::Integer(fold.into())),
-                    number(place as f64 * width, 2),
-                    number((place + 1) as f64 * width, 2),
-                    Cell::Integer(bin.images),
-                    Cell::Integer(bin.positives),
-                    Cell::Number { value: bin.mean, decimals: DECIMALS },
-                    number(bin.positives as f64 / bin.images as f64, DECIMALS),
-                ]);
-            }
-        }
-    }
+    let bins = by_label(comparison, metrics, "mean_probability").into_iter();
+    let bins = bins.filter(|row| row.count("images").is_some_and(|images| images > 0));
+    let mut table = pivot::table("Calibration curves", columns, bins);
     table.notes.push("Bins without images are left out. A calibrated model's mean probability is the observed share of positives.".to_owned());
     table
 }
 
 /// Tests between groups.
-pub(super) fn group_tests(comparison: &Comparison) -> ReportTable {
+pub(super) fn group_tests(comparison: &Comparison, tests: &Pivot<'_>) -> ReportTable {
+    // As for the p-value, there must be enough patients.
+    let ends = |row: &PivotRow<'_>| {
+        row.number("p")?;
+        let std_error = row.number("std_error").unwrap_or(0.0);
+        let df = row.number("df").unwrap_or(f64::INFINITY);
+        stats::Estimate { value: row.number("difference")?, std_error, df }.difference_interval()
+    };
     let columns = vec![
-        Column::left("Label"),
-        Column::left("Model"),
-        Column::left("Group"),
-        Column::left("Largest group"),
-        Column::right(comparison.division().head()).key(),
-        Column::right("Positive patients"),
-        Column::right("AUC difference"),
-        Column::right("Standard error"),
-        Column::right("p"),
-        Column::right("p (Holm)"),
-        Column::right("p (BH)"),
+        PivotColumn::label(),
+        PivotColumn::model("Model"),
+        PivotColumn::named("Group", |of| of.group.map(str::to_owned)),
+        PivotColumn::text("Largest group", "reference"),
+        PivotColumn::fold(comparison.division()),
+        PivotColumn::count("Positive patients", "positive_patients"),
+        PivotColumn::interval("AUC difference", "difference", ends),
+        PivotColumn::number("Standard error", "std_error", DECIMALS),
+        PivotColumn::p_value("p", "p"),
+        PivotColumn::p_value("p (Holm)", "p_holm"),
+        PivotColumn::p_value("p (BH)", "p_bh"),
     ];
     let title = format!("AUC of groups minus that of the largest group ({})", method(comparison.variance));
-    let mut table = ReportTable::new(title, columns);
-    for row in &comparison.group_tests {
-        let estimate = stats::Estimate {
-            value: row.difference,
-            std_error: row.std_error.value.unwrap_or(0.0),
-            df: row.std_error.df.unwrap_or(f64::INFINITY),
-        };
-        table.rows.push(vec![
-            Cell::Text(row.label.clone()),
-            Cell::Text(row.model.clone()),
-            Cell::Text(row.group.clone()),
-            Cell::Text(row.reference.clone()),
-            row.fold.map_or(Cell::Empty, |fold| Cell::Integer(fold.into())),
-            Cell::Integer(row.positive_patients),
-            Cell::Interval {
-                value: Some(row.difference),
-                // As for the p-value, there must be enough patients.
-                ends: row.p.and_then(|_| estimate.difference_interval()),
-                decimals: DECIMALS,
-            },
-            Cell::Number { value: row.std_error.value, decimals: DECIMALS },
-            Cell::PValue(row.p),
-            Cell::PValue(row.p_holm),
-            Cell::PValue(row.p_bh),
-        ]);
-    }
-    let tests = comparison.group_tests.iter().filter(|row| row.p.is_some()).count();
+    let mut table = pivot::table(title, columns, &tests.rows);
+    let tests = tests.rows.iter().filter(|row| row.number("p").is_some()).count();
     table.notes.push(format!(
         "{OF_TEST_IMAGES} Two-sided; patients with images in both groups count in both. Positive patients: of the group with fewer. Family of tests: the {tests} p-values of this table."
     ));
@@ -245,39 +196,35 @@ pub(super) fn group_tests(comparison: &Comparison) -> ReportTable {
 
 /// AUCs within groups, one table per grouping.
 pub(super) fn each_group(comparison: &Comparison) -> Vec<ReportTable> {
-    let by = |by: GroupBy| {
-        let of = comparison.groups.iter().filter(|row| row.by == by).cloned().collect();
-        Comparison { groups: of, ..comparison.clone() }
+    let long = long_comparison(comparison);
+    let all = Pivot::of(&long, "groups");
+    let kinds = KINDS.map(|by| all.rows.iter().filter(|row| row.subject.by == Some(by.name())).collect());
+    let of_kind = |rows: Vec<&PivotRow<'_>>| {
+        let mut table = groups(comparison, &rows);
+        table.warning =
+            (!comparison.incomparable.is_empty()).then(|| Incomparable::reasons(&comparison.incomparable));
+        table
     };
-    let kinds = [GroupBy::Gender, GroupBy::View, GroupBy::Age].into_iter().map(by);
-    kinds
-        .filter(|only| !only.groups.is_empty())
-        .map(|only| {
-            let mut table = groups(&only);
-            table.warning =
-                (!only.incomparable.is_empty()).then(|| Incomparable::reasons(&only.incomparable));
-            table
-        })
-        .collect()
+    kinds.into_iter().filter(|rows: &Vec<_>| !rows.is_empty()).map(of_kind).collect()
 }
 
+/// The properties by which images are grouped, in the order of a heading.
+const KINDS: [GroupBy; 3] = [GroupBy::Gender, GroupBy::View, GroupBy::Age];
+
 /// AUCs within groups, one row per label and group.
-pub(super) fn groups(comparison: &Comparison) -> ReportTable {
-    let mut columns = vec![
-        Column::left("Label"),
-        Column::left("Group"),
-        Column::right("Images"),
-        Column::right("Patients"),
-        Column::right("Positives"),
-        Column::right("Negatives"),
-        Column::right("Positive patients"),
+pub(super) fn groups(comparison: &Comparison, all: &[&PivotRow<'_>]) -> ReportTable {
+    let sums = [
+        ("Images", "images"),
+        ("Patients", "patients"),
+        ("Positives", "positives"),
+        ("Negatives", ""),
+        ("Positive patients", "positive_patients"),
     ];
+    let mut columns = vec![Column::left("Label"), Column::left("Group")];
+    columns.extend(sums.map(|(heading, _)| Column::right(heading)));
     columns.extend(comparison.models.iter().map(|model| Column::named(&model.name)));
-    let mut kinds: Vec<GroupBy> = comparison.groups.iter().map(|row| row.by).collect();
-    kinds.dedup();
-    kinds.sort();
-    kinds.dedup();
-    let by: Vec<&str> = kinds.iter().map(|by| by.name()).collect();
+    let there = |by: &&str| all.iter().any(|row| row.subject.by == Some(*by));
+    let by: Vec<&str> = KINDS.iter().map(|by| by.name()).filter(there).collect();
     let mut table = ReportTable::new(
         format!("AUC by {} with 95 % confidence interval ({})", by.join(", "), method(comparison.variance)),
         columns,
@@ -285,38 +232,36 @@ pub(super) fn groups(comparison: &Comparison) -> ReportTable {
     let mut covered = Vec::new();
     let mut missing = MissingIntervals::default();
     // In the order of the first model's rows, followed by groups that only other models have.
-    let mut groups: Vec<(GroupBy, &str)> = Vec::new();
-    for row in &comparison.groups {
-        if !groups.contains(&(row.by, row.group.as_str())) {
-            groups.push((row.by, &row.group));
-        }
-    }
+    let mut seen = BTreeSet::new();
+    let groups = all.iter().filter_map(|row| row.subject.by.zip(row.subject.group));
+    let groups: Vec<_> = groups.filter(|group| seen.insert(*group)).collect();
     for label in labels(comparison) {
         for (by, group) in &groups {
-            let of_model = |model: &str| -> Vec<&GroupRow> {
-                let same = |row: &&GroupRow| {
-                    row.by == *by && row.group == *group && row.label == label && row.model == model
+            let of_model = |model: &str| -> Vec<&PivotRow<'_>> {
+                let same = |row: &&PivotRow<'_>| {
+                    let of = &row.subject;
+                    (of.by, of.group) == (Some(*by), Some(*group))
+                        && (of.label.label(), of.model) == (Some(label), Some(model))
                 };
-                comparison.groups.iter().filter(same).collect()
+                all.iter().copied().filter(same).collect()
             };
             let first = comparison.models.first().map_or(Vec::new(), |model| of_model(&model.name));
-            let sum = |count: fn(&GroupRow) -> u64| Cell::Integer(first.iter().map(|row| count(row)).sum());
-            let mut cells = vec![
-                Cell::Text(label.to_owned()),
-                Cell::Text((*group).to_owned()),
-                sum(|row| row.images),
-                sum(|row| row.patients),
-                sum(|row| row.positives),
-                sum(|row| row.images.saturating_sub(row.positives + row.missing.unwrap_or(0))),
-                sum(|row| row.positive_patients),
-            ];
+            let count = |row: &PivotRow<'_>, what: &str| row.count(what).unwrap_or(0);
+            let negatives = |row: &PivotRow<'_>| {
+                count(row, "images").saturating_sub(count(row, "positives") + count(row, "missing"))
+            };
+            let sum = |(_, what): (&str, &str)| {
+                let of =
+                    |row: &&PivotRow<'_>| if what.is_empty() { negatives(row) } else { count(row, what) };
+                Cell::Integer(first.iter().map(of).sum())
+            };
+            let mut cells = vec![Cell::Text(label.to_owned()), Cell::Text((*group).to_owned())];
+            cells.extend(sums.map(sum));
             cells.extend(comparison.models.iter().map(|model| {
-                let rows = of_model(&model.name);
-                let aucs: Vec<Option<f64>> = rows.iter().map(|row| row.auc).collect();
-                let defined = aucs.iter().flatten().count();
-                covered.push((format!("{label}, {group}, {}", model.name), defined, rows.len()));
-                let folds: Vec<FoldAuc> = rows.iter().map(|row| FoldAuc::from(*row)).collect();
-                missing.cell(comparison.variance, &folds, || format!("{label}, {group}, {}", model.name))
+                let folds: Vec<FoldAuc> = of_model(&model.name).into_iter().map(FoldAuc::from).collect();
+                let what = || format!("{label}, {group}, {}", model.name);
+                covered.push((what(), folds.iter().filter(|fold| fold.auc.is_some()).count(), folds.len()));
+                missing.cell(comparison.variance, &folds, what)
             }));
             table.rows.push(cells);
         }

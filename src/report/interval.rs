@@ -3,8 +3,9 @@
 use std::fmt;
 
 use super::means::mean_over_pathologies;
-use crate::records::{Comparison, DelongRow, GroupRow, LabelSpread, ResampledRow, StdError, Variance};
+use crate::records::{Comparison, LabelSpread, StdError, Variance};
 use crate::stats::{self, Estimate, FEWEST_PATIENTS, FEWEST_RESAMPLED};
+use crate::values::PivotRow;
 
 /// Why there is no interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -95,11 +96,16 @@ fn of_labels(labels: &[&LabelSpread], folds: &[Option<f64>], errors: &[StdError]
     folds.iter().enumerate().map(fold).collect()
 }
 
-impl From<&GroupRow> for FoldAuc {
-    fn from(row: &GroupRow) -> Self {
-        let patients = [row.positive_patients, row.negative_patients];
-        FoldAuc { auc: row.auc, error: row.std_error, patients }
+impl From<&PivotRow<'_>> for FoldAuc {
+    fn from(row: &PivotRow<'_>) -> Self {
+        let error = StdError { value: row.number("std_error"), df: row.number("df") };
+        FoldAuc { auc: row.number("auc"), error, patients: patients(row) }
     }
+}
+
+/// Patients with a positive and with a negative image.
+fn patients(row: &PivotRow<'_>) -> [u64; 2] {
+    ["positive_patients", "negative_patients"].map(|count| row.count(count).unwrap_or(0))
 }
 
 fn too_few([positive, negative]: [u64; 2], needed: u64) -> Option<NoInterval> {
@@ -135,20 +141,21 @@ pub fn of_auc(variance: Variance, folds: &[FoldAuc]) -> Result<[f64; 2], NoInter
     ends.ok_or(NoInterval::NoVariance)
 }
 
-/// The estimate of a paired row; the error says why there is no test.
-pub fn of_pair(row: &DelongRow) -> Result<Estimate, NoInterval> {
-    too_few([row.positive_patients, row.negative_patients], FEWEST_PATIENTS).map_or(Ok(()), Err)?;
-    let std_error = row.std_error.value.filter(|error| *error > 0.0).ok_or(NoInterval::NoVariance)?;
-    Ok(Estimate { value: row.difference, std_error, df: row.std_error.df.unwrap_or(f64::INFINITY) })
+/// The estimate of a paired test; the error says why there is no test.
+pub fn of_pair(row: &PivotRow<'_>) -> Result<Estimate, NoInterval> {
+    too_few(patients(row), FEWEST_PATIENTS).map_or(Ok(()), Err)?;
+    estimate(row, row.number("df").unwrap_or(f64::INFINITY))
 }
 
-/// The estimate of a row of tests over folds: Student's t with n - 1 degrees of freedom and the corrected error.
-pub fn of_folds(row: &ResampledRow) -> Result<Estimate, NoInterval> {
-    let df = f64::from(row.n.max(2) - 1);
-    match row.std_error > 0.0 {
-        true => Ok(Estimate { value: row.difference, std_error: row.std_error, df }),
-        false => Err(NoInterval::NoVariance),
-    }
+/// The estimate of a test over folds: Student's t with n - 1 degrees of freedom and the corrected error.
+pub fn of_folds(row: &PivotRow<'_>) -> Result<Estimate, NoInterval> {
+    estimate(row, (row.count("folds").unwrap_or(0).max(2) - 1) as f64)
+}
+
+fn estimate(row: &PivotRow<'_>, df: f64) -> Result<Estimate, NoInterval> {
+    let std_error = row.number("std_error").filter(|error| *error > 0.0);
+    let both = row.number("difference").zip(std_error).ok_or(NoInterval::NoVariance)?;
+    Ok(Estimate { value: both.0, std_error: both.1, df })
 }
 
 /// Why a bootstrap gave no interval for folds of such AUCs, or for a difference of them.

@@ -18,6 +18,7 @@ pub mod lineage;
 mod markup;
 mod means;
 pub mod page;
+mod pivot;
 mod render;
 pub mod results;
 mod runs;

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::means::{DECIMALS, PATHOLOGIES, covered, labels, mean_over_pathologies};
+use super::pivot::of_models;
+use super::uncertainty::PairTests;
 use super::{
     Cell, Column, ReportTable, counts, dataset, details, features, seeds, spearman, thousands, uncertainty,
 };
@@ -12,6 +14,7 @@ use crate::records::{
     self, AucTable, ComparedModel, Comparison, ConstantScores, Incomparable, LabelAuc, LabelSpread,
     LabelThreshold, LeakCheck, PublishedModel, Spread, Subset,
 };
+use crate::values::{Pivot, PivotRow, long_comparison};
 
 /// Heading of the row below a mean: the number of labels that it covers.
 pub(super) const COVERED: &str = "Labels in the mean";
@@ -151,41 +154,47 @@ pub fn of(table: &records::Table) -> Vec<ReportTable> {
 /// The tables of a comparison with their names on the command line. Optional tables that were not requested are
 /// not included.
 pub fn tables(comparison: &Comparison) -> Vec<(&'static str, ReportTable)> {
+    let long = long_comparison(comparison);
+    let of = |table| Pivot::of(&long, table);
+    let aucs = of("auc");
+    let [paired, resampled] = [PairTests::paired(comparison, &long), PairTests::resampled(comparison, &long)];
     let mut tables = vec![
         ("auc", self::comparison(comparison)),
         ("spearman", spearman::spearman(comparison)),
-        ("range", range(comparison)),
+        ("range", range(comparison, &aucs)),
         ("intervals", uncertainty::intervals(comparison)),
         ("counts", counts::counts(comparison)),
     ];
-    if let Some(differences) = uncertainty::differences(comparison) {
+    if let Some(differences) = uncertainty::differences(&paired, &resampled) {
         tables.insert(1, ("differences", differences));
     }
-    let more = [("ranking", seeds::ranking(comparison)), ("seeds", seeds::seeds(comparison))];
+    let more = [("ranking", seeds::ranking(comparison)), ("seeds", seeds::seeds(comparison, &aucs))];
     for (name, table) in more {
         tables.extend(table.map(|table| (name, table)));
     }
-    if !comparison.delong.is_empty() {
-        tables.push(("delong", uncertainty::delong(comparison)));
+    if !paired.is_empty() {
+        tables.push(("delong", uncertainty::delong(&paired)));
     }
-    if !comparison.resampled.is_empty() {
-        tables.push(("resampled", uncertainty::resampled(comparison)));
+    if !resampled.is_empty() {
+        tables.push(("resampled", uncertainty::resampled(&resampled)));
     }
-    if let Some(bootstrap) = &comparison.bootstrap {
-        tables.push(("bootstrap", uncertainty::bootstrap(comparison, bootstrap)));
+    let [bootstrap, metrics, groups, tests] = ["bootstrap", "metrics", "groups", "group-tests"].map(of);
+    if !bootstrap.rows.is_empty() {
+        tables.push(("bootstrap", uncertainty::bootstrap(comparison, &bootstrap)));
     }
-    if !comparison.metrics.is_empty() {
-        tables.push(("metrics", details::metrics(comparison)));
-        if comparison.metrics.iter().any(|row| row.intervals.is_some()) {
-            tables.push(("metric-intervals", details::metric_intervals(comparison)));
+    if !metrics.rows.is_empty() {
+        tables.push(("metrics", details::metrics(comparison, &metrics)));
+        if metrics.with("brier_low").next().is_some() {
+            tables.push(("metric-intervals", details::metric_intervals(comparison, &metrics)));
         }
-        tables.push(("calibration", details::calibration(comparison)));
+        tables.push(("calibration", details::calibration(comparison, &metrics)));
     }
-    if !comparison.groups.is_empty() {
-        tables.push(("groups", details::groups(comparison)));
+    if !groups.rows.is_empty() {
+        let all: Vec<&PivotRow<'_>> = groups.rows.iter().collect();
+        tables.push(("groups", details::groups(comparison, &all)));
     }
-    if !comparison.group_tests.is_empty() {
-        tables.push(("group-tests", details::group_tests(comparison)));
+    if !tests.rows.is_empty() {
+        tables.push(("group-tests", details::group_tests(comparison, &tests)));
     }
     for (name, table) in &mut tables {
         if ["range", "intervals", "bootstrap"].contains(name) {
@@ -541,7 +550,7 @@ pub(super) fn labels_by_mean(comparison: &Comparison) -> Vec<(usize, &str)> {
 
 /// Figure 5: mean, smallest and largest AUC of each label and model over the folds, with labels sorted by
 /// descending mean over all models.
-fn range(comparison: &Comparison) -> ReportTable {
+fn range(comparison: &Comparison, aucs: &Pivot<'_>) -> ReportTable {
     let mut columns = vec![Column::left("Label")];
     for model in &comparison.models {
         let of = |what: &str| Column::under(&model.name, what);
@@ -551,15 +560,8 @@ fn range(comparison: &Comparison) -> ReportTable {
         format!("Mean, smallest and largest AUC over the {}s", comparison.division().name()),
         columns,
     );
-    let cells = |spread: &Spread| {
-        [spread.mean, spread.min, spread.max].map(|value| Cell::Number { value, decimals: DECIMALS })
-    };
-    for (label, name) in labels_by_mean(comparison) {
-        let row = comparison.models.iter().flat_map(|model| cells(&model.labels[label].auc));
-        table.rows.push(std::iter::once(Cell::Text(name.to_owned())).chain(row).collect());
-    }
-    let row = comparison.models.iter().flat_map(|model| cells(&model.mean));
-    table.rows.push(std::iter::once(Cell::Text("Mean".into())).chain(row).collect());
+    let labels = labels_by_mean(comparison).into_iter().map(|(_, name)| name);
+    table.rows = of_models(comparison, aucs, labels, ["auc_mean", "auc_min", "auc_max"]);
     table.rows.extend(counts(comparison, |count| vec![Cell::Integer(count), Cell::Empty, Cell::Empty]));
     table.notes.push(format!("The mean covers {}.", covered(comparison)));
     table.notes.extend(differently_covered(comparison));

@@ -1,9 +1,11 @@
 //! Several seeds and several setups: what a deviation is over, and which setup the validation images choose.
 
 use super::means::{DECIMALS, labels};
+use super::pivot::of_models;
 use super::{Cell, Column, ReportTable};
 use crate::digits::counted;
 use crate::records::{ComparedModel, Comparison, Spread};
+use crate::values::Pivot;
 
 /// Whether a model has several seeds in a fold.
 pub(super) fn has_seeds(comparison: &Comparison) -> bool {
@@ -12,7 +14,7 @@ pub(super) fn has_seeds(comparison: &Comparison) -> bool {
 
 /// The AUC of each label and model with its deviations over re-samplings and over seeds apart; `None` if no model has
 /// several seeds.
-pub(super) fn seeds(comparison: &Comparison) -> Option<ReportTable> {
+pub(super) fn seeds(comparison: &Comparison, aucs: &Pivot<'_>) -> Option<ReportTable> {
     if !has_seeds(comparison) {
         return None;
     }
@@ -23,15 +25,7 @@ pub(super) fn seeds(comparison: &Comparison) -> Option<ReportTable> {
         columns.extend([of("mean"), of(&format!("std over {each}s")), of("std over seeds")]);
     }
     let mut table = ReportTable::new(format!("AUC over {each}s and over seeds"), columns);
-    let cells = |spread: &Spread| {
-        [spread.mean, spread.std, spread.seed_std].map(|value| Cell::Number { value, decimals: DECIMALS })
-    };
-    for (place, name) in labels(comparison).enumerate() {
-        let row = comparison.models.iter().flat_map(|model| cells(&model.labels[place].auc));
-        table.rows.push(std::iter::once(Cell::Text(name.to_owned())).chain(row).collect());
-    }
-    let row = comparison.models.iter().flat_map(|model| cells(&model.mean));
-    table.rows.push(std::iter::once(Cell::Text("Mean".to_owned())).chain(row).collect());
+    table.rows = of_models(comparison, aucs, labels(comparison), ["auc_mean", "auc_std", "auc_seed_std"]);
     table.notes.push(format!(
         "The value of a {each} is the mean over its seeds. Over {each}s: sample standard deviation of these means. Over seeds: standard deviation of the seeds of a {each}, pooled over the {each}s; n/a with one seed."
     ));

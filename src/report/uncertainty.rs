@@ -2,10 +2,12 @@
 
 use super::interval::{self, FoldAuc, NoInterval};
 use super::means::{DECIMALS, PATHOLOGIES, covered, labels};
+use super::pivot::{self, PivotColumn};
 use super::seeds::has_seeds;
 use super::{Cell, Column, ReportTable};
-use crate::records::{Bootstrap, BootstrapRow, Comparison, DelongRow, ResampledRow, Variance};
+use crate::records::{Comparison, Variance};
 use crate::stats::{Estimate, FEWEST_PATIENTS, FEWEST_RESAMPLED};
+use crate::values::{LabelScope, LongTable, Pivot, PivotRow, ValueSubject};
 
 /// How variances are computed, in a heading.
 pub(super) fn method(variance: Variance) -> &'static str {
@@ -144,285 +146,251 @@ impl MissingIntervals {
     }
 }
 
-/// The cells of a difference: with its interval, standard error and p-values, and with those of the margin.
-fn tested(
-    margin: Option<f64>,
-    difference: f64,
-    std_error: Option<f64>,
-    estimate: Option<Estimate>,
-    [p, p_holm, p_bh]: [Option<f64>; 3],
-    is_primary: bool,
-) -> Vec<Cell> {
-    let adjusted = |p| if is_primary { Cell::Text("primary".to_owned()) } else { Cell::PValue(p) };
-    let ends = estimate.and_then(|estimate| estimate.difference_interval());
-    let mut cells = vec![
-        Cell::Interval { value: Some(difference), ends, decimals: DECIMALS },
-        Cell::Number { value: std_error, decimals: DECIMALS },
-        Cell::PValue(p),
-        adjusted(p_holm),
-        adjusted(p_bh),
-    ];
-    if let Some(margin) = margin {
-        let within = estimate.and_then(|estimate| estimate.within(margin));
-        let of = |pick: fn([f64; 2]) -> f64| Cell::PValue(within.map(pick));
-        cells.extend([of(|p| p[0]), of(|p| p[1]), of(|p| p[0].max(p[1]))]);
+/// The tests of every pair of models, on the test images of a fold or over folds.
+pub(super) struct PairTests<'c> {
+    comparison: &'c Comparison,
+    rows: Vec<PivotRow<'c>>,
+    is_over_folds: bool,
+}
+
+impl<'c> PairTests<'c> {
+    /// The paired tests on the same test images.
+    pub(super) fn paired(comparison: &'c Comparison, long: &LongTable<'c>) -> Self {
+        PairTests { comparison, rows: Pivot::of(long, "delong").rows, is_over_folds: false }
     }
-    cells
-}
 
-fn tested_columns(comparison: &Comparison) -> Vec<Column> {
-    let mut columns = vec![
-        Column::right("AUC A - B"),
-        Column::right("Standard error"),
-        Column::right("p"),
-        Column::right("p (Holm)"),
-        Column::right("p (BH)"),
-    ];
-    if comparison.margin.is_some() {
-        columns.extend(["A not inferior, p", "B not inferior, p", "equivalent, p"].map(Column::right));
+    /// The corrected resampled t-tests.
+    pub(super) fn resampled(comparison: &'c Comparison, long: &LongTable<'c>) -> Self {
+        PairTests { comparison, rows: Pivot::of(long, "resampled").rows, is_over_folds: true }
     }
-    columns
-}
 
-/// What the family of tests of a table is, what stands outside, and what the margin is.
-fn about_tests(comparison: &Comparison, tests: usize, has_primary: bool) -> Vec<String> {
-    let mut notes = vec![format!(
-        "Two-sided p-values, each with the 95 % interval of its difference, which is not adjusted. Family of tests: the {tests} p-values of this comparison's table; Holm controls the family-wise error rate over them, Benjamini-Hochberg (BH) the false discovery rate."
-    )];
-    if let Some(primary) = comparison.primary.as_ref().filter(|_| has_primary) {
-        notes.push(format!(
-            "Primary comparison, named in advance and outside of the family: the mean AUC of {} and {}.",
-            primary.a, primary.b
-        ));
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
     }
-    if let Some(margin) = comparison.margin {
-        notes.push(format!(
-            "Margin {margin}: one-sided p-values of a model being worse by at least the margin (not inferior if small); equivalent if both are small (two one-sided tests). They are not adjusted."
-        ));
+
+    /// Those of means over labels.
+    fn means(&self) -> Vec<&PivotRow<'c>> {
+        self.rows.iter().filter(|row| row.subject.label.label().is_none()).collect()
     }
-    notes
+
+    fn estimate(&self, row: &PivotRow<'_>) -> Result<Estimate, NoInterval> {
+        if self.is_over_folds { interval::of_folds(row) } else { interval::of_pair(row) }
+    }
+
+    /// Whether a row is the primary comparison: over several folds it is the test over folds.
+    fn is_primary(&self, row: &PivotRow<'_>) -> bool {
+        let of = &row.subject;
+        let is_named = |(a, b)| self.comparison.primary.as_ref().is_some_and(|primary| primary.is_of(a, b));
+        of.label == LabelScope::Labels
+            && of.model.zip(of.against).is_some_and(is_named)
+            && self.rows.iter().all(|other| other.subject.fold == of.fold)
+    }
+
+    /// The numbers of a difference: with its interval, standard error and p-values, and with those of the margin.
+    fn columns(&self) -> Vec<PivotColumn<'_>> {
+        let adjusted = |heading: &str, statistic: &'static str| {
+            PivotColumn::new(Column::right(heading), move |row| match self.is_primary(row) {
+                true => Cell::Text("primary".to_owned()),
+                false => Cell::PValue(row.number(statistic)),
+            })
+        };
+        let ends = move |row: &PivotRow<'_>| self.estimate(row).ok()?.difference_interval();
+        let mut columns = vec![
+            PivotColumn::interval("AUC A - B", "difference", ends),
+            PivotColumn::number("Standard error", "std_error", DECIMALS),
+            PivotColumn::p_value("p", "p"),
+            adjusted("p (Holm)", "p_holm"),
+            adjusted("p (BH)", "p_bh"),
+        ];
+        let of_margin: [(&str, fn([f64; 2]) -> f64); 3] = [
+            ("A not inferior, p", |p| p[0]),
+            ("B not inferior, p", |p| p[1]),
+            ("equivalent, p", |p| p[0].max(p[1])),
+        ];
+        columns.extend(self.comparison.margin.into_iter().flat_map(|margin| {
+            of_margin.map(|(heading, of)| {
+                PivotColumn::new(Column::right(heading), move |row| {
+                    let estimate = self.estimate(row).ok();
+                    Cell::PValue(estimate.and_then(|estimate| estimate.within(margin)).map(of))
+                })
+            })
+        }));
+        columns
+    }
+
+    /// What the family of tests of a table is, what stands outside, and what the margin is.
+    fn notes(&self) -> Vec<String> {
+        let is_of_family = |row: &&PivotRow<'_>| row.number("p").is_some() && !self.is_primary(row);
+        let tests = self.rows.iter().filter(is_of_family).count();
+        let mut notes = vec![format!(
+            "Two-sided p-values, each with the 95 % interval of its difference, which is not adjusted. Family of tests: the {tests} p-values of this comparison's table; Holm controls the family-wise error rate over them, Benjamini-Hochberg (BH) the false discovery rate."
+        )];
+        let has_primary = self.rows.iter().any(|row| self.is_primary(row));
+        if let Some(primary) = self.comparison.primary.as_ref().filter(|_| has_primary) {
+            notes.push(format!(
+                "Primary comparison, named in advance and outside of the family: the mean AUC of {} and {}.",
+                primary.a, primary.b
+            ));
+        }
+        if let Some(margin) = self.comparison.margin {
+            notes.push(format!(
+                "Margin {margin}: one-sided p-values of a model being worse by at least the margin (not inferior if small); equivalent if both are small (two one-sided tests). They are not adjusted."
+            ));
+        }
+        notes
+    }
+
+    /// The pairs without an interval, each called by its models and what `of` says of it.
+    fn missing(&self, rows: &[&PivotRow<'_>], of: impl Fn(&PivotRow<'_>, &str) -> String) -> Option<String> {
+        let mut missing = MissingIntervals::default();
+        for row in rows {
+            let [a, b] = [row.subject.model, row.subject.against].map(Option::unwrap_or_default);
+            missing.add(|| of(row, &format!("{a} and {b}")), self.estimate(row).err());
+        }
+        missing.note()
+    }
 }
 
-fn is_primary(comparison: &Comparison, is_of_all: bool, a: &str, b: &str) -> bool {
-    is_of_all && comparison.primary.as_ref().is_some_and(|primary| primary.is_of(a, b))
-}
-
-/// Whether a paired row is the primary comparison: over several folds it is the test over folds.
-fn is_primary_row(comparison: &Comparison, row: &DelongRow) -> bool {
-    let folds: std::collections::BTreeSet<_> = comparison.delong.iter().map(|row| row.fold).collect();
-    folds.len() == 1 && is_primary(comparison, row.label.is_none() && !row.pathologies, &row.a, &row.b)
-}
-
-fn of_paired(comparison: &Comparison, row: &DelongRow) -> Vec<Cell> {
-    let estimate = interval::of_pair(row).ok();
-    let p = [row.p, row.p_holm, row.p_bh];
-    let primary = is_primary_row(comparison, row);
-    tested(comparison.margin, row.difference, row.std_error.value, estimate, p, primary)
-}
-
-fn of_resampled(comparison: &Comparison, row: &ResampledRow) -> Vec<Cell> {
-    let estimate = interval::of_folds(row).ok();
-    let p = [row.p, row.p_holm, row.p_bh];
-    let primary = is_primary(comparison, row.label.is_none() && !row.pathologies, &row.a, &row.b);
-    tested(comparison.margin, row.difference, Some(row.std_error), estimate, p, primary)
-}
-
-fn mean_of(row: &DelongRow) -> String {
-    let what = if row.pathologies { "pathologies" } else { "labels" };
-    row.over.map_or_else(|| "Mean".to_owned(), |over| format!("Mean over {over} {what}"))
+fn mean_of(row: &PivotRow<'_>) -> String {
+    let what = row.subject.label.mean_over().unwrap_or_default();
+    row.count("labels").map_or_else(|| "Mean".to_owned(), |over| format!("Mean over {over} {what}"))
 }
 
 /// The paired tests, one row each.
-pub(super) fn delong(comparison: &Comparison) -> ReportTable {
+pub(super) fn delong(tests: &PairTests<'_>) -> ReportTable {
+    let comparison = tests.comparison;
+    let label = |row: &PivotRow<'_>| row.subject.label.label().map_or_else(|| mean_of(row), str::to_owned);
     let mut columns = vec![
-        Column::left("Label"),
-        Column::left("A"),
-        Column::left("B"),
-        Column::right(comparison.division().head()).key(),
-        Column::right("Positive patients"),
+        PivotColumn::new(Column::left("Label"), move |row| Cell::Text(label(row))),
+        PivotColumn::model("A"),
+        PivotColumn::against("B"),
+        PivotColumn::fold(comparison.division()),
+        PivotColumn::count("Positive patients", "positive_patients"),
     ];
-    columns.extend(tested_columns(comparison));
+    columns.extend(tests.columns());
     let title = format!("Paired tests on the same test images ({})", method(comparison.variance));
-    let mut table = ReportTable::new(title, columns);
-    let mut missing = MissingIntervals::default();
-    for row in &comparison.delong {
-        let label = row.label.clone().unwrap_or_else(|| mean_of(row));
-        missing.add(|| format!("{label} of {} and {}", row.a, row.b), interval::of_pair(row).err());
-        let heads = [
-            Cell::Text(label),
-            Cell::Text(row.a.clone()),
-            Cell::Text(row.b.clone()),
-            row.fold.map_or(Cell::Empty, |fold| Cell::Integer(fold.into())),
-            Cell::Integer(row.positive_patients),
-        ];
-        table.rows.push(heads.into_iter().chain(of_paired(comparison, row)).collect());
-    }
+    let mut table = pivot::table(title, columns, &tests.rows);
     table.notes.push(OF_TEST_IMAGES.to_owned());
-    let primary = comparison.delong.iter().any(|row| is_primary_row(comparison, row));
-    let family =
-        comparison.delong.iter().filter(|row| row.p.is_some() && !is_primary_row(comparison, row)).count();
-    table.notes.extend(about_tests(comparison, family, primary));
-    table.notes.extend(missing.note());
+    table.notes.extend(tests.notes());
+    let all: Vec<&PivotRow<'_>> = tests.rows.iter().collect();
+    table.notes.extend(tests.missing(&all, |row, pair| format!("{} of {pair}", label(row))));
     table
 }
 
 /// The corrected resampled t-tests, one row each.
-pub(super) fn resampled(comparison: &Comparison) -> ReportTable {
-    let each = comparison.division().name();
-    let mut columns = vec![
-        Column::left("Label"),
-        Column::left("A"),
-        Column::left("B"),
-        Column::right(format!("{}s", comparison.division().head())),
-    ];
-    columns.extend(tested_columns(comparison));
-    let mut table = ReportTable::new(format!("Corrected resampled t-test over {each}s, two-sided"), columns);
+pub(super) fn resampled(tests: &PairTests<'_>) -> ReportTable {
+    let comparison = tests.comparison;
     let mean = format!("Mean over {}", covered(comparison));
-    for row in &comparison.resampled {
-        let heads = [
-            Cell::Text(row.label.clone().unwrap_or_else(|| match row.pathologies {
-                true => PATHOLOGIES.to_owned(),
-                false => mean.clone(),
-            })),
-            Cell::Text(row.a.clone()),
-            Cell::Text(row.b.clone()),
-            Cell::Integer(row.n.into()),
-        ];
-        table.rows.push(heads.into_iter().chain(of_resampled(comparison, row)).collect());
-    }
-    if let Some(row) = comparison.resampled.first() {
-        table.notes.push(over_folds(each, row.test_to_train));
-    }
-    let named =
-        |row: &&ResampledRow| is_primary(comparison, row.label.is_none() && !row.pathologies, &row.a, &row.b);
-    let primary = comparison.resampled.iter().any(|row| named(&row));
-    let family = comparison.resampled.iter().filter(|row| row.p.is_some() && !named(row)).count();
-    table.notes.extend(about_tests(comparison, family, primary));
+    let label = |row: &PivotRow<'_>| match row.subject.label {
+        LabelScope::Label(label) => label.to_owned(),
+        LabelScope::Pathologies => PATHOLOGIES.to_owned(),
+        LabelScope::Labels | LabelScope::None => mean.clone(),
+    };
+    let mut columns = vec![
+        PivotColumn::new(Column::left("Label"), |row| Cell::Text(label(row))),
+        PivotColumn::model("A"),
+        PivotColumn::against("B"),
+        PivotColumn::count(format!("{}s", comparison.division().head()), "folds"),
+    ];
+    columns.extend(tests.columns());
+    let each = comparison.division().name();
+    let title = format!("Corrected resampled t-test over {each}s, two-sided");
+    let mut table = pivot::table(title, columns, &tests.rows);
+    table.notes.extend(over_folds(tests));
+    table.notes.extend(tests.notes());
     table
 }
 
-/// What a test over folds shows.
-fn over_folds(each: &str, ratio: f64) -> String {
-    format!(
+/// What a test over folds shows; `None` without tests.
+fn over_folds(tests: &PairTests<'_>) -> Option<String> {
+    let each = tests.comparison.division().name();
+    let ratio = tests.rows.first()?.number("test_to_train")?;
+    Some(format!(
         "Uncertainty shown: the choice of training and test images and the seed, from one {each} to the next. Nadeau and Bengio (2003): variance over {each}s times 1/n + {ratio:.3} (ratio of test to training images), because {each}s share training images; intervals by Student's t with n - 1 degrees of freedom."
-    )
+    ))
 }
 
 /// The differences of the mean AUCs of every pair: over folds where they can be tested so, otherwise on the test images
 /// of each fold. `None` for a single model.
-pub(super) fn differences(comparison: &Comparison) -> Option<ReportTable> {
-    let each = comparison.division().name();
-    let over: Vec<&ResampledRow> = comparison.resampled.iter().filter(|row| row.label.is_none()).collect();
-    let paired: Vec<&DelongRow> = comparison.delong.iter().filter(|row| row.label.is_none()).collect();
-    let mut columns = vec![
-        Column::left("A"),
-        Column::left("B"),
-        Column::right(match over.is_empty() {
-            true => comparison.division().head().to_owned(),
-            false => format!("{}s", comparison.division().head()),
-        })
-        .key(),
-    ];
-    let two_means = over.iter().any(|row| row.pathologies) || paired.iter().any(|row| row.pathologies);
+pub(super) fn differences(paired: &PairTests<'_>, resampled: &PairTests<'_>) -> Option<ReportTable> {
+    let comparison = paired.comparison;
+    let tests = if resampled.means().is_empty() { paired } else { resampled };
+    let means = tests.means();
+    let mut columns = vec![PivotColumn::model("A"), PivotColumn::against("B")];
+    let is_of_pathologies = |row: &&PivotRow<'_>| row.subject.label == LabelScope::Pathologies;
+    let two_means = means.iter().any(is_of_pathologies);
     if two_means {
-        columns.insert(2, Column::left("Mean over"));
+        columns.push(PivotColumn::new(Column::left("Mean over"), |row| {
+            Cell::Text(if is_of_pathologies(&row) { "pathologies" } else { "all labels" }.to_owned())
+        }));
     }
-    columns.extend(tested_columns(comparison));
-    let mut table = ReportTable::new("Difference of the mean AUCs with 95 % confidence interval", columns);
-    let names = |a: &str, b: &str, pathologies: bool| {
-        let mut cells = vec![Cell::Text(a.to_owned()), Cell::Text(b.to_owned())];
-        let what = if pathologies { "pathologies" } else { "all labels" };
-        cells.extend(two_means.then(|| Cell::Text(what.to_owned())));
-        cells
-    };
-    let has_primary = if over.is_empty() {
-        let mut missing = MissingIntervals::default();
-        for row in &paired {
-            let what = if row.pathologies { ", pathologies" } else { "" };
-            missing.add(|| format!("{} and {}{what}", row.a, row.b), interval::of_pair(row).err());
-            let fold = row.fold.map_or(Cell::Empty, |fold| Cell::Integer(fold.into()));
-            let heads = names(&row.a, &row.b, row.pathologies).into_iter().chain([fold]);
-            table.rows.push(heads.chain(of_paired(comparison, row)).collect());
-        }
+    columns.push(match tests.is_over_folds {
+        true => PivotColumn::count(format!("{}s", comparison.division().head()), "folds").key(),
+        false => PivotColumn::fold(comparison.division()),
+    });
+    columns.extend(tests.columns());
+    let title = "Difference of the mean AUCs with 95 % confidence interval";
+    let mut table = pivot::table(title, columns, means.iter().copied());
+    table.notes.push(format!("The mean covers {}.", covered(comparison)));
+    table.notes.extend(left_out(comparison).filter(|_| two_means));
+    if tests.is_over_folds {
+        table.notes.extend(over_folds(tests));
+    } else {
         table.notes.push(format!(
             "{OF_TEST_IMAGES} Variance of the mean: {}; the labels of a patient vary together.",
             method(comparison.variance)
         ));
-        table.notes.extend(missing.note());
-        paired.iter().any(|row| is_primary_row(comparison, row))
-    } else {
-        for row in &over {
-            let heads =
-                names(&row.a, &row.b, row.pathologies).into_iter().chain([Cell::Integer(row.n.into())]);
-            table.rows.push(heads.chain(of_resampled(comparison, row)).collect());
-        }
-        table.notes.push(over_folds(each, over[0].test_to_train));
-        over.iter().any(|row| is_primary(comparison, !row.pathologies, &row.a, &row.b))
-    };
-    table.notes.insert(0, format!("The mean covers {}.", covered(comparison)));
-    if let Some(note) = left_out(comparison).filter(|_| two_means) {
-        table.notes.insert(1, note);
+        table.notes.extend(tests.missing(&means, |row, pair| {
+            format!("{pair}{}", if is_of_pathologies(&row) { ", pathologies" } else { "" })
+        }));
     }
-    let (name, tests) = match over.is_empty() {
-        true => {
-            let family =
-                comparison.delong.iter().filter(|row| row.p.is_some() && !is_primary_row(comparison, row));
-            ("delong", family.count())
-        }
-        false => {
-            let named = |row: &&ResampledRow| {
-                is_primary(comparison, row.label.is_none() && !row.pathologies, &row.a, &row.b)
-            };
-            let family = comparison.resampled.iter().filter(|row| row.p.is_some() && !named(row));
-            ("resampled", family.count())
-        }
-    };
-    table.notes.extend(about_tests(comparison, tests, has_primary));
+    table.notes.extend(tests.notes());
+    let name = if tests.is_over_folds { "resampled" } else { "delong" };
     table.notes.push(format!("Labels, and all tests of the family, are in the table `{name}`."));
     (!table.rows.is_empty()).then_some(table)
 }
 
 /// Bootstrap intervals: AUCs by label, then differences of the means over the labels.
-pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> ReportTable {
-    let percent = 100.0 * bootstrap.level;
+pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Pivot<'_>) -> ReportTable {
+    let asked = bootstrap.rows.first();
+    let [resamples, patients, seed] = ["resamples", "patients", "seed"]
+        .map(|count| asked.and_then(|row| row.count(count)).unwrap_or_default());
+    let percent = 100.0 * asked.and_then(|row| row.number("level")).unwrap_or_default();
     let mut columns = vec![Column::left("Label")];
     columns.extend(comparison.models.iter().map(|model| Column::named(&model.name)));
-    let is_pair = |row: &&BootstrapRow| row.less.is_some() && row.label.is_none() && !row.pathologies;
-    let pairs: Vec<&BootstrapRow> = bootstrap.rows.iter().filter(is_pair).collect();
-    let heading =
-        |row: &&BootstrapRow| format!("{} - {}", row.model, row.less.as_deref().unwrap_or_default());
-    columns.extend(pairs.iter().map(|row| Column::named(heading(row))));
+    let means = bootstrap.with("difference").filter(|row| row.subject.label == LabelScope::Labels);
+    let pairs: Vec<(&str, &str)> =
+        means.filter_map(|row| row.subject.model.zip(row.subject.against)).collect();
+    columns.extend(pairs.iter().map(|(a, b)| Column::named(format!("{a} - {b}"))));
     let title = format!(
         "AUC with {percent} % confidence interval, {} bootstrap resamples (by patient)",
-        super::thousands(bootstrap.resamples.into())
+        super::thousands(resamples)
     );
     let mut table = ReportTable::new(title, columns);
     let mut missing = MissingIntervals::default();
-    let mut cell = |model: &str, less: Option<&str>, of: Resampled<'_>| {
-        let same = |row: &&BootstrapRow| {
-            row.model == model && row.less.as_deref() == less && Resampled::of(row) == of
-        };
-        let row = bootstrap.rows.iter().find(same);
-        let ends = row.and_then(|row| Some([row.low?, row.high?]));
+    let mut cell = |model: &str, less: Option<&str>, of: LabelScope<'_>| {
+        let row = bootstrap.get(&ValueSubject::new("bootstrap", "").pair(model, less).scope(of));
+        let ends = row.and_then(|row| row.ends("low", "high"));
         if row.is_some() && ends.is_none() {
             let what = less.map_or_else(|| model.to_owned(), |less| format!("{model} - {less}"));
-            missing.add(|| format!("{} of {what}", of.name()), Some(why(comparison, model, of)));
+            missing.add(|| format!("{} of {what}", name(of)), Some(why(comparison, model, of)));
         }
-        Cell::Interval { value: row.map(|row| row.value), ends, decimals: DECIMALS }
+        let value = row.and_then(|row| row.number(if less.is_some() { "difference" } else { "auc" }));
+        Cell::Interval { value, ends, decimals: DECIMALS }
     };
     let mean = format!("Mean over {}", covered(comparison));
-    let two_means = bootstrap.rows.iter().any(|row| row.pathologies);
-    let of_pathologies = two_means.then_some(Resampled::MeanOverPathologies);
-    let each = labels(comparison).map(Resampled::Label).chain([Resampled::Mean]).chain(of_pathologies);
+    let two_means = bootstrap.rows.iter().any(|row| row.subject.label == LabelScope::Pathologies);
+    let of_pathologies = two_means.then_some(LabelScope::Pathologies);
+    let each = labels(comparison).map(LabelScope::Label).chain([LabelScope::Labels]).chain(of_pathologies);
     for of in each {
         let head = match of {
-            Resampled::Label(label) => label,
-            Resampled::Mean => &mean,
-            Resampled::MeanOverPathologies => PATHOLOGIES,
+            LabelScope::Label(label) => label,
+            LabelScope::Labels | LabelScope::None => &mean,
+            LabelScope::Pathologies => PATHOLOGIES,
         };
         let mut row = vec![Cell::Text(head.to_owned())];
         row.extend(comparison.models.iter().map(|model| cell(&model.name, None, of)));
-        row.extend(pairs.iter().map(|pair| cell(&pair.model, pair.less.as_deref(), of)));
+        row.extend(pairs.iter().map(|(a, b)| cell(a, Some(b), of)));
         table.rows.push(row);
     }
     let each = comparison.division().name();
@@ -433,23 +401,18 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Repor
         ),
     };
     table.notes.push(format!(
-        "{OF_TEST_IMAGES} {} patients drawn with replacement, with all their images, seed {}: for a label, those with a positive image separately from the others, so that both classes stay; for a mean, all together. Percentile intervals, not adjusted for multiplicity; none with fewer than {FEWEST_RESAMPLED} positive or negative patients.{folds}",
-        super::thousands(bootstrap.patients),
-        bootstrap.seed
+        "{OF_TEST_IMAGES} {} patients drawn with replacement, with all their images, seed {seed}: for a label, those with a positive image separately from the others, so that both classes stay; for a mean, all together. Percentile intervals, not adjusted for multiplicity; none with fewer than {FEWEST_RESAMPLED} positive or negative patients.{folds}",
+        super::thousands(patients),
     ));
-    let short: Vec<String> = bootstrap
-        .rows
-        .iter()
-        .filter(|row| row.resamples < bootstrap.resamples && row.less.is_none())
-        .map(|row| {
-            let discarded = bootstrap.resamples - row.resamples;
-            format!("{} of {} ({discarded})", Resampled::of(row).name(), row.model)
-        })
-        .collect();
+    let short = bootstrap.with("auc").filter_map(|row| {
+        let discarded = resamples.checked_sub(row.count("resamples")?).filter(|discarded| *discarded > 0)?;
+        Some(format!("{} of {} ({discarded})", name(row.subject.label), row.subject.model?))
+    });
+    let short: Vec<String> = short.collect();
     if !short.is_empty() {
         table.notes.push(format!(
             "Which AUCs a value covers is fixed by the original images; a resample that lacks one is discarded. Discarded of {}: {}.",
-            super::thousands(bootstrap.resamples.into()),
+            super::thousands(resamples),
             short.join(", ")
         ));
     }
@@ -459,38 +422,21 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Repor
 }
 
 /// What a bootstrap interval is of.
-#[derive(Clone, Copy, PartialEq)]
-enum Resampled<'r> {
-    Label(&'r str),
-    Mean,
-    MeanOverPathologies,
-}
-
-impl<'r> Resampled<'r> {
-    fn of(row: &'r BootstrapRow) -> Self {
-        match &row.label {
-            Some(label) => Resampled::Label(label),
-            None if row.pathologies => Resampled::MeanOverPathologies,
-            None => Resampled::Mean,
-        }
-    }
-
-    fn name(self) -> &'r str {
-        match self {
-            Resampled::Label(label) => label,
-            Resampled::Mean => "mean",
-            Resampled::MeanOverPathologies => "mean over pathologies",
-        }
+fn name(of: LabelScope<'_>) -> &str {
+    match of {
+        LabelScope::Label(label) => label,
+        LabelScope::Labels | LabelScope::None => "mean",
+        LabelScope::Pathologies => "mean over pathologies",
     }
 }
 
 /// Why the bootstrap gave no interval.
-fn why(comparison: &Comparison, model: &str, of: Resampled<'_>) -> NoInterval {
+fn why(comparison: &Comparison, model: &str, of: LabelScope<'_>) -> NoInterval {
     let models = comparison.models.iter().filter(|own| own.name == model);
     let labels = models.flat_map(|model| &model.labels).filter(|own| match of {
-        Resampled::Label(label) => own.label == label,
-        Resampled::Mean => true,
-        Resampled::MeanOverPathologies => Some(&own.label) != comparison.no_finding.as_ref(),
+        LabelScope::Label(label) => own.label == label,
+        LabelScope::Labels | LabelScope::None => true,
+        LabelScope::Pathologies => Some(&own.label) != comparison.no_finding.as_ref(),
     });
     let folds: Vec<FoldAuc> = labels.flat_map(FoldAuc::of).collect();
     interval::of_resamples(&folds)

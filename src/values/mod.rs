@@ -16,7 +16,7 @@ mod tests;
 mod value;
 
 pub use join::{ValueDifference, join, mismatches};
-pub use pivot::Pivot;
+pub use pivot::{Pivot, PivotRow};
 pub use subject::{LabelScope, ValueSubject};
 pub use value::{LongValue, RowCounts};
 
