@@ -243,6 +243,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "study",
             "training",
             "usage",
+            "values",
             "withdrawal",
         ],
     ),

@@ -202,18 +202,18 @@ impl<'c> PairTests<'c> {
             adjusted("p (Holm)", "p_holm"),
             adjusted("p (BH)", "p_bh"),
         ];
-        let of_margin: [(&str, fn([f64; 2]) -> f64); 3] = [
-            ("A not inferior, p", |p| p[0]),
-            ("B not inferior, p", |p| p[1]),
-            ("equivalent, p", |p| p[0].max(p[1])),
-        ];
-        columns.extend(self.comparison.margin.into_iter().flat_map(|margin| {
-            of_margin.map(|(heading, of)| {
-                PivotColumn::new(Column::right(heading), move |row| {
-                    let estimate = self.estimate(row).ok();
-                    Cell::PValue(estimate.and_then(|estimate| estimate.within(margin)).map(of))
-                })
+        let within = |heading: &str, margin: f64, of: fn([f64; 2]) -> f64| {
+            PivotColumn::new(Column::right(heading), move |row| {
+                let estimate = self.estimate(row).ok();
+                Cell::PValue(estimate.and_then(|estimate| estimate.within(margin)).map(of))
             })
+        };
+        columns.extend(self.comparison.margin.into_iter().flat_map(|margin| {
+            [
+                within("A not inferior, p", margin, |p| p[0]),
+                within("B not inferior, p", margin, |p| p[1]),
+                within("equivalent, p", margin, |p| p[0].max(p[1])),
+            ]
         }));
         columns
     }

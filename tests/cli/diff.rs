@@ -206,9 +206,9 @@ fn comparisons_of_the_same_models_and_labels_in_another_order_are_equal() {
     study.ok(&format!("compare {tiny} {mlp} --variance delong --name delong"));
     let numbers = settings(&study.json("diff plain delong"), "numbers");
     let differs = |what: &str| numbers.iter().any(|own| own == what);
-    assert!(differs("paired tiny - mlp mean std error division 0"), "{numbers:?}");
+    assert!(differs("paired tiny - mlp No Finding std error division 1"), "{numbers:?}");
     assert!(
-        differs("AUC mlp mean std error division 1") && !differs("AUC mlp mean division 1"),
+        differs("AUC mlp No Finding df division 1") && !differs("AUC mlp No Finding division 1"),
         "{numbers:?}"
     );
     // Another seed of the bootstrap is not.

@@ -17,7 +17,7 @@ fn rows(study: &Study, file: &str) -> Vec<Value> {
 }
 
 /// The one row with these fields.
-fn row<'r>(rows: &'r [Value], fields: Value) -> &'r Value {
+fn row(rows: &[Value], fields: Value) -> &Value {
     let has = |row: &&Value| fields.as_object().unwrap().iter().all(|(key, value)| row[key] == *value);
     let found: Vec<&Value> = rows.iter().filter(has).collect();
     assert_eq!(found.len(), 1, "{fields}: {found:?}");
