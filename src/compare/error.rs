@@ -1,7 +1,8 @@
 //! Why models cannot be compared.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use crate::disk::FileError;
 use crate::escape::shell;
 use crate::index::IndexError;
 use crate::records::{Incomparable, IncomparableKind, Subset};
@@ -10,6 +11,7 @@ use crate::scores::ScoreError;
 
 /// Why models cannot be compared.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum CompareError {
     /// The registry.
     #[error(transparent)]
@@ -18,15 +20,8 @@ pub enum CompareError {
     #[error(transparent)]
     Score(ScoreError),
     /// A file of published numbers that cannot be read.
-    #[error("{}", crate::disk::failed(doing, path, source))]
-    Io {
-        /// The verb.
-        doing: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] FileError),
     /// A run without predictions of the subset.
     #[error("run {run} has no predictions of its {} images", subset.in_words())]
     NoPredictions {
@@ -115,11 +110,6 @@ impl From<ScoreError> for CompareError {
 }
 
 impl CompareError {
-    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| CompareError::Io { doing, path, source }
-    }
-
     /// A hint.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
@@ -168,7 +158,7 @@ impl CompareError {
                 "a [[model]] needs name, source, split = \"official\", and mean or a table [model.auc]; images and mean_over are optional"
             }
             CompareError::Registry(_)
-            | CompareError::Io { .. }
+            | CompareError::Io(_)
             | CompareError::NotComparable { .. }
             | CompareError::LabelNotScored { .. }
             | CompareError::NoSharedLabel

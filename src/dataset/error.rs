@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::labels;
 use crate::digits::{counted, thousands};
+use crate::disk::FileError;
 use crate::escape::{line, shell, shell_os};
 use crate::recognise::FileKind;
 use crate::records::codec::printable;
@@ -20,15 +21,11 @@ const SHOWN_COLUMNS: usize = 20;
 
 /// Why the files of a data set cannot be read.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum DatasetError {
     /// The operating system returned an error.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// File or folder.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Read(#[from] FileError),
     /// A box that cannot be one of its image.
     #[error("{}, row {row}: the box of image {image:?} {reason}", path.display())]
     Box {

@@ -32,6 +32,7 @@ use sides::{Side, pairs, sides};
 
 /// Why two objects cannot be compared.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum DiffError {
     /// The registry.
     #[error(transparent)]

@@ -34,6 +34,7 @@ pub struct ListRequest {
 
 /// Why runs cannot be listed as asked.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ListError {
     /// The registry.
     #[error(transparent)]

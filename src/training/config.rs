@@ -33,6 +33,7 @@ pub struct Overrides {
 
 /// Invalid settings.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConfigError {
     /// An unknown preset.
     #[error("unknown model `{name}`")]

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{Environment, RunError};
-use crate::disk::{self, Dir};
+use crate::disk::{self, Dir, Doing, FileError};
 use crate::hash::Id;
 use crate::limits;
 use crate::records::{Spec, is_time};
@@ -73,21 +73,21 @@ pub(super) fn announce(
     // A new attempt has not failed yet.
     match dir.remove_file(ERROR) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-        removed => removed.map_err(RunError::io("remove", &dir.path_of(ERROR)))?,
+        removed => removed.doing("remove", &dir.path_of(ERROR))?,
     }
-    dir.replace(FILE, &text).map_err(RunError::io("write", &dir.path_of(FILE)))
+    Ok(dir.replace(FILE, &text).doing("write", &dir.path_of(FILE))?)
 }
 
 /// The folder of a training, locked: let go by the system however this process ends.
 pub(super) fn lock(registry: &Registry, spec: Id<Spec>) -> Result<(Dir, File), RunError> {
     let place = registry.training_folder(&spec.hash);
     let folder = registry.dir().folder(&place);
-    let folder = folder.map_err(RunError::io("create", &registry.dir().path_of(&place)))?;
+    let folder = folder.doing("create", &registry.dir().path_of(&place))?;
     let lock = folder.path_of(LOCK);
-    let locked = folder.create(LOCK).map_err(RunError::io("create", &lock))?;
+    let locked = folder.create(LOCK).doing("create", &lock)?;
     locked.try_lock().map_err(|e| match e {
         TryLockError::WouldBlock => RunError::Running(lock.clone()),
-        TryLockError::Error(source) => RunError::io("lock", &lock)(source),
+        TryLockError::Error(source) => FileError::new("lock", &lock, source).into(),
     })?;
     Ok((folder, locked))
 }
@@ -140,7 +140,7 @@ pub fn remove(registry: &Registry, training: &UnfinishedTraining) -> Result<(), 
         },
         Err(_) => None,
     };
-    registry.dir().remove_dir_all(&place).map_err(RunError::io("remove", &path))
+    Ok(registry.dir().remove_dir_all(&place).doing("remove", &path)?)
 }
 
 /// The training of a spec.

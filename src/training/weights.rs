@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::RunError;
 use crate::digits::{counted, thousands};
+use crate::disk::Doing;
 use crate::escape;
 use crate::hash::{Hash, Id};
 use crate::limits;
@@ -149,12 +150,11 @@ fn not_safetensors(path: &Path, head: &[u8], reason: String) -> RunError {
 
 /// Reads a file as long as its header says that it is: nothing else is kept in memory, however long the file is.
 fn load(path: &Path) -> Result<Vec<u8>, RunError> {
-    let io = || RunError::io("read", path);
-    let mut file = fs::File::open(path).map_err(io())?;
+    let mut file = fs::File::open(path).doing("read", path)?;
     let mut bytes = Vec::new();
     let mut take = |bytes: &mut Vec<u8>, until: u64| {
         let more = until.saturating_sub(bytes.len() as u64);
-        file.by_ref().take(more).read_to_end(bytes).map_err(io())
+        file.by_ref().take(more).read_to_end(bytes).doing("read", path)
     };
     take(&mut bytes, HEAD as u64)?;
     let Some(length) = bytes.first_chunk().map(|length| u64::from_le_bytes(*length)) else {

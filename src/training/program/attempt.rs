@@ -14,7 +14,7 @@ use super::job::{ProgramFolders, prepare};
 use super::launch::LaunchPlan;
 use super::outputs::{self, ProgramOutputs};
 use super::scores::{self, ReadError, SubsetScores};
-use crate::disk::Dir;
+use crate::disk::{Dir, Doing};
 use crate::limits;
 use crate::records::{ProgramInput, ProgramSpec, RecordedEpoch, Spec, variable};
 use crate::registry::Registry;
@@ -67,14 +67,14 @@ pub(super) fn run_in(
     for name in SCORE_FILES {
         match out.remove_file(name) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            removed => removed.map_err(RunError::io("remove", &out.path_of(name)))?,
+            removed => removed.doing("remove", &out.path_of(name))?,
         }
     }
     let folders = prepare(registry, spec, folder)?;
     let packages = executable.packages();
     let ended = start(registry, spec, executable, &packages, &folders, timeout).run(listener)?;
     let outputs = ProgramOutputs::list(out)?;
-    let read = |name: &str, most: u64| out.read(name, most).map_err(RunError::io("read", &out.path_of(name)));
+    let read = |name: &str, most: u64| out.read(name, most).doing("read", &out.path_of(name));
     let epochs = match outputs.has_epochs {
         true => {
             let text = read(outputs::EPOCHS, limits::TRAINING_LOG)?;

@@ -16,6 +16,7 @@ pub(super) const SCORE_FILES: [&str; 2] = ["scores.csv", "scores.npy"];
 
 /// Why a program cannot be run, or what it left cannot be registered.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ProgramError {
     /// A command that is no program.
     #[error("there is no program {}", shell(.0))]

@@ -20,7 +20,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::disk::Dir;
+use crate::disk::{Dir, Doing};
 use crate::hash::{Digest, Hash, Id};
 use crate::limits;
 use crate::records::{
@@ -326,7 +326,7 @@ fn put_file(
     hashed: Option<Hash>,
 ) -> Result<Hash, RunError> {
     let mut bytes = Vec::new();
-    let state = FileState::read(path, most, &mut bytes).map_err(RunError::io("read", path))?;
+    let state = FileState::read(path, most, &mut bytes).doing("read", path)?;
     let hash = Hash::of(&bytes);
     if hashed.is_some_and(|hashed| hashed != hash) {
         return Err(
@@ -349,7 +349,7 @@ fn execute(
     let start = ExecutionStart::now(environment);
     unfinished::announce(&folder, &request.name, spec_id, &start.time, environment)?;
     let out = folder.folder(unfinished::PROGRAM_OUT);
-    let out = out.map_err(RunError::io("create", &folder.path_of(unfinished::PROGRAM_OUT)))?;
+    let out = out.doing("create", &folder.path_of(unfinished::PROGRAM_OUT))?;
     let resumed = out.read(outputs::EPOCHS, limits::TRAINING_LOG).ok();
     let resumed =
         resumed.and_then(|text| outputs::parse_epochs(&text).ok()).map_or(0, |epochs| epochs.len() as u32);
@@ -395,7 +395,7 @@ fn execute(
     transaction.commit(&environment.stamp)?;
     match registry.dir().remove_dir_all(&place) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-        removed => removed.map_err(RunError::io("remove", folder.path()))?,
+        removed => removed.doing("remove", folder.path())?,
     }
     Ok(ProgramRun {
         run,
@@ -416,7 +416,7 @@ fn put_left(transaction: &mut Transaction, out: &Dir, name: &str) -> Result<Hash
     let read = out.open_file(name);
     let read =
         read.and_then(|(mut file, _)| FileState::read_file(&mut file, limits::PROGRAM_OUTPUT, &mut bytes));
-    let state = read.map_err(RunError::io("read", &path))?;
+    let state = read.doing("read", &path)?;
     let hash = Hash::of(&bytes);
     transaction.put_file(&path, &state, &bytes, hash, LinkMode::Reflink)?;
     Ok(hash)

@@ -32,6 +32,7 @@ pub fn file_of(run: &Run) -> Result<(&str, Id<Blob>), ProgramError> {
 
 /// An error of reading a program's scores.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReadError {
     /// The registry.
     #[error(transparent)]
