@@ -308,9 +308,15 @@ impl From<RegistryError> for Failure {
             RegistryError::Unknown { .. } => {
                 "`reg list` shows all records; an id can be abbreviated to 6 or more digits".to_owned()
             }
-            RegistryError::Removed { called, .. } => {
+            RegistryError::Removed { called, restorable, .. } => {
                 let name = called.rsplit(' ').next().unwrap_or_default();
-                format!("`reg rm --undo {name}` restores it until `reg gc`; so does the same training")
+                match restorable {
+                    true => format!(
+                        "`reg rm --undo {name}` restores it until `reg gc`; so does the same training"
+                    ),
+                    false => "`reg gc` has removed what it consisted of: the same training makes it again"
+                        .to_owned(),
+                }
             }
             RegistryError::Ambiguous { .. } => "give more digits".to_owned(),
             RegistryError::NameTaken { .. } => {

@@ -56,7 +56,7 @@ pub const FOLDER: &str = ".reg";
 const LIVE: &str = "live";
 const CACHE: &str = "cache";
 /// The format that this reg reads and writes.
-const FORMAT: u32 = 5;
+const FORMAT: u32 = 6;
 
 /// Why an operation on a registry failed.
 #[derive(Debug, thiserror::Error)]
@@ -130,6 +130,8 @@ pub enum RegistryError {
         time: String,
         /// The command that removed it.
         command: String,
+        /// Whether its record is still there.
+        restorable: bool,
     },
     /// An abbreviated id that matches several objects.
     #[error("`{prefix}` matches {}: {}", counted(candidates.len() as u64, "object"), list(candidates))]

@@ -1639,9 +1639,9 @@ def tensors(data):
     return {name: math.prod(header[name]["shape"]) for _, _, name in found}
 
 
-def parameters(checkpoint):
-    """Number of values in the tensors of a checkpoint, without running statistics."""
-    return sum(n for name, n in tensors(checkpoint).items() if not re.search("running_(mean|var)$|num_batches_tracked$", name))
+def parameters(held):
+    """Number of values in tensors, without running statistics, counters of batches and thresholds of scores."""
+    return sum(n for name, n in held.items() if name.rpartition(".")[2] not in ("running_mean", "running_var", "num_batches_tracked", "op_threshs"))
 
 
 def check_weights(bundle, id):
@@ -1659,7 +1659,7 @@ def check_weights(bundle, id):
         bundle.rows_of(data, ("train", "val")) if data["type"] != "external" else []
     if bundle.parts[weights["file"]["object"]].kept:
         held = tensors(bundle.object(weights["file"]["object"]))
-        now = {"tensors": len(held), "parameters": sum(held.values())}
+        now = {"tensors": len(held), "parameters": parameters(held)}
         verify(f"weights {id[:12]}", {key: weights[key] for key in now}, now, "their file has")
 
 
@@ -1726,7 +1726,7 @@ def check_run(bundle, id):
     now = {"epochs": len(losses), "best_epoch": best + 1, "val_loss": losses[best]}
     verify(f"run {id[:12]}", {key: run[key] for key in now}, now, "its log says")
     if bundle.parts[run["checkpoint"]].kept:
-        verify(f"run {id[:12]}", {"parameters": run["parameters"]}, {"parameters": parameters(bundle.object(run["checkpoint"]))}, "its checkpoint has")
+        verify(f"run {id[:12]}", {"parameters": run["parameters"]}, {"parameters": parameters(tensors(bundle.object(run["checkpoint"])))}, "its checkpoint has")
     say(f"run {id[:12]}: {spec['model']['name']}, {bundle.division(spec['split'])} {spec['fold']}; epoch {best + 1} of {len(losses)} as in its log")
 
 

@@ -17,6 +17,7 @@ mod doctor;
 mod ensemble;
 mod environment;
 mod eval;
+mod examples;
 mod exchange;
 mod export;
 mod figures;

@@ -31,6 +31,9 @@ use super::{Context, Moving, complete, marks};
 /// both cases the result has the same bytes.
 #[derive(clap::Args)]
 #[command(after_long_help = settings_help())]
+#[command(
+    override_usage = "reg train --dataset <DATASET> --split <SPLIT> --model <MODEL> [OPTIONS]\n       reg train --model <MODEL> --settings"
+)]
 pub(crate) struct TrainArgs {
     /// Name or id of the data set
     #[arg(long, required_unless_present = "settings", add = complete::datasets())]

@@ -39,7 +39,7 @@ pub enum CompareError {
         kind: String,
     },
     /// Two results that belong in the same cell of the table.
-    #[error("{a} and {b} are both model {model} on {fold}")]
+    #[error("{a} and {b} are both model {model} on {fold}, but not one setup with different seeds")]
     SameCell {
         /// The first.
         a: String,
@@ -121,7 +121,7 @@ impl CompareError {
                 return Some(format!("`reg eval {} --subset {}` makes them", shell(run), subset.name()));
             }
             CompareError::SameCell { .. } => {
-                "give each its own column with `--by run`, or name the columns: --label NAME=RUN,RUN"
+                "give each its own column with `--by run`, or with a --label NAME=RUN of its own"
             }
             CompareError::NoSuchColumn { columns, .. } => match columns.as_slice() {
                 [a, b, ..] => {
@@ -141,7 +141,7 @@ impl CompareError {
                         "give --labels shared to compare the labels that all models score"
                     }
                     Some(IncomparableKind::Published) => {
-                        "evaluate on a split of the published lists, or give --allow-different-images; the table is flagged"
+                        "numbers of the published lists can be compared on a split of these lists (`reg split import`), numbers of other test images only with --allow-different-images, which flags the table"
                     }
                     Some(IncomparableKind::Leak) => {
                         "compare models that have not seen these patients, or give --allow-different-images; the table is flagged"

@@ -148,6 +148,18 @@ pub fn of(registry: &Registry, spec: Id<Spec>) -> Option<UnfinishedTraining> {
     read(registry.dir(), &registry.training_folder(&spec.hash))
 }
 
+/// Removes failed attempts under a name from which nothing goes on: whoever corrects a program and runs it again under
+/// the same name is not told of each.
+pub(super) fn remove_failed(registry: &Registry, name: &str) {
+    let is_over = |one: &UnfinishedTraining| {
+        one.announcement.name == name && one.pid.is_none() && one.error.is_some() && !one.resumable
+    };
+    for one in all(registry).iter().filter(|one| is_over(one)) {
+        // What cannot be removed is listed as before.
+        let _ = remove(registry, one);
+    }
+}
+
 /// Whether a process, also on another machine, trains a spec. The check holds the lock for a moment, so do not
 /// call it while a training of this spec may be starting.
 pub(crate) fn is_locked(registry: &Registry, spec: Id<Spec>) -> bool {
@@ -167,6 +179,7 @@ fn read(root: &Dir, folder: &Path) -> Option<UnfinishedTraining> {
     let pid = dir.open_file(LOCK).ok().and_then(|(lock, _)| disk::lock_holder(&lock));
     let error = file(ERROR).and_then(|text| String::from_utf8(text).ok()).filter(|_| pid.is_none());
     // A program may have left something that it goes on from.
-    let resumable = dir.stat(files::STATE).is_ok() || dir.stat(PROGRAM_OUT).is_ok();
+    let left = dir.subdir(PROGRAM_OUT).and_then(|out| out.entries()).is_ok_and(|entries| !entries.is_empty());
+    let resumable = dir.stat(files::STATE).is_ok() || left;
     Some(UnfinishedTraining { announcement, pid, status, error, resumable })
 }
