@@ -21,7 +21,8 @@ pub(super) fn line(unfinished: &UnfinishedTraining) -> String {
                 format!("{name} failed: {error}{}", offer("resume from what it left"))
             }
             Some(error) => format!("{name} failed: {error}; `reg gc` removes what it left"),
-            None => format!("{name} was interrupted{}", offer("resume")),
+            None if unfinished.resumable => format!("{name} was interrupted{}", offer("resume")),
+            None => format!("{name} was interrupted before anything was saved{}", offer("start again")),
         },
     };
     let Some(status) = &unfinished.status else { return state };

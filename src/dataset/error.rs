@@ -136,6 +136,16 @@ pub enum DatasetError {
         /// Their patterns.
         patterns: Box<[String; 2]>,
     },
+    /// A column that may be meant for a label, whose name is only a part of its own.
+    #[error("{}: the column {} has more in its name than the label {label}", path.display(), quoted(column))]
+    LongerName {
+        /// File.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// The label.
+        label: String,
+    },
     /// A column that has nothing but the labels of the data set.
     #[error("{}: column {} equals the labels of {label} on {}: it is the truth, not a score", path.display(), quoted(column), if *images == 1 { "the only image".to_owned() } else { format!("all {} images", thousands(*images)) })]
     Truth {
@@ -406,6 +416,9 @@ impl DatasetError {
                     (Some(a), Some(b)) => format!("give {a} or {b}"),
                     _ => "remove the columns that are not meant".to_owned(),
                 }
+            }
+            DatasetError::LongerName { label, .. } => {
+                format!("if it has the scores of {label}, rename it to {label}; otherwise --columns '{{label}}' leaves it out")
             }
             DatasetError::Truth { .. } => {
                 "give the name of the columns of scores, such as --columns 'pred_{label}'; decisions of 0 and 1 that are all correct are not scores either"

@@ -45,7 +45,7 @@ const FIELDS: &[Field] = &[
     of("model", "Model", FieldKind::Text, true),
     of("dataset", "Data set", FieldKind::Text, true),
     of("split", "Split", FieldKind::Text, true),
-    of("fold", "Fold", FieldKind::Integer, true),
+    of("fold", "Division", FieldKind::Integer, true),
     of("seed", "Seed", FieldKind::Integer, true),
     of("weights", "Weights", FieldKind::Text, false),
     of("epoch", "Epoch", FieldKind::Integer, true),
