@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use rayon::prelude::*;
+
 use super::{Cell, Column, ReportTable};
 use crate::digits::{counted, span};
 use crate::filter::FieldValue;
@@ -24,7 +26,7 @@ pub fn runs(runs: &[ListedRun], columns: &[String]) -> ReportTable {
         first.key = true;
     }
     let cells = |run: &ListedRun| columns.iter().map(|name| cell(run, name)).collect();
-    table.rows = runs.iter().map(cells).collect();
+    table.rows = runs.par_iter().map(cells).collect();
     let shows = |name: &str| columns.iter().any(|column| column == name);
     let means =
         [("val_auc", "val_auc_labels", "validation AUC"), ("test_auc", "test_auc_labels", "test AUC")];
