@@ -27,7 +27,7 @@ pub use change::PLAIN;
 pub(crate) use change::{is_part_of, is_random, part_name, random_name};
 pub use dir::Dir;
 pub use output::{OutputFile, OutputFolder, allow, save};
-pub use reason::{failed, why_denied};
+pub use reason::{Doing, FileError, failed, why_denied};
 pub(crate) use reason::{not_ours, why_not_linked};
 pub use refused::Refused;
 pub use stat::FileStat;

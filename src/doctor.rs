@@ -175,7 +175,7 @@ fn left_behind(registry: &Registry, page: &mut Page) {
                 match error {
                     Some(error) if *resumable => page.note(
                         format!("the training {name} failed: {error}"),
-                        &format!("`{command}` resumes from its last checkpoint"),
+                        &format!("`{command}` resumes from what it left"),
                     ),
                     Some(error) => page.note(
                         format!("the training {name} failed: {error}"),

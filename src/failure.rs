@@ -10,7 +10,7 @@ use crate::dataset::DatasetError;
 use crate::dataset::ingest::IngestError;
 use crate::dataset::synthetic::SyntheticError;
 use crate::diff::DiffError;
-use crate::disk::{Refused, failed, why_denied};
+use crate::disk::{FileError, Refused, why_denied};
 use crate::escape::{shell, shell_os};
 use crate::export::ExportError;
 use crate::filter::FilterError;
@@ -84,17 +84,6 @@ impl Failure {
         Failure::new(message, io_hint(source))
     }
 
-    /// The same for a file given by the user, outside of the registry.
-    pub fn of_file(doing: &str, path: &Path, source: &io::Error) -> Self {
-        let hint = match why_denied(path, source) {
-            Some(why) if source.kind() != io::ErrorKind::CrossesDevices => {
-                Some(format!("{why}: use a path that you may read and write"))
-            }
-            _ => file_hint(source),
-        };
-        Failure::new(failed(doing, path, source), hint)
-    }
-
     /// An interrupt. Asking again resumes the work; how that is asked only the caller knows.
     pub fn interrupted(message: String) -> Self {
         Failure { kind: FailureKind::Interrupted, ..Failure::new(message, None) }
@@ -114,6 +103,19 @@ pub fn there_is(plural: &str, names: &[String]) -> String {
         (0, _) => format!("there are no {plural} with a name here; `reg list` shows all records"),
         (_, 0) => format!("the {plural} here are {shown}"),
         (_, more) => format!("the {plural} here are {shown} and {more} more; `reg list {plural}` shows all"),
+    }
+}
+
+/// A file that was given by the user, outside of the registry.
+impl From<FileError> for Failure {
+    fn from(e: FileError) -> Self {
+        let hint = match why_denied(&e.path, &e.source) {
+            Some(why) if e.source.kind() != io::ErrorKind::CrossesDevices => {
+                Some(format!("{why}: use a path that you may read and write"))
+            }
+            _ => file_hint(&e.source),
+        };
+        Failure::new(e.to_string(), hint)
     }
 }
 
@@ -137,7 +139,7 @@ impl From<StoreError> for Failure {
             StoreError::NotLinked { .. } => {
                 Some("give `--link copy`, which leaves the file as it is".to_owned())
             }
-            StoreError::Io { path, source, .. } => registry_hint(path, source),
+            StoreError::Io(FileError { path, source, .. }) => registry_hint(path, source),
         };
         Failure::new(e.to_string(), hint)
     }
@@ -204,7 +206,7 @@ impl From<AttestError> for Failure {
         let message = e.to_string();
         let hint = match e {
             AttestError::Registry(e) => return e.into(),
-            AttestError::Io { source, .. } => return Failure::new(message, file_hint(&source)),
+            AttestError::Io(e) => return e.into(),
             AttestError::Refused { .. } => return Failure::refused(message, None),
             AttestError::Random(_) => return Failure::new(message, None),
             AttestError::NotARecord(id) => {
@@ -236,7 +238,7 @@ impl From<AuditError> for Failure {
     fn from(e: AuditError) -> Self {
         match e {
             AuditError::Registry(e) => e.into(),
-            AuditError::Io { ref source, .. } => Failure::new(e.to_string(), file_hint(source)),
+            AuditError::Io(e) => e.into(),
             AuditError::Plan(_) => {
                 let hint = "audit the tables that the command prints: the ids are printed below them";
                 Failure::new(e.to_string(), Some(hint.to_owned()))
@@ -255,7 +257,7 @@ impl From<ExportError> for Failure {
         match e {
             ExportError::Registry(e) => e.into(),
             ExportError::Withdrawn { .. } => Failure::refused(e.to_string(), e.hint()),
-            ExportError::Io { ref source, .. } => Failure::new(e.to_string(), file_hint(source)),
+            ExportError::Io(e) => e.into(),
             e => Failure::new(e.to_string(), e.hint()),
         }
     }
@@ -271,7 +273,7 @@ impl From<IndexError> for Failure {
             | IndexError::Behind { .. } => {
                 Some("`reg reindex` rebuilds the index from the objects".to_owned())
             }
-            IndexError::Io { source, .. } => io_hint(source),
+            IndexError::Io(e) => io_hint(&e.source),
         };
         Failure::new(e.to_string(), hint)
     }
@@ -306,9 +308,15 @@ impl From<RegistryError> for Failure {
             RegistryError::Unknown { .. } => {
                 "`reg list` shows all records; an id can be abbreviated to 6 or more digits".to_owned()
             }
-            RegistryError::Removed { called, .. } => {
+            RegistryError::Removed { called, restorable, .. } => {
                 let name = called.rsplit(' ').next().unwrap_or_default();
-                format!("`reg rm --undo {name}` restores it until `reg gc`; so does the same training")
+                match restorable {
+                    true => format!(
+                        "`reg rm --undo {name}` restores it until `reg gc`; so does the same training"
+                    ),
+                    false => "`reg gc` has removed what it consisted of: the same training makes it again"
+                        .to_owned(),
+                }
             }
             RegistryError::Ambiguous { .. } => "give more digits".to_owned(),
             RegistryError::NameTaken { .. } => {
@@ -318,9 +326,7 @@ impl From<RegistryError> for Failure {
                 "a name has up to 128 letters, digits and . _ - + and is not made of hex digits only"
                     .to_owned()
             }
-            RegistryError::Io { path, source, .. } => {
-                return Failure::new(message, registry_hint(&path, &source));
-            }
+            RegistryError::Io(e) => return Failure::new(message, registry_hint(&e.path, &e.source)),
             RegistryError::Linked(refused) => return Failure::new(message, refused.hint()),
             RegistryError::Unsound { .. } => {
                 "`reg verify` lists damaged objects, `reg verify --repair-from PATH` repairs them".to_owned()
@@ -393,7 +399,7 @@ impl From<CompareError> for Failure {
         match e {
             CompareError::Registry(e) => e.into(),
             CompareError::Score(e) => e.into(),
-            CompareError::Io { ref source, .. } => Failure::new(e.to_string(), io_hint(source)),
+            CompareError::Io(e) => Failure::of_io(e.to_string(), &e.source),
             e => judged(&e, e.hint(), e.is_refusal()),
         }
     }
@@ -406,7 +412,7 @@ impl From<RunError> for Failure {
             | RunError::Program(ProgramError::Interrupted) => Failure::interrupted(e.to_string()),
             RunError::Registry(e) => e.into(),
             RunError::Score(e) => e.into(),
-            RunError::Io { ref source, .. } => Failure::new(e.to_string(), io_hint(source)),
+            RunError::Io(e) => Failure::of_io(e.to_string(), &e.source),
             e => judged(&e, e.hint(), e.is_refusal()),
         }
     }
@@ -446,7 +452,7 @@ impl From<RepairError> for Failure {
     fn from(e: RepairError) -> Self {
         match e {
             RepairError::Registry(e) => e.into(),
-            RepairError::Source { ref source, .. } => Failure::new(e.to_string(), io_hint(source)),
+            RepairError::Source(e) => Failure::of_io(e.to_string(), &e.source),
         }
     }
 }
@@ -536,7 +542,7 @@ impl From<RemoteError> for Failure {
     fn from(e: RemoteError) -> Self {
         match e {
             RemoteError::Registry(e) => e.into(),
-            RemoteError::Io { ref source, .. } => Failure::of_io(e.to_string(), source),
+            RemoteError::Io(e) => Failure::of_io(e.to_string(), &e.source),
             RemoteError::Interrupted => Failure::interrupted(e.to_string()),
             e => Failure::new(e.to_string(), e.hint()),
         }

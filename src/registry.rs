@@ -30,7 +30,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::digits::counted;
-use crate::disk::{Dir, Refused};
+use crate::disk::{Dir, Doing, FileError, Refused};
 use crate::hash::{Digest, Hash, Id};
 use crate::index::{Index, IndexError, IndexWriter, View};
 use crate::records::codec::{self, CodecError};
@@ -56,10 +56,11 @@ pub const FOLDER: &str = ".reg";
 const LIVE: &str = "live";
 const CACHE: &str = "cache";
 /// The format that this reg reads and writes.
-const FORMAT: u32 = 5;
+const FORMAT: u32 = 6;
 
 /// Why an operation on a registry failed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RegistryError {
     /// No registry was found.
     #[error("no registry found in {} or any parent folder", .0.display())]
@@ -106,15 +107,8 @@ pub enum RegistryError {
     #[error("{} is a key; keys are never overwritten", .0.display())]
     Key(PathBuf),
     /// A file or folder cannot be read or written.
-    #[error("{}", crate::disk::failed(doing, path, source))]
-    Io {
-        /// The verb.
-        doing: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] FileError),
     /// Neither a name nor a prefix of an id.
     #[error("no record is named `{text}` and no id starts with it")]
     Unknown {
@@ -136,6 +130,8 @@ pub enum RegistryError {
         time: String,
         /// The command that removed it.
         command: String,
+        /// Whether its record is still there.
+        restorable: bool,
     },
     /// An abbreviated id that matches several objects.
     #[error("`{prefix}` matches {}: {}", counted(candidates.len() as u64, "object"), list(candidates))]
@@ -290,7 +286,7 @@ impl Registry {
     pub fn live_entries(&self) -> Result<Vec<String>, RegistryError> {
         let entries = match self.root.subdir(LIVE).and_then(|live| live.entries()) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            entries => entries.map_err(io("list", &self.root.path_of(LIVE)))?,
+            entries => entries.doing("list", &self.root.path_of(LIVE))?,
         };
         let folders = entries.into_iter().filter(|(_, is_dir)| *is_dir);
         Ok(folders.filter_map(|(name, _)| name.into_string().ok()).collect())
@@ -338,11 +334,6 @@ impl Registry {
             gone: HashSet::new(),
         })
     }
-}
-
-fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> RegistryError {
-    let path = path.to_owned();
-    move |source| RegistryError::Io { doing, path, source }
 }
 
 /// A change of the registry: objects are staged when they are added, and in the index only after the commit.

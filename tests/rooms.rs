@@ -178,7 +178,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "worker",
         ],
     ),
-    ("listing", &["filter", "hash", "index", "network", "records", "registry", "suggest", "training"]),
+    (
+        "listing",
+        &["filter", "hash", "index", "network", "records", "registry", "suggest", "training", "usage"],
+    ),
     ("doctor", &["digits", "disk", "hash", "registry", "store", "training", "withdrawal"]),
     (
         "recompute",

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use pyo3::prelude::*;
 use pyo3::types::PyByteArray;
 use reg::dataset::pixels::{self, Gray, IMAGE_SIDE};
+use reg::disk::Doing;
 use reg::failure::Failure;
 use reg::limits;
 
@@ -49,7 +50,7 @@ fn read(path: &Path, size: Option<u32>) -> Answer<Gray> {
     if let Some(size) = size.filter(|size| !(1..=IMAGE_SIDE).contains(size)) {
         return Err(Failure::usage(format!("size is {size}, but must be 1 to {IMAGE_SIDE} pixels")));
     }
-    let bytes = limits::read(path, limits::IMAGE_FILE).map_err(|e| Failure::of_file("read", path, &e))?;
+    let bytes = limits::read(path, limits::IMAGE_FILE).doing("read", path)?;
     decoded(&bytes, size).map_err(|e| Failure::new(format!("cannot decode {}: {e}", path.display()), None))
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use pyo3::prelude::*;
 use pyo3::types::PyByteArray;
 use reg::compare::Input;
+use reg::disk::Doing;
 use reg::export::{ColumnValues, Sheet, SheetColumn, dataset_sheets, long_sheet, run_sheet, sheets};
 use reg::failure::Failure;
 use reg::filter::Filter;
@@ -234,8 +235,7 @@ fn found(path: Option<PathBuf>) -> Result<reg::Registry, RegistryError> {
         Some(path) => reg::Registry::load(&path)?,
         None => {
             let here = std::env::current_dir();
-            let here =
-                here.map_err(|source| RegistryError::Io { doing: "find", path: ".".into(), source })?;
+            let here = here.doing("find", Path::new(".")).map_err(RegistryError::Io)?;
             let home = set("HOME");
             let config = set("XDG_CONFIG_HOME").filter(|dir| dir.is_absolute());
             let config = config.or_else(|| home.as_ref().map(|home| home.join(".config")));

@@ -1,7 +1,8 @@
 //! Why something cannot be signed or verified.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use crate::disk::FileError;
 use crate::hash::Hash;
 use crate::index::IndexError;
 use crate::registry::RegistryError;
@@ -9,20 +10,14 @@ use crate::store::StoreError;
 
 /// Why something cannot be signed or verified.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum AttestError {
     /// The registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
     /// A file.
-    #[error("{}", crate::disk::failed(doing, path, source))]
-    Io {
-        /// The verb.
-        doing: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] FileError),
     /// The system provides no random bytes.
     #[error("cannot get random bytes for a key from the system: {0}")]
     Random(String),
@@ -108,9 +103,4 @@ impl From<StoreError> for AttestError {
     }
 }
 
-impl AttestError {
-    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> AttestError {
-        let path = path.to_owned();
-        move |source| AttestError::Io { doing, path, source }
-    }
-}
+impl AttestError {}

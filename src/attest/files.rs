@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{AttestError, Statement};
 use crate::digits::thousands;
+use crate::disk::{Doing, FileError};
 use crate::hash::{Digest, Hasher};
 use crate::limits;
 use crate::records::Git;
@@ -16,12 +17,12 @@ use crate::records::Git;
 /// A file that cannot be read, or that is longer than a member of a bundle may be: an endless file has no hash.
 pub fn file_digest(path: &Path) -> Result<Digest, AttestError> {
     let mut hasher = Hasher::both();
-    let file = File::open(path).map_err(AttestError::io("read", path))?;
+    let file = File::open(path).doing("read", path)?;
     let mut limited = file.take(limits::BUNDLE_MEMBER + 1);
-    hasher.read(&mut limited).map_err(AttestError::io("read", path))?;
+    hasher.read(&mut limited).doing("read", path)?;
     if limited.limit() == 0 {
         let message = format!("longer than {} bytes", thousands(limits::BUNDLE_MEMBER));
-        return Err(AttestError::io("read", path)(Error::new(ErrorKind::FileTooLarge, message)));
+        return Err(FileError::new("read", path, Error::new(ErrorKind::FileTooLarge, message)).into());
     }
     Ok(hasher.digest())
 }

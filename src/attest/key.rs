@@ -13,7 +13,7 @@ use ed25519_dalek::pkcs8::{
 use ed25519_dalek::{Signature, Signer, VerifyingKey};
 
 use super::AttestError;
-use crate::disk::OutputFile;
+use crate::disk::{Doing, FileError, OutputFile};
 use crate::hash::Digest;
 use crate::limits;
 use crate::registry::Registry;
@@ -94,7 +94,7 @@ impl SigningKey {
         };
         match ed25519_dalek::SigningKey::from_pkcs8_pem(&text) {
             Ok(key) => {
-                let mode = fs::metadata(path).map_err(AttestError::io("read", path))?.permissions().mode();
+                let mode = fs::metadata(path).doing("read", path)?.permissions().mode();
                 match mode & 0o077 {
                     0 => Ok(SigningKey(key)),
                     _ => Err(AttestError::Exposed { path: path.to_owned(), mode: mode & 0o777 }),
@@ -166,8 +166,8 @@ impl PublicKey {
 
 /// The bytes of a key, on the disk under a random name beside `path`.
 fn staged(path: &Path, bytes: &[u8], mode: u32) -> Result<OutputFile, AttestError> {
-    let mut file = OutputFile::begin_with_mode(path, mode).map_err(AttestError::io("write", path))?;
-    file.write_durably(bytes).map_err(AttestError::io("write", path))?;
+    let mut file = OutputFile::begin_with_mode(path, mode).doing("write", path)?;
+    file.write_durably(bytes).doing("write", path)?;
     Ok(file)
 }
 
@@ -175,7 +175,7 @@ fn staged(path: &Path, bytes: &[u8], mode: u32) -> Result<OutputFile, AttestErro
 fn not_new(path: &Path) -> impl FnOnce(io::Error) -> AttestError {
     move |e| match e.kind() {
         ErrorKind::AlreadyExists => AttestError::Exists(path.to_owned()),
-        _ => AttestError::io("write", path)(e),
+        _ => FileError::new("write", path, e).into(),
     }
 }
 
@@ -188,6 +188,6 @@ fn outside_of_registries(path: &Path) -> Result<(), AttestError> {
 }
 
 fn read(path: &Path) -> Result<String, AttestError> {
-    let text = limits::read(path, limits::KEY).map_err(AttestError::io("read", path))?;
+    let text = limits::read(path, limits::KEY).doing("read", path)?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }

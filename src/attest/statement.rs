@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::AttestError;
+use crate::disk::Doing;
 use crate::hash::{Digest, Hash, Hasher};
 use crate::lineage::{Direction, Graph, Node, NodeKind, trace};
 use crate::records::codec::Header;
@@ -308,7 +309,7 @@ fn artifact(
     let mut hasher = Hasher::both();
     match registry.store().open_object(&node.id) {
         Ok((file, _)) => {
-            hasher.read(file).map_err(AttestError::io("read", &registry.store().path(&node.id)))?;
+            hasher.read(file).doing("read", &registry.store().path(&node.id))?;
         }
         Err(StoreError::Missing { .. }) => return Err(unsound("missing")),
         Err(e) => return Err(RegistryError::Store(e).into()),

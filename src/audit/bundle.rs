@@ -12,7 +12,7 @@ use super::AuditError;
 use super::remarks::remarks;
 use super::views::views;
 use super::walk::{BundleMember, ObjectSource, walk};
-use crate::disk::OutputFile;
+use crate::disk::{FileError, OutputFile};
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::records::{Kind, Roles, Run, Weights, Withdrawal};
@@ -94,14 +94,14 @@ pub fn bundle(registry: &Registry, root: Hash, weights: bool, out: &Path) -> Res
         return Err(AuditError::Plan(name));
     }
     let parts = walk(&source, root, weights)?;
-    let wrong = || AuditError::io("write", out);
-    let mut output = OutputFile::begin(out).map_err(wrong())?;
+    let wrong = |e| AuditError::Io(FileError::new("write", out, e));
+    let mut output = OutputFile::begin(out).map_err(wrong)?;
     let mut file = BufWriter::new(output.file());
     write(&source, root, &parts, weights, &mut file, wrong)?;
-    file.flush().and_then(|()| file.get_ref().sync_all()).map_err(wrong())?;
-    let bytes = file.get_ref().metadata().map_err(wrong())?.len();
+    file.flush().and_then(|()| file.get_ref().sync_all()).map_err(wrong)?;
+    let bytes = file.get_ref().metadata().map_err(wrong)?.len();
     drop(file);
-    output.finish().map_err(wrong())?;
+    output.finish().map_err(wrong)?;
     let kept = parts.values().filter(|part| part.kept);
     let records = kept.clone().filter(|part| part.kind.record().is_some()).count();
     let (records, objects) = (records as u64, kept.count() as u64);
@@ -160,13 +160,13 @@ pub(super) fn derived(
 }
 
 /// Writes the archive of a bundle in the one permitted form, so that the same objects give the same bytes.
-pub(super) fn write<W: Write + Seek, F: FnOnce(io::Error) -> AuditError>(
+pub(super) fn write<W: Write + Seek, F: Fn(io::Error) -> AuditError>(
     source: &dyn ObjectSource,
     root: Hash,
     parts: &BTreeMap<Hash, BundleMember>,
     weights: bool,
     out: W,
-    wrong: impl Fn() -> F,
+    wrong: F,
 ) -> Result<W, AuditError> {
     let mut zip = ZipWriter::new(out);
     let mut member = |name: &str, bytes: &[u8]| -> Result<(), AuditError> {
@@ -175,8 +175,8 @@ pub(super) fn write<W: Write + Seek, F: FnOnce(io::Error) -> AuditError>(
             .last_modified_time(DateTime::default())
             .unix_permissions(0o644)
             .large_file(bytes.len() > LARGE);
-        zip.start_file(name, options).map_err(|e| wrong()(e.into()))?;
-        zip.write_all(bytes).map_err(wrong())
+        zip.start_file(name, options).map_err(|e| wrong(e.into()))?;
+        zip.write_all(bytes).map_err(&wrong)
     };
     for (name, bytes) in derived(source, root, parts, weights)? {
         member(&name, &bytes)?;
@@ -184,5 +184,5 @@ pub(super) fn write<W: Write + Seek, F: FnOnce(io::Error) -> AuditError>(
     for (id, _) in parts.iter().filter(|(_, part)| part.kept) {
         member(&path_of(id), &source.bytes(id)?)?;
     }
-    zip.finish().map_err(|e| wrong()(e.into()))
+    zip.finish().map_err(|e| wrong(e.into()))
 }

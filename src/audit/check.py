@@ -16,7 +16,20 @@ Counts, sums and quotients must agree to the last bit. Results of exp, erfc or l
 
 Exit code 0 if everything is correct, 3 if anything is wrong, 1 if there is no bundle to check, 2 for wrong usage.
 
-Start reading at check_all, at the end: it lists the checks in order. Each section is self-contained, and formulas cite their sources.
+Start reading at check_all, at the end: it lists the checks in order. Formulas cite their sources. The sections:
+ 1. BLAKE3
+ 2. random streams
+ 3. records
+ 4. packed arrays
+ 5. statistics
+ 6. the bundle
+ 7. data sets and splits
+ 8. recorded and recomputed values
+ 9. runs and predictions
+10. tables
+11. comparisons
+12. what makes models incomparable
+13. all checks in order
 """
 
 import sys
@@ -104,7 +117,9 @@ def strict(data):
     return json.loads(data.decode(), object_pairs_hook=once, parse_constant=never)
 
 
-# BLAKE3 as its specification states it (O'Connor, Aumasson, Neves, Wilcox-O'Hearn, 2020).
+# ----------------------------------------------------------------------------------------------------------------------
+# 1. BLAKE3 as its specification states it (O'Connor, Aumasson, Neves, Wilcox-O'Hearn, 2020).
+# ----------------------------------------------------------------------------------------------------------------------
 
 MASK = 0xFFFFFFFF
 IV = (0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19)
@@ -187,7 +202,9 @@ def blake3(data):
     return blake3_here(data)
 
 
-# Random streams: ChaCha with 8 rounds (Bernstein, 2008), keyed by BLAKE3's key derivation of a purpose and numbers.
+# ----------------------------------------------------------------------------------------------------------------------
+# 2. Random streams: ChaCha with 8 rounds (Bernstein, 2008), keyed by BLAKE3's key derivation of a purpose and numbers.
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def stream(purpose, *numbers):
@@ -226,7 +243,9 @@ def below(bits, n):
             return high
 
 
-# Records: JSON in canonical form. Whole numbers have no point, other numbers always have one or an exponent.
+# ----------------------------------------------------------------------------------------------------------------------
+# 3. Records: JSON in canonical form. Whole numbers have no point, other numbers always have one or an exponent.
+# ----------------------------------------------------------------------------------------------------------------------
 
 # The keys of each kind, followed by those that may be absent; a table's keys depend on its type.
 KINDS = {
@@ -327,7 +346,9 @@ def read_record(data):
     return document
 
 
-# Packed arrays: eight letters, a version, then little-endian numbers, and no further byte.
+# ----------------------------------------------------------------------------------------------------------------------
+# 4. Packed arrays: eight letters, a version, then little-endian numbers, and no further byte.
+# ----------------------------------------------------------------------------------------------------------------------
 
 # `positive` and `missing` are bits by label; label 0 is the lowest bit.
 Image = namedtuple("Image", "name image sha256 bytes width height row patient study follow_up age gender view positive missing")
@@ -458,7 +479,9 @@ READERS = {"manifest": read_manifest, "boxes": read_boxes, "assignment": read_as
 MAGIC = {b"regmanif": "manifest", b"regboxes": "boxes", b"regassgn": "assignment", b"regscore": "scores", b"regpixel": "pixels"}
 
 
-# Statistics.
+# ----------------------------------------------------------------------------------------------------------------------
+# 5. Statistics.
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 class About(float):
@@ -795,7 +818,9 @@ class InOrder:
         return share(halves, sum(own), below[-1]) if sum(own) and below[-1] else None
 
 
-# The bundle: the members of the archive, the objects among them, and the lineage of the result.
+# ----------------------------------------------------------------------------------------------------------------------
+# 6. The bundle: the members of the archive, the objects among them, and the lineage of the result.
+# ----------------------------------------------------------------------------------------------------------------------
 
 HASH = re.compile("[0-9a-f]{64}")
 # What check.py cannot recompute: it is only checked against the sums.
@@ -1245,7 +1270,9 @@ def check_derived(bundle):
         say("note: the running check.py differs from the one in the bundle")
 
 
-# Data sets and splits.
+# ----------------------------------------------------------------------------------------------------------------------
+# 7. Data sets and splits.
+# ----------------------------------------------------------------------------------------------------------------------
 
 # The format of metadata that this program reads, and its labels.
 SOURCE = "ChestX-ray14"
@@ -1550,7 +1577,9 @@ def check_split(bundle, id):
     say(f"split {id[:12]}: no patient is in two subsets at once; the {word}s are those of seed {split['method']['seed']}")
 
 
-# Recorded values compared with recomputed ones.
+# ----------------------------------------------------------------------------------------------------------------------
+# 8. Recorded values compared with recomputed ones.
+# ----------------------------------------------------------------------------------------------------------------------
 
 NOTHING = object()
 
@@ -1583,7 +1612,9 @@ def verify(what, recorded, now, source):
     complain_of([f"{what}: {place} is {shown(a)}, but {source} {shown(b)}" for place, a, b in found])
 
 
-# Runs and predictions.
+# ----------------------------------------------------------------------------------------------------------------------
+# 9. Runs and predictions.
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 # Bits per number in a safetensors file.
@@ -1608,9 +1639,9 @@ def tensors(data):
     return {name: math.prod(header[name]["shape"]) for _, _, name in found}
 
 
-def parameters(checkpoint):
-    """Number of values in the tensors of a checkpoint, without running statistics."""
-    return sum(n for name, n in tensors(checkpoint).items() if not re.search("running_(mean|var)$|num_batches_tracked$", name))
+def parameters(held):
+    """Number of values in tensors, without running statistics, counters of batches and thresholds of scores."""
+    return sum(n for name, n in held.items() if name.rpartition(".")[2] not in ("running_mean", "running_var", "num_batches_tracked", "op_threshs"))
 
 
 def check_weights(bundle, id):
@@ -1628,7 +1659,7 @@ def check_weights(bundle, id):
         bundle.rows_of(data, ("train", "val")) if data["type"] != "external" else []
     if bundle.parts[weights["file"]["object"]].kept:
         held = tensors(bundle.object(weights["file"]["object"]))
-        now = {"tensors": len(held), "parameters": sum(held.values())}
+        now = {"tensors": len(held), "parameters": parameters(held)}
         verify(f"weights {id[:12]}", {key: weights[key] for key in now}, now, "their file has")
 
 
@@ -1695,7 +1726,7 @@ def check_run(bundle, id):
     now = {"epochs": len(losses), "best_epoch": best + 1, "val_loss": losses[best]}
     verify(f"run {id[:12]}", {key: run[key] for key in now}, now, "its log says")
     if bundle.parts[run["checkpoint"]].kept:
-        verify(f"run {id[:12]}", {"parameters": run["parameters"]}, {"parameters": parameters(bundle.object(run["checkpoint"]))}, "its checkpoint has")
+        verify(f"run {id[:12]}", {"parameters": run["parameters"]}, {"parameters": parameters(tensors(bundle.object(run["checkpoint"])))}, "its checkpoint has")
     say(f"run {id[:12]}: {spec['model']['name']}, {bundle.division(spec['split'])} {spec['fold']}; epoch {best + 1} of {len(losses)} as in its log")
 
 
@@ -2060,7 +2091,9 @@ class Seeds(Cell):
         return Placed.mean([Placed(scores, truth, clusters) for scores in own]) if 0 < sum(truth) < len(truth) else None
 
 
-# Tables: every field is recomputed.
+# ----------------------------------------------------------------------------------------------------------------------
+# 10. Tables: every field is recomputed.
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def lacking(missing):
@@ -2134,7 +2167,9 @@ def dataset_table(bundle, table):
     }
 
 
-# Comparisons. A column is a model: its cells by ascending fold, after the cell without a fold.
+# ----------------------------------------------------------------------------------------------------------------------
+# 11. Comparisons. A column is a model: its cells by ascending fold, after the cell without a fold.
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def in_order(fold):
@@ -2734,7 +2769,9 @@ def published_models(bundle, table):
     return {"file": {"object": id, "sha256": f"sha256:{sha256}", "bytes": size}, "models": models}
 
 
-# Reasons why models are not comparable. A table must contain all of them, in these words.
+# ----------------------------------------------------------------------------------------------------------------------
+# 12. Reasons why models are not comparable. A table must contain all of them, in these words.
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def incomparable(kind, why):
@@ -2955,7 +2992,9 @@ def published_incomparable(bundle, columns, models):
     return found
 
 
-# All of it.
+# ----------------------------------------------------------------------------------------------------------------------
+# 13. All of it.
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def check_table(bundle, id):

@@ -16,6 +16,7 @@ use super::remarks::{BundleRemarks, remarks};
 use super::same::Same;
 use super::walk::{BundleMember, ObjectSource, walk};
 use crate::digits::thousands;
+use crate::disk::{Doing, FileError};
 use crate::hash::{Hash, Hasher, Id};
 use crate::limits;
 use crate::lineage::NodeKind;
@@ -82,8 +83,8 @@ struct Listing {
 /// A file that is not a bundle. Defects of a bundle are not errors but part of the result.
 pub fn check(path: &Path) -> Result<Checked, AuditError> {
     let not = |reason: String| AuditError::NotABundle { path: path.to_owned(), reason };
-    let file = File::open(path).map_err(AuditError::io("read", path))?;
-    let about = file.metadata().map_err(AuditError::io("read", path))?;
+    let file = File::open(path).doing("read", path)?;
+    let about = file.metadata().doing("read", path)?;
     // Of an endless file even the search for the end would not end.
     if !about.is_file() {
         return Err(not(
@@ -131,11 +132,11 @@ pub fn check(path: &Path) -> Result<Checked, AuditError> {
     checked.wrong.extend(bundle.wrong.take());
     match parts {
         Ok(parts) if checked.wrong.is_empty() => {
-            let wrong = || AuditError::io("read", path);
+            let wrong = |e| AuditError::Io(FileError::new("read", path, e));
             // A separate handle: the archive moves the position of its own.
-            let file = File::open(path).map_err(wrong())?;
+            let file = File::open(path).map_err(wrong)?;
             let same = write(&bundle, root, &parts, weights, Same::with(file), wrong)?;
-            if let Some(place) = same.differs().map_err(wrong())? {
+            if let Some(place) = same.differs().map_err(wrong)? {
                 checked.wrong.push(format!(
                     "the archive differs from reg's own packing at byte {place}: it has extra data, or it was \
                      repacked"

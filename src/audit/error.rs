@@ -1,7 +1,8 @@
 //! Why a bundle cannot be written or read.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use crate::disk::FileError;
 use crate::hash::Hash;
 use crate::index::IndexError;
 use crate::records::CodecError;
@@ -9,6 +10,7 @@ use crate::registry::RegistryError;
 
 /// Why a bundle cannot be written or read.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum AuditError {
     /// The registry.
     #[error(transparent)]
@@ -22,15 +24,8 @@ pub enum AuditError {
         source: CodecError,
     },
     /// A file.
-    #[error("{}", crate::disk::failed(doing, path, source))]
-    Io {
-        /// The verb.
-        doing: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] FileError),
     /// A study, which contains plans and no results.
     #[error("`{0}` is a study, which has only plans; audit the tables of `reg study compare {0}` instead")]
     Plan(String),
@@ -50,9 +45,4 @@ impl From<IndexError> for AuditError {
     }
 }
 
-impl AuditError {
-    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> AuditError {
-        let path = path.to_owned();
-        move |source| AuditError::Io { doing, path, source }
-    }
-}
+impl AuditError {}

@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use reg::attest::{
-    Artifact, AttestError, PublicKey, SigningKey, Statement, file_digest, open, seal, state, state_files,
-};
+use reg::attest::{Artifact, PublicKey, SigningKey, Statement, file_digest, open, seal, state, state_files};
 use reg::digits::{counted, thousands};
+use reg::disk::Doing;
 use reg::hash::{Hash, Hasher};
 use reg::limits;
 use reg::lineage::behind;
@@ -128,12 +127,8 @@ fn verify(
     files: &[PathBuf],
     objects: bool,
 ) -> Result<Reply, Failure> {
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| AttestError::Io { doing: "read", path, source }
-    };
     let key = PublicKey::read(key)?;
-    let statement = open(&limits::read(path, limits::STATEMENT).map_err(io(path))?, &key, path)?;
+    let statement = open(&limits::read(path, limits::STATEMENT).doing("read", path)?, &key, path)?;
     let (mut lines, mut wrong, mut checked) = (Vec::new(), Vec::new(), Vec::new());
     for file in files {
         let digits = file_digest(file)?.sha256.digits();

@@ -1,6 +1,7 @@
 //! What is listed, in which order and where to: the same for runs and for records of any kind.
 
 use std::io::IsTerminal;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -26,7 +27,7 @@ pub(super) struct Chosen {
     sort: Option<String>,
     /// Show at most N records
     #[arg(long, value_name = "N")]
-    limit: Option<usize>,
+    limit: Option<NonZeroUsize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -60,7 +61,7 @@ impl Chosen {
     }
 
     pub(super) fn limit(&self) -> Option<usize> {
-        self.limit
+        self.limit.map(NonZeroUsize::get)
     }
 }
 
@@ -80,12 +81,20 @@ pub(super) fn marks<'r>(
 }
 
 /// A sheet in a file or on standard output.
-pub(super) fn as_file(sheet: &Sheet, format: FileFormat, output: Option<PathBuf>) -> Result<Reply, Failure> {
+pub(super) fn as_file(
+    sheet: &Sheet,
+    format: FileFormat,
+    output: Option<PathBuf>,
+    json: bool,
+) -> Result<Reply, Failure> {
     let bytes = sheet.render(format);
     match output {
         Some(path) => saved(&path, &bytes),
         None if format == FileFormat::Parquet && std::io::stdout().is_terminal() => {
             Err(Failure::usage("Parquet is not text: give --output FILE"))
+        }
+        None if json => {
+            Err(Failure::usage("--json gives the whole document: leave --format out, or give --output FILE"))
         }
         None => Ok(Reply::raw(bytes, json!({ "rows": sheet.rows() }))),
     }

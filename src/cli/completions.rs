@@ -1,9 +1,10 @@
 //! `reg completions` and `reg man`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::ValueEnum;
 use clap_complete::env::Shells;
+use reg::disk::Doing;
 use serde_json::json;
 
 use super::error::Failure;
@@ -65,15 +66,11 @@ pub(crate) fn run(args: CompletionsArgs) -> Result<Reply, Failure> {
 pub(crate) fn man(args: ManArgs) -> Result<Reply, Failure> {
     let mut cli = help::command();
     cli.build();
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |e: std::io::Error| Failure::of_file("write to", &path, &e)
-    };
     if let Some(folder) = args.output {
-        std::fs::create_dir_all(&folder).map_err(failed(&folder))?;
-        for (name, page) in pages(&cli, &[]).map_err(failed(&folder))? {
+        std::fs::create_dir_all(&folder).doing("write to", &folder)?;
+        for (name, page) in pages(&cli, &[]).doing("write to", &folder)? {
             let file = folder.join(format!("{name}.1"));
-            std::fs::write(&file, page).map_err(failed(&file))?;
+            std::fs::write(&file, page).doing("write to", &file)?;
         }
         return Ok(Reply::new(
             format!("wrote the manual pages to {}", folder.display()),

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use reg::disk::Doing;
 use reg::registry::Registry;
 use reg::report::svg::Figure;
 use serde_json::Value;
@@ -19,7 +20,7 @@ pub(super) fn write(
 ) -> Result<(), Failure> {
     let Some(folder) = folder else { return Ok(()) };
     Registry::refuse_output(&folder.join("figure"))?;
-    fs::create_dir_all(folder).map_err(|e| Failure::of_file("make the folder", folder, &e))?;
+    fs::create_dir_all(folder).doing("make the folder", folder)?;
     let mut files: Vec<PathBuf> = Vec::new();
     for figure in figures {
         // Labels that give the same file name, such as `A b` and `A-b`, are numbered.

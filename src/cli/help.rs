@@ -9,6 +9,7 @@ use reg::records::{Kind, Split};
 use reg::registry::Registry;
 
 use super::error::there_is;
+use super::examples::EXAMPLES;
 use super::{Cli, complete};
 
 /// The commands in groups, in the order in which somebody gets to know them.
@@ -39,101 +40,6 @@ pub(super) const ENVIRONMENT: &[(&str, &str)] = &[
     ("REG_TORCH", "Path of the worker reg-torch, unless it is beside reg or in PATH."),
     ("COLUMNS", "Width of tables; default: the width of the terminal."),
     ("NO_COLOR", "If set, help and errors have no colours."),
-];
-
-/// A command, as a path of words, and its examples: what is typed and what it does.
-type Examples = (&'static [&'static str], &'static [(&'static str, &'static str)]);
-
-/// Examples of commands, each with what it does.
-const EXAMPLES: &[Examples] = &[
-    (
-        &[],
-        &[
-            ("reg demo demo", "Run the whole pipeline on synthetic X-rays"),
-            ("reg list run --sort test_auc", "Find the best run"),
-            ("reg trace table", "Show the lineage of a table"),
-        ],
-    ),
-    (
-        &["ingest"],
-        &[(
-            "reg ingest images --metadata Data_Entry_2017_v2020.csv --boxes BBox_List_2017.csv --name nih",
-            "Register ChestX-ray14",
-        )],
-    ),
-    (
-        &["split", "make"],
-        &[("reg split make nih --folds 5 --name s", "Draw five random re-samplings by patient, 70/10/20")],
-    ),
-    (
-        &["train"],
-        &[
-            ("reg train --dataset nih --split s --fold 0 --model resnet50", "Train on the first re-sampling"),
-            (
-                "reg train --dataset nih --split s --fold 0 --model resnet50 --set lr=0.001 --set epochs=10 --seed 2",
-                "Train with other settings",
-            ),
-            ("reg train --model resnet50 --settings", "List the settings of a model and their defaults"),
-        ],
-    ),
-    (
-        &["eval"],
-        &[
-            ("reg eval resnet50-s-f0 --tta flip", "The mean over the images and the mirrored images"),
-            (
-                "reg eval resnet50-s-f0 --subset val --operating-point sensitivity=0.9",
-                "Thresholds with which nine of ten findings are found",
-            ),
-        ],
-    ),
-    (
-        &["ensemble"],
-        &[(
-            "reg ensemble resnet50-s-f0 densenet121-s-f0 --name both",
-            "The mean of two models on the same test images",
-        )],
-    ),
-    (
-        &["list"],
-        &[
-            ("reg list run --sort test_auc --limit 10", "List the ten best runs"),
-            (
-                "reg list run --where 'model=resnet50 and lr<0.01 and not state=failed'",
-                "List the runs of one model with a small learning rate",
-            ),
-            (
-                "reg list run --columns name,lr,batch,test_auc --format csv -o runs.csv",
-                "Write chosen columns as CSV",
-            ),
-        ],
-    ),
-    (
-        &["compare"],
-        &[
-            (
-                "reg compare resnet50-s-f0 resnet50-s-f1 densenet121-s-f0 densenet121-s-f1 --name table",
-                "Compare two models over two re-samplings",
-            ),
-            (
-                "reg compare resnet50-s-f0 densenet121-s-f0 --metrics --bootstrap 2000",
-                "Add more metrics and bootstrap intervals",
-            ),
-        ],
-    ),
-    (
-        &["rm"],
-        &[
-            ("reg rm tiny-s-f0 --dry-run", "Show what would be removed, and how much space would be freed"),
-            ("reg rm tiny-s-f0 --with-tables", "Also remove comparisons with other runs"),
-            ("reg rm --undo tiny-s-f0", "Undo the removal"),
-        ],
-    ),
-    (&["note"], &[("reg note tiny-s-f0 'overfits after epoch 3'", "Write down what you saw")]),
-    (&["mv"], &[("reg mv tiny-s-f0 baseline", "Rename a run")]),
-    (&["trace"], &[("reg trace --down patient:13", "Show all uses of the images of a patient")]),
-    (&["push"], &[("reg push s3://bucket/reg", "Copy everything to a bucket")]),
-    (&["pull"], &[("reg pull s3://bucket/reg table", "Copy a table with all its dependencies")]),
-    (&["gc"], &[("reg gc --dry-run", "Show what would be removed")]),
 ];
 
 /// The examples of a command.
@@ -279,6 +185,28 @@ mod tests {
         let grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
         assert_eq!(grouped.iter().copied().collect::<BTreeSet<_>>(), all);
         assert_eq!(grouped.len(), all.len(), "none is in two groups");
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        fn look(command: &clap::Command, path: &mut Vec<String>) {
+            let below: Vec<&clap::Command> = command
+                .get_subcommands()
+                .filter(|sub| !sub.is_hide_set() && sub.get_name() != "help")
+                .collect();
+            let names: Vec<&str> = path.iter().map(String::as_str).collect();
+            // What only groups others has none of its own.
+            let groups = command.is_subcommand_required_set();
+            assert!(groups || !examples(&names).is_empty(), "{names:?}");
+            for sub in below {
+                path.push(sub.get_name().to_owned());
+                look(sub, path);
+                path.pop();
+            }
+        }
+        let mut command = Cli::command();
+        command.build();
+        look(&command, &mut Vec::new());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use reg::export::{ColumnValues, Sheet, SheetColumn};
 use reg::filter::{FieldType, FieldValue};
 use reg::hash::Hash;
 use reg::listing::{self, owners};
-use reg::records::{Header, Kind, summary};
+use reg::records::{Header, Kind, Subset, summary};
 use reg::report::{Cell, Column, ReportTable};
 use reg::suggest::similar_or_all;
 use reg::training::unfinished;
@@ -125,15 +125,20 @@ fn rows(context: &Context, kind: Option<Kind>) -> Result<Vec<Row>, Failure> {
     for kind in kinds {
         for id in view.of_kind(kind)? {
             // A damaged record is listed as such; `verify` says more.
-            let (mut what, of) = match registry.store().read(&id).map(|bytes| Header::read(&bytes)) {
-                Ok(Ok(header)) => (summary(&header), owners(&registry, &header)),
-                Ok(Err(e)) => (e.to_string(), Vec::new()),
-                Err(e) => (e.to_string(), Vec::new()),
+            let (mut what, of, subset) = match registry.store().read(&id).map(|bytes| Header::read(&bytes)) {
+                Ok(Ok(header)) => {
+                    (summary(&header), owners(&registry, &header), listing::subset(&registry, &header))
+                }
+                Ok(Err(e)) => (e.to_string(), Vec::new(), None),
+                Err(e) => (e.to_string(), Vec::new(), None),
             };
             let of: Vec<String> =
                 of.iter().map(|id| names.get(id).cloned().unwrap_or_else(|| id.short())).collect();
             if !of.is_empty() {
                 what = format!("{what}; of {}", several(&of));
+            }
+            if let Some(subset) = subset.filter(|subset| *subset != Subset::Test) {
+                what = format!("{what} on its {} images", subset.in_words());
             }
             let mark = marks.as_mut().and_then(|marks| marks.of(&id));
             let what = mark.map_or(what.clone(), |mark| format!("{what}; {mark}"));
@@ -147,7 +152,7 @@ fn rows(context: &Context, kind: Option<Kind>) -> Result<Vec<Row>, Failure> {
 }
 
 /// The first names, and how many there are besides.
-fn several(names: &[String]) -> String {
+pub(super) fn several(names: &[String]) -> String {
     const SHOWN: usize = 4;
     let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(SHOWN) {
@@ -186,7 +191,7 @@ fn list(
     }
     rows.truncate(chosen.limit().unwrap_or(usize::MAX));
     if let Some(format) = format.of_file() {
-        return as_file(&sheet(&rows), format, output);
+        return as_file(&sheet(&rows), format, output, context.global.json);
     }
     let mut columns = Vec::from(["Kind", "Id", "Name"].map(Column::left));
     columns.push(Column::prose("What"));

@@ -74,7 +74,7 @@ pub(super) fn warn_of_leaks_too(
 }
 
 /// The leaks of the scores behind a result that its record does not name.
-fn leaks_today(registry: &Registry, id: Hash) -> Result<Vec<String>, Failure> {
+pub(super) fn leaks_today(registry: &Registry, id: Hash) -> Result<Vec<String>, Failure> {
     let view = registry.view()?;
     let predictions: Vec<Id<Predictions>> = match view.kind(&id).map_err(RegistryError::from)? {
         Some(Kind::Run) => {

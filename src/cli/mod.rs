@@ -17,6 +17,7 @@ mod doctor;
 mod ensemble;
 mod environment;
 mod eval;
+mod examples;
 mod exchange;
 mod export;
 mod figures;
@@ -62,6 +63,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{FromArgMatches, Parser, Subcommand};
+use reg::disk::Doing;
 use reg::failure as error;
 use reg::records::NameChange;
 use reg::registry::{Moves, Registry, RegistryError, Search};
@@ -178,11 +180,9 @@ impl Context {
         let registry = match self.global.registry.clone().or_else(named) {
             Some(dir) => Registry::load(&dir),
             None => {
-                let here = std::env::current_dir().map_err(|source| RegistryError::Io {
-                    doing: "find",
-                    path: ".".into(),
-                    source,
-                })?;
+                let here = std::env::current_dir()
+                    .doing("find", std::path::Path::new("."))
+                    .map_err(RegistryError::Io)?;
                 let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
                 let trusted = trust::list();
                 Registry::find(&Search { from: &here, home: home.as_deref(), trusted: trusted.as_ref() })

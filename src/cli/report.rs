@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use reg::compare::CompareOptions;
+use reg::compare::{CompareError, CompareOptions};
 use reg::records::GroupBy;
-use reg::report::page::{self, ReportRequest};
+use reg::report::page::{self, PageError, ReportRequest};
 use serde_json::json;
 
 use super::error::Failure;
@@ -53,7 +53,12 @@ pub(crate) fn run(context: &Context, args: ReportArgs) -> Result<Reply, Failure>
         ..CompareOptions::default()
     });
     let request = ReportRequest { ids: args.ids, options, title: args.title };
-    let page = page::report(&registry, &request, &context.environment.stamp)?;
+    let page = page::report(&registry, &request, &context.environment.stamp).map_err(|e| match e {
+        // What `reg compare` offers is no option here.
+        PageError::Compare(CompareError::SameCell { .. }) => Failure::new(e.to_string(), None)
+            .hinting("`reg compare --by run RUN… --name NAME` gives each its own column; then report NAME"),
+        e => e.into(),
+    })?;
     save(&args.output, page.as_bytes())?;
     let text = format!("{} ({} kB)", args.output.display(), page.len().div_ceil(1000));
     Ok(Reply::new(text, json!({ "file": in_json(&args.output), "bytes": page.len() })))

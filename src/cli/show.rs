@@ -1,14 +1,15 @@
 //! `reg show` and `reg cat`.
 
-use reg::dataset::statistics::Statistics;
+use std::collections::HashMap;
 use std::io::IsTerminal;
 
+use reg::dataset::statistics::Statistics;
 use reg::digits::counted;
 use reg::hash::{Hash, Id};
 use reg::limits;
-use reg::listing::ListedRun;
+use reg::listing::{self, ListedRun};
 use reg::records::{self, CodecError, Header, Kind, Record, Table};
-use reg::registry::RegistryError;
+use reg::registry::{Registry, RegistryError};
 use reg::report::results;
 use reg::report::show::{RecordPage, of_dataset, of_run, of_split, origin};
 use reg::training::unfinished;
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 
 use super::counts::counts;
 use super::error::Failure;
+use super::list::several;
 use super::marks::ResultRemark;
 use super::output::{self, Reply, TableFormat};
 use super::{Context, complete, marks};
@@ -89,11 +91,22 @@ fn without_note(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
     let name = names.get(&id).map(String::as_str);
     // Of several names it is the one that was typed.
     let name = if view.name(&args.id)? == Some(id) { Some(args.id.as_str()) } else { name };
+    if args.format != TableFormat::Text && kind != Some(Kind::Table) {
+        let what = kind.map_or("an object", |kind| kind.descriptor().called);
+        let failure = Failure::usage(format!("{} is {what}, and --format is for tables", args.id));
+        return Err(
+            failure.hinting(format!("`reg export {} -o FILE.csv` writes what is a table in it", args.id))
+        );
+    }
     let page = match kind {
         Some(Kind::Table) => {
             let text = match registry.get::<Table>(Id::new(id))? {
                 Table::Dataset(counted) => counts(&Statistics::from(&counted), args.format, &marks),
                 Table::Comparison(c) => args.format.marked(results::main_tables(&c), &marks),
+                Table::Auc(auc) => {
+                    let title = auc_title(&registry, &names, &registry.store().read(&id)?);
+                    args.format.marked(vec![results::auc(&title, &auc)], &marks)
+                }
                 table => args.format.marked(results::of(&table), &marks),
             };
             if args.format != TableFormat::Text {
@@ -181,6 +194,17 @@ fn object(id: Hash, bytes: u64) -> Reply {
         counted(bytes, "byte")
     );
     Reply::new(text, json!({ "id": id, "bytes": bytes }))
+}
+
+/// Whose AUCs a table holds, and of which images.
+fn auc_title(registry: &Registry, names: &HashMap<Hash, String>, bytes: &[u8]) -> String {
+    let Ok(header) = Header::read(bytes) else { return "AUC".to_owned() };
+    let owners = listing::owners(registry, &header);
+    let owners: Vec<String> =
+        owners.iter().map(|id| names.get(id).cloned().unwrap_or_else(|| id.short())).collect();
+    let images = listing::subset(registry, &header);
+    let images = images.map_or(String::new(), |subset| format!(" on {} images", subset.in_words()));
+    format!("AUC of {}{images}", several(&owners))
 }
 
 pub(crate) fn cat(context: &Context, args: CatArgs) -> Result<Reply, Failure> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use reg::compare::leaks;
 use reg::digits::counted;
+use reg::disk::{Doing, FileError};
 use reg::hash::Id;
 use reg::limits;
 use reg::network;
@@ -30,6 +31,9 @@ use super::{Context, Moving, complete, marks};
 /// both cases the result has the same bytes.
 #[derive(clap::Args)]
 #[command(after_long_help = settings_help())]
+#[command(
+    override_usage = "reg train --dataset <DATASET> --split <SPLIT> --model <MODEL> [OPTIONS]\n       reg train --model <MODEL> --settings"
+)]
 pub(crate) struct TrainArgs {
     /// Name or id of the data set
     #[arg(long, required_unless_present = "settings", add = complete::datasets())]
@@ -248,14 +252,13 @@ fn overrides(
 ) -> Result<Overrides, Failure> {
     let file = match config {
         Some(path) => {
-            let text = limits::read_text(&path, limits::STUDY_FILE)
-                .map_err(|e| Failure::of_file("read", &path, &e))?;
+            let text = limits::read_text(&path, limits::STUDY_FILE).doing("read", &path)?;
             Some((path, text))
         }
         None => None,
     };
     let network =
-        network_file(&model, Path::new("")).map_err(|(path, e)| Failure::of_file("read", &path, &e))?;
+        network_file(&model, Path::new("")).map_err(|(path, e)| FileError::new("read", &path, e))?;
     Ok(Overrides { model: model.to_string_lossy().into_owned(), network, init: Some(init), file, set })
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use reg::disk::Doing;
 use reg::registry::{Registry, TrustList};
 use serde_json::json;
 
@@ -35,9 +36,8 @@ pub(crate) fn run(args: TrustArgs) -> Result<Reply, Failure> {
         )
     };
     let list = list().ok_or_else(none)?;
-    let of_file = |e: std::io::Error| Failure::of_file("change", list.path(), &e);
     let Some(dir) = args.dir else {
-        let roots = list.read().map_err(of_file)?;
+        let roots = list.read().doing("change", list.path())?;
         let lines: Vec<String> = roots.iter().map(|root| root.display().to_string()).collect();
         let text = if lines.is_empty() {
             "no registry of another account is trusted".to_owned()
@@ -52,9 +52,9 @@ pub(crate) fn run(args: TrustArgs) -> Result<Reply, Failure> {
         Err(_) if args.revoke => dir.clone(),
         Err(e) => return Err(e.into()),
     };
-    let root =
-        std::fs::canonicalize(&root).or_else(|e| if args.revoke { Ok(root) } else { Err(of_file(e)) })?;
-    let changed = list.set(&root, !args.revoke).map_err(of_file)?;
+    let root = std::fs::canonicalize(&root).or_else(|e| if args.revoke { Ok(root) } else { Err(e) });
+    let root = root.doing("change", list.path())?;
+    let changed = list.set(&root, !args.revoke).doing("change", list.path())?;
     let text = match (args.revoke, changed) {
         (false, true) => format!("{} is trusted", root.display()),
         (false, false) => format!("{} was already trusted", root.display()),

@@ -18,10 +18,11 @@ pub(super) fn line(unfinished: &UnfinishedTraining) -> String {
         Some(pid) => format!("{name} is training (pid {pid}, since {})", unfinished.announcement.started),
         None => match &unfinished.error {
             Some(error) if unfinished.resumable => {
-                format!("{name} failed: {error}{}", offer("resume from its last checkpoint"))
+                format!("{name} failed: {error}{}", offer("resume from what it left"))
             }
             Some(error) => format!("{name} failed: {error}; `reg gc` removes what it left"),
-            None => format!("{name} was interrupted{}", offer("resume")),
+            None if unfinished.resumable => format!("{name} was interrupted{}", offer("resume")),
+            None => format!("{name} was interrupted before anything was saved{}", offer("start again")),
         },
     };
     let Some(status) = &unfinished.status else { return state };

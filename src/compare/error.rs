@@ -1,7 +1,8 @@
 //! Why models cannot be compared.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use crate::disk::FileError;
 use crate::escape::shell;
 use crate::index::IndexError;
 use crate::records::{Incomparable, IncomparableKind, Subset};
@@ -10,6 +11,7 @@ use crate::scores::ScoreError;
 
 /// Why models cannot be compared.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum CompareError {
     /// The registry.
     #[error(transparent)]
@@ -18,15 +20,8 @@ pub enum CompareError {
     #[error(transparent)]
     Score(ScoreError),
     /// A file of published numbers that cannot be read.
-    #[error("{}", crate::disk::failed(doing, path, source))]
-    Io {
-        /// The verb.
-        doing: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] FileError),
     /// A run without predictions of the subset.
     #[error("run {run} has no predictions of its {} images", subset.in_words())]
     NoPredictions {
@@ -44,7 +39,7 @@ pub enum CompareError {
         kind: String,
     },
     /// Two results that belong in the same cell of the table.
-    #[error("{a} and {b} are both model {model} on {fold}")]
+    #[error("{a} and {b} are both model {model} on {fold}, but not one setup with different seeds")]
     SameCell {
         /// The first.
         a: String,
@@ -115,11 +110,6 @@ impl From<ScoreError> for CompareError {
 }
 
 impl CompareError {
-    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| CompareError::Io { doing, path, source }
-    }
-
     /// A hint.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
@@ -131,7 +121,7 @@ impl CompareError {
                 return Some(format!("`reg eval {} --subset {}` makes them", shell(run), subset.name()));
             }
             CompareError::SameCell { .. } => {
-                "give each its own column with `--by run`, or name the columns: --label NAME=RUN,RUN"
+                "give each its own column with `--by run`, or with a --label NAME=RUN of its own"
             }
             CompareError::NoSuchColumn { columns, .. } => match columns.as_slice() {
                 [a, b, ..] => {
@@ -151,7 +141,7 @@ impl CompareError {
                         "give --labels shared to compare the labels that all models score"
                     }
                     Some(IncomparableKind::Published) => {
-                        "evaluate on a split of the published lists, or give --allow-different-images; the table is flagged"
+                        "numbers of the published lists can be compared on a split of these lists (`reg split import`), numbers of other test images only with --allow-different-images, which flags the table"
                     }
                     Some(IncomparableKind::Leak) => {
                         "compare models that have not seen these patients, or give --allow-different-images; the table is flagged"
@@ -168,7 +158,7 @@ impl CompareError {
                 "a [[model]] needs name, source, split = \"official\", and mean or a table [model.auc]; images and mean_over are optional"
             }
             CompareError::Registry(_)
-            | CompareError::Io { .. }
+            | CompareError::Io(_)
             | CompareError::NotComparable { .. }
             | CompareError::LabelNotScored { .. }
             | CompareError::NoSharedLabel

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::CompareError;
+use crate::disk::Doing;
 use crate::limits;
 use crate::records::{PublishedAuc, PublishedModel};
 
@@ -54,7 +55,7 @@ impl From<Entry> for PublishedModel {
 pub(super) fn read(wanted: &Path) -> Result<(Vec<u8>, Vec<PublishedModel>), CompareError> {
     let bytes = match OURS.iter().find(|(name, _)| Path::new(name) == wanted) {
         Some((_, text)) => text.as_bytes().to_vec(),
-        None => limits::read(wanted, limits::STUDY_FILE).map_err(CompareError::io("read", wanted))?,
+        None => limits::read(wanted, limits::STUDY_FILE).doing("read", wanted)?,
     };
     let models = parse(&bytes, wanted)?;
     Ok((bytes, models))

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::labels;
 use crate::digits::{counted, thousands};
+use crate::disk::FileError;
 use crate::escape::{line, shell, shell_os};
 use crate::recognise::FileKind;
 use crate::records::codec::printable;
@@ -20,15 +21,11 @@ const SHOWN_COLUMNS: usize = 20;
 
 /// Why the files of a data set cannot be read.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum DatasetError {
     /// The operating system returned an error.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// File or folder.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Read(#[from] FileError),
     /// A box that cannot be one of its image.
     #[error("{}, row {row}: the box of image {image:?} {reason}", path.display())]
     Box {
@@ -138,6 +135,16 @@ pub enum DatasetError {
         b: String,
         /// Their patterns.
         patterns: Box<[String; 2]>,
+    },
+    /// A column that may be meant for a label, whose name is only a part of its own.
+    #[error("{}: the column {} has more in its name than the label {label}", path.display(), quoted(column))]
+    LongerName {
+        /// File.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// The label.
+        label: String,
     },
     /// A column that has nothing but the labels of the data set.
     #[error("{}: column {} equals the labels of {label} on {}: it is the truth, not a score", path.display(), quoted(column), if *images == 1 { "the only image".to_owned() } else { format!("all {} images", thousands(*images)) })]
@@ -409,6 +416,9 @@ impl DatasetError {
                     (Some(a), Some(b)) => format!("give {a} or {b}"),
                     _ => "remove the columns that are not meant".to_owned(),
                 }
+            }
+            DatasetError::LongerName { label, .. } => {
+                format!("if it has the scores of {label}, rename it to {label}; otherwise --columns '{{label}}' leaves it out")
             }
             DatasetError::Truth { .. } => {
                 "give the name of the columns of scores, such as --columns 'pred_{label}'; decisions of 0 and 1 that are all correct are not scores either"

@@ -53,6 +53,7 @@ pub struct ImageInfo {
 
 /// Why bytes are not a complete image: the second half of a sentence that starts with the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum FormatError {
     /// Something else, or a damaged PNG.
     #[error(transparent)]

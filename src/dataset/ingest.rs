@@ -17,6 +17,7 @@ use super::remarks::{Remark, Remarks};
 use super::seen::{Image, SeenFile, SeenFiles};
 use super::source::{FoundImages, ImageFile, find_images, load};
 use super::{DatasetError, archive, boxes, labels, metadata, pixels, png};
+use crate::disk::{Doing, FileError};
 use crate::hash::{Digest, Hash, Id};
 use crate::limits;
 use crate::progress::{Progress, Unit};
@@ -119,7 +120,7 @@ pub fn ingest(
         // The contents of the store are queried once, not once per image.
         let remembered = || -> Result<(SeenFiles, Vec<Hash>), RegistryError> {
             let cache = SeenFiles::open(registry, &request.paths, request.paranoid)
-                .map_err(|source| RegistryError::Io { doing: "write to", path: registry.cache(), source })?;
+                .doing("write to", &registry.cache())?;
             let stored = if cache.is_empty() { Vec::new() } else { registry.store().list()?.objects };
             Ok((cache, stored))
         };
@@ -275,7 +276,7 @@ impl ImageImport<'_> {
             .partition(|image| known.has(&image.name) || alike.contains(image.name.as_str()));
         // Fails before an hour of copying rather than after it.
         for path in &found.archives {
-            let unreadable = |source| DatasetError::Read { path: path.clone(), source };
+            let unreadable = |source| DatasetError::Read(FileError::new("read", &path, source));
             if self.unchanged(path).map_err(unreadable)?.is_none() {
                 archive::check(path)?;
             }
@@ -370,7 +371,7 @@ impl ImageImport<'_> {
         bytes: &mut Vec<u8>,
     ) -> Result<(FileState, Result<Image, BadImage>, bool), IngestError> {
         let path = &image.path;
-        let unreadable = |source| DatasetError::Read { path: path.clone(), source };
+        let unreadable = |source| DatasetError::Read(FileError::new("read", &path, source));
         self.progress.advance(1);
         if let Some(SeenFile { state, images }) = self.unchanged(path).map_err(unreadable)?
             && let [(_, image)] = images.as_slice()
@@ -388,7 +389,7 @@ impl ImageImport<'_> {
     }
 
     fn archive(&self, path: &Path, known: &RowNames) -> Result<Content, IngestError> {
-        let unreadable = |source| DatasetError::Read { path: path.to_owned(), source };
+        let unreadable = |source| DatasetError::Read(FileError::new("read", &path, source));
         if let Some(SeenFile { state, images }) = self.unchanged(path).map_err(unreadable)?
             // An archive with images that have no row is read again, to list these images.
             && images.iter().all(|(name, _)| known.may_have(name))

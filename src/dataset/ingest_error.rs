@@ -14,6 +14,7 @@ pub(super) const NAMED: usize = 5;
 
 /// Why nothing was registered.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum IngestError {
     /// The metadata, the box list or the paths.
     #[error(transparent)]
@@ -56,6 +57,7 @@ pub enum IngestError {
 
 /// Why an image is bad.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum BadImage {
     /// Its chunks are damaged.
     #[error("{0}")]

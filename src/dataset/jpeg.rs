@@ -26,6 +26,7 @@ pub struct JpegInfo {
 
 /// Why bytes are not a complete JPEG that can be read: the second half of a sentence that starts with the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum JpegError {
     /// It does not start with SOI and another marker.
     #[error("is not a JPEG")]

@@ -29,7 +29,7 @@ impl Likeness {
     pub(super) const ALL: [Likeness; 2] = [Likeness::Case, Likeness::Ending];
 
     /// What two names that are alike have in common.
-    fn key(self, name: &str) -> String {
+    pub(super) fn key(self, name: &str) -> String {
         let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
         let folded: String = file.nfc().flat_map(char::to_lowercase).nfc().collect();
         match self {

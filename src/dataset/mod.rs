@@ -30,6 +30,7 @@ pub mod pixel_hashes;
 pub mod pixels;
 pub mod png;
 pub mod remarks;
+pub mod revealed;
 pub mod score_columns;
 pub mod score_table;
 pub mod scores;

@@ -26,6 +26,7 @@ const CROP_DRAWS: u32 = 10;
 
 /// Why bytes cannot be read as an image.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PixelError {
     /// The pixels of a PNG cannot be decoded.
     #[error("not a readable PNG: {}", printable(.0))]

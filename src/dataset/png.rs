@@ -24,6 +24,7 @@ pub struct PngInfo {
 
 /// Why bytes are not a complete PNG: the second half of a sentence that starts with the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PngError {
     /// An empty file.
     #[error("is empty")]

@@ -102,6 +102,8 @@ pub(super) enum Unchosen {
     NoScores(String),
     /// Two groups of columns could be the scores: the name of a column of each, and the pattern of each.
     Two([String; 2], [String; 2]),
+    /// A column with more in its name than a label, beside columns with the names of the others, and the label.
+    Longer(String, usize),
     /// Two columns for one label.
     Repeated(usize),
 }
@@ -161,6 +163,15 @@ fn group(
     match candidates[..] {
         [only] => Ok(only.clone()),
         [a, b, ..] => {
+            // `Pleural Effusion` beside the names of all other labels is no second column of a label.
+            let of_label = |affix: &Affix| groups[affix].iter().map(|(label, _)| *label);
+            let (plain, longer) = if a.meaning() == Meaning::Plain { (a, b) } else { (b, a) };
+            if plain.meaning() == Meaning::Plain
+                && !of_label(plain).any(|label| of_label(longer).any(|other| other == label))
+            {
+                let (label, place) = groups[longer][0];
+                return Err(Unchosen::Longer(headings[place].clone(), label));
+            }
             let names = [a, b].map(|affix| headings[groups[affix][0].1].clone());
             Err(Unchosen::Two(names, [a, b].map(|affix| pattern_of(&groups[affix], headings, labels))))
         }
@@ -279,6 +290,16 @@ mod tests {
         let two = "prob_Mass,prob_Pleural_Thickening,Mass_true,prob_No Finding,prob_pleural";
         let expected = ["prob_Mass", "prob_Pleural_Thickening", "prob_No Finding"].map(str::to_owned);
         assert_eq!(chosen(&format!("i,{two}"), None), Ok(expected.into()));
+    }
+
+    #[test]
+    fn a_longer_name_beside_those_of_the_other_labels_is_asked_about() {
+        let longer = Unchosen::Longer("Pleural Effusion".to_owned(), 4);
+        let labels: Vec<String> = ["Mass", "Nodule", "Edema", "Hernia", "Effusion"].map(str::to_owned).into();
+        let headings: Vec<String> = ["i", "Mass", "Pleural Effusion", "Nodule"].map(str::to_owned).into();
+        assert_eq!(choose(&headings, 0, &labels, None), Err(longer));
+        let plain = choose(&headings, 0, &labels, Some("{label}")).unwrap();
+        assert_eq!(plain.columns, [(0, 1), (1, 3)]);
     }
 
     #[test]

@@ -128,6 +128,9 @@ fn columns<'l>(
             Unchosen::Two([a, b], patterns) => {
                 DatasetError::TwoScores { path: path(), a, b, patterns: Box::new(patterns) }
             }
+            Unchosen::Longer(column, label) => {
+                DatasetError::LongerName { path: path(), column, label: labels[label].clone() }
+            }
             Unchosen::Repeated(label) => {
                 DatasetError::RepeatedColumn { path: path(), column: labels[label].clone() }
             }

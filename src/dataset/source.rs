@@ -17,6 +17,7 @@ use walkdir::{DirEntry, WalkDir};
 use super::file_names::{is_archive, is_hidden, is_image, is_mac, is_other_image};
 use super::remarks::{Remark, Remarks};
 use super::{DatasetError, archive};
+use crate::disk::FileError;
 use crate::recognise::FileKind;
 use crate::records::is_plain_name;
 
@@ -95,7 +96,7 @@ pub fn load(path: &Path, limit: u64) -> Result<Vec<u8>, DatasetError> {
     File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes)).map_err(|source| {
         match path.is_symlink() {
             true => unreadable(path, source),
-            false => DatasetError::Read { path: path.to_owned(), source },
+            false => DatasetError::Read(FileError::new("read", &path, source)),
         }
     })?;
     Ok(bytes)
@@ -109,7 +110,7 @@ fn unreadable(path: &Path, source: io::Error) -> DatasetError {
         Err(_) if source.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {
             DatasetError::NotThere { path }
         }
-        _ => DatasetError::Read { path, source },
+        _ => FileError::new("read", &path, source).into(),
     }
 }
 
@@ -126,7 +127,7 @@ fn walk(root: &Path, images: &mut Vec<ImageFile>, remarks: &mut Remarks) -> Resu
             let entry = entry.map_err(|error| {
                 let path = error.path().unwrap_or(&folder).to_owned();
                 let source = error.into_io_error().unwrap_or_else(|| io::Error::other("links form a loop"));
-                DatasetError::Read { path, source }
+                DatasetError::Read(FileError::new("read", &path, source))
             })?;
             let (path, top) = (entry.path(), entry.depth() == 0);
             let hidden = !top && is_hidden(entry.file_name());
@@ -196,7 +197,7 @@ fn follow(
     if !target.is_dir() {
         return Ok(());
     }
-    let above = |source| DatasetError::Read { path: path.to_owned(), source };
+    let above = |source| DatasetError::Read(FileError::new("read", &path, source));
     let (folder, parent) = (path.canonicalize().map_err(above)?, path.parent().unwrap_or(path));
     if parent.canonicalize().map_err(above)?.starts_with(&folder) {
         remarks.add(Remark::LinkAbove, leading(path));

@@ -8,6 +8,7 @@ use std::path::Path;
 use csv::{Reader, ReaderBuilder, StringRecord};
 
 use super::{DatasetError, FilePosition, labels};
+use crate::disk::FileError;
 use crate::limits;
 use crate::records::{ImageName, is_plain_name};
 
@@ -192,5 +193,5 @@ pub(super) fn is_missing(text: &str) -> bool {
 }
 
 fn failed(path: &Path, error: csv::Error) -> DatasetError {
-    DatasetError::Read { path: path.to_owned(), source: error.into() }
+    FileError::new("read", path, error.into()).into()
 }

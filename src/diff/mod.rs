@@ -11,7 +11,7 @@ mod sides;
 mod split;
 mod values;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -32,6 +32,7 @@ use sides::{Side, pairs, sides};
 
 /// Why two objects cannot be compared.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum DiffError {
     /// The registry.
     #[error(transparent)]
@@ -470,6 +471,10 @@ impl Difference {
                 }
             }
         }
+        let program = |side: &Side| side.spec.as_ref().and_then(Spec::program).cloned();
+        if let (Some(one), Some(other)) = (program(a), program(b)) {
+            self.of_programs(&one, &other);
+        }
         self.configuration.extend(Change::of("subset", a.subset, b.subset));
         self.configuration.extend(Change::of("imported file", a.source, b.source));
         // Only the bytes count.
@@ -521,6 +526,24 @@ impl Difference {
             }
         }
         Ok(())
+    }
+
+    /// The files and inputs of two programs of the user's own, by their bytes.
+    fn of_programs(&mut self, a: &Program, b: &Program) {
+        let files = |of: &Program| -> BTreeMap<String, Hash> {
+            of.files.iter().map(|file| (file.path.clone(), file.object.hash)).collect()
+        };
+        let inputs = |of: &Program| -> BTreeMap<String, Hash> {
+            of.inputs.iter().map(|input| (format!("input {}", input.name), input.object.hash)).collect()
+        };
+        for (changes, [one, other]) in
+            [(&mut self.code, [a, b].map(files)), (&mut self.configuration, [a, b].map(inputs))]
+        {
+            let all: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+            changes.extend(all.into_iter().filter_map(|path| {
+                Change::of(path.clone(), one.get(path), other.get(path))
+            }));
+        }
     }
 
     fn programs(&mut self, registry: &Registry, ids: [Id<Software>; 2]) -> Result<(), DiffError> {

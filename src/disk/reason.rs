@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 use rustix::process::geteuid;
@@ -16,6 +16,37 @@ pub fn failed(doing: &str, path: &Path, e: &io::Error) -> String {
     match Refused::behind(e) {
         Some(refused) if path.starts_with(refused.path()) => refused.to_string(),
         _ => format!("cannot {doing} {}: {e}", path.display()),
+    }
+}
+
+/// A file or folder that could not be read, written or changed.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", failed(doing, path, source))]
+pub struct FileError {
+    /// The verb.
+    pub doing: &'static str,
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What the system says.
+    pub source: io::Error,
+}
+
+impl FileError {
+    /// What the system says when something is done to a file or folder.
+    pub fn new(doing: &'static str, path: &Path, source: io::Error) -> Self {
+        FileError { doing, path: path.to_owned(), source }
+    }
+}
+
+/// Says what was done to which file when the system refused it.
+pub trait Doing<T> {
+    /// The same result, whose error names the verb and the file or folder.
+    fn doing(self, doing: &'static str, path: &Path) -> Result<T, FileError>;
+}
+
+impl<T> Doing<T> for io::Result<T> {
+    fn doing(self, doing: &'static str, path: &Path) -> Result<T, FileError> {
+        self.map_err(|source| FileError::new(doing, path, source))
     }
 }
 

@@ -8,6 +8,7 @@ use crate::escape::shell_os;
 
 /// Something else in the place of a file or folder of a registry or remote.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Refused {
     /// A symbolic link.
     #[error("{} is a symbolic link, and no link is followed inside {}", path.display(), root.display())]

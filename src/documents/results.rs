@@ -345,6 +345,9 @@ struct Compared {
     published: Value,
     /// Why the columns are not comparable; empty if they are.
     unfair: Vec<Incomparable>,
+    /// Points of the precision-recall curves, with --precision-recall.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    precision_recall: Option<Value>,
     /// Points of the ROC curves, with --roc.
     #[serde(skip_serializing_if = "Option::is_none")]
     roc: Option<Value>,

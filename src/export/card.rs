@@ -131,7 +131,7 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
     out += "\n## Limits\n\n";
     let _ = writeln!(
         out,
-        "- One fold of one data set: no recorded result on images from other sources.\n\
+        "- One division of one data set: no recorded result on images from other sources.\n\
          - The epoch was selected on the validation images, so numbers on them are too optimistic for a test.\n\
          - Intervals show the choice of test patients; another training would give other numbers."
     );

@@ -1,8 +1,9 @@
 //! Why something cannot be exported.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::digits::counted;
+use crate::disk::FileError;
 use crate::hash::Hash;
 use crate::index::IndexError;
 use crate::registry::RegistryError;
@@ -10,20 +11,14 @@ use crate::store::StoreError;
 
 /// Why something cannot be exported.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ExportError {
     /// The registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
     /// A file.
-    #[error("{}", crate::disk::failed(doing, path, source))]
-    Io {
-        /// The verb.
-        doing: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] FileError),
     /// A file name that leads out of the output folder.
     #[error("{name:?} is outside {}; nothing was written", folder.display())]
     Outside {
@@ -115,11 +110,6 @@ impl From<IndexError> for ExportError {
 }
 
 impl ExportError {
-    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> ExportError {
-        let path = path.to_owned();
-        move |source| ExportError::Io { doing, path, source }
-    }
-
     /// A hint.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {

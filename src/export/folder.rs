@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 
 use super::ExportError;
-use crate::disk::{self, OutputFolder, PLAIN};
+use crate::disk::{self, Doing, FileError, OutputFolder, PLAIN};
 use crate::hash::Hash;
 use crate::registry::Registry;
 use crate::store::{LinkMode, Store};
@@ -22,11 +22,11 @@ impl ExportFolder {
         match std::fs::read_dir(path).map(|mut entries| entries.next().is_some()) {
             Ok(true) => return Err(ExportError::Occupied(path.to_owned())),
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(ExportError::io("make", path)(e));
+                return Err(FileError::new("make", path, e).into());
             }
             _ => {}
         }
-        let output = OutputFolder::begin(path).map_err(ExportError::io("make", path))?;
+        let output = OutputFolder::begin(path).doing("make", path)?;
         Ok(ExportFolder { output, path: path.to_owned() })
     }
 
@@ -40,7 +40,7 @@ impl ExportFolder {
         }
         let dir = self.output.dir();
         if let Some(above) = Path::new(name).parent().filter(|above| !above.as_os_str().is_empty()) {
-            dir.create_dir_all(above).map_err(ExportError::io("make", &self.path.join(above)))?;
+            dir.create_dir_all(above).doing("make", &self.path.join(above))?;
         }
         Ok(dir.path_of(name))
     }
@@ -49,7 +49,7 @@ impl ExportFolder {
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), ExportError> {
         self.file(name)?;
         let written = self.output.dir().create(name).and_then(|mut file| file.write_all(bytes));
-        written.map_err(ExportError::io("write", &self.path.join(name)))
+        Ok(written.doing("write", &self.path.join(name))?)
     }
 
     /// Adds an object as a file.
@@ -60,26 +60,28 @@ impl ExportFolder {
         self.file(name)?;
         let dir = self.output.dir();
         let shown = self.path.join(name);
-        let wrong = || ExportError::io("write", &shown);
         // The content of an exported file must match its hash; a copy is hashed while it is read.
         if how != LinkMode::Copy {
             store.verify(id, 0, &mut Vec::new())?;
         }
         match how {
-            LinkMode::Hardlink => store.link_to(id, dir, name).map_err(wrong()),
-            LinkMode::Reflink if dir.reflink(&store.open_object(id)?.0, name, PLAIN).is_ok() => Ok(()),
-            _ => dir.write_new(name, &store.read(id)?, PLAIN).map_err(wrong()),
+            LinkMode::Hardlink => store.link_to(id, dir, name).doing("write", &shown)?,
+            LinkMode::Reflink if dir.reflink(&store.open_object(id)?.0, name, PLAIN).is_ok() => {}
+            LinkMode::Reflink | LinkMode::Copy => {
+                dir.write_new(name, &store.read(id)?, PLAIN).doing("write", &shown)?;
+            }
         }
+        Ok(())
     }
 
     /// Gives the folder its name.
     pub fn finish(self) -> Result<(), ExportError> {
-        self.output.finish().map_err(ExportError::io("make", &self.path))
+        Ok(self.output.finish().doing("make", &self.path)?)
     }
 }
 
 /// Writes a file completely or not at all.
 pub fn save(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
     Registry::refuse_output(path)?;
-    disk::save(path, bytes).map_err(ExportError::io("write", path))
+    Ok(disk::save(path, bytes).doing("write", path)?)
 }

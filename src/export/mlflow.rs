@@ -13,6 +13,7 @@ use super::checkpoint::{CHECKPOINT, PROGRAM};
 use super::results::{epochs, evaluated, leaving};
 use super::settings::settings;
 use super::{ExportError, ExportFolder, FileFormat, card, checkpoint, sheets, time};
+use crate::disk::FileError;
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::{Dataset, Execution, Run, Spec, Split, Subset};
@@ -49,7 +50,8 @@ pub fn mlflow(
     link: LinkMode,
 ) -> Result<Written, ExportError> {
     let path = folder.file(STORE)?;
-    let wrong = |e: rusqlite::Error| ExportError::io("write", &path)(std::io::Error::other(e));
+    let wrong =
+        |e: rusqlite::Error| ExportError::Io(FileError::new("write", &path, std::io::Error::other(e)));
     let names = view.names_by_id()?;
     let mut experiments: BTreeMap<(Id<Dataset>, Id<Split>), i64> = BTreeMap::new();
     let mut connection = Connection::open(&path).map_err(wrong)?;

@@ -20,7 +20,7 @@ use redb::backends::InMemoryBackend;
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend};
 
 use crate::digits::{counted, thousands};
-use crate::disk::{self, Dir};
+use crate::disk::{self, Dir, Doing, FileError};
 use crate::hash::Hash;
 use crate::limits;
 use guard::guard;
@@ -31,11 +31,14 @@ pub use writer::IndexWriter;
 
 /// How long to wait for another process before giving up.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+/// What fails when the file system returns an error.
+const USE: &str = "use the index";
 /// The file beside the index that holds the number of its transactions.
 const COMMITS_FILE: &str = "commits";
 
 /// An index that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum IndexError {
     /// Another process has had the index open for longer than the bounded wait.
     #[error("registry is busy: {} is held by {}", path.display(), holder.map_or("another process".to_owned(), |pid| format!("process {pid}")))]
@@ -77,13 +80,8 @@ pub enum IndexError {
         event: Hash,
     },
     /// The file system returned an error.
-    #[error("{}", disk::failed("use the index", path, source))]
-    Io {
-        /// The index file.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] FileError),
 }
 
 /// The index of one registry. Holds the folder open, not the file.
@@ -120,8 +118,7 @@ impl Index {
     }
 
     fn sync_folder(&self) -> Result<(), IndexError> {
-        let io = |source| IndexError::Io { path: self.dir.path().to_owned(), source };
-        self.dir.sync_dir().map_err(io)
+        Ok(self.dir.sync_dir().doing(USE, self.dir.path())?)
     }
 
     /// Opens the index for reading. Keep the view only as long as one command needs it.
@@ -213,15 +210,16 @@ impl Index {
             // Created next to the old file, which stays until the new one is complete.
             Err(Attempt::Index(IndexError::Missing(_) | IndexError::Damaged { .. })) => {
                 self.dir.remove_abandoned(self.name, Duration::ZERO);
-                let new = disk::part_name(self.name)
-                    .map_err(|source| IndexError::Io { path: self.path.clone(), source })?;
-                let io = |source| IndexError::Io { path: self.dir.path_of(&new), source };
+                let new = disk::part_name(self.name).doing(USE, &self.path).map_err(IndexError::Io)?;
+                let shown = self.dir.path_of(&new);
                 let filled = self.guarded(|| {
                     let database = self.wait(|| file::create(&self.dir, &new))?;
                     self.transact(&database, None, fill)
                 });
-                let renamed = || self.dir.rename(&new, &self.dir, self.name).map_err(io);
-                let moved = || renamed().and_then(|()| self.sync_folder());
+                let moved = || {
+                    self.dir.rename(&new, &self.dir, self.name).doing(USE, &shown)?;
+                    self.sync_folder()
+                };
                 filled.and_then(|filled| moved().map(|()| filled).map_err(Attempt::Index))
             }
             other => other,
@@ -240,12 +238,11 @@ impl Index {
             // Held while the file is read, so that no process writes to it.
             let held = self.open_view()?;
             let bytes = self.dir.read(self.name, limits::INDEX);
-            let bytes = bytes.map_err(|source| IndexError::Io { path: self.path.clone(), source })?;
+            let bytes = bytes.doing(USE, &self.path)?;
             drop(held);
             let copy = InMemoryBackend::new();
-            copy.set_len(bytes.len() as u64).and_then(|()| copy.write(0, &bytes)).map_err(|e| {
-                IndexError::Io { path: self.path.clone(), source: std::io::Error::other(e.to_string()) }
-            })?;
+            let copied = copy.set_len(bytes.len() as u64).and_then(|()| copy.write(0, &bytes));
+            copied.doing(USE, &self.path)?;
             drop(bytes);
             let open = Builder::new().create_with_backend(copy).and_then(|mut copy| copy.check_integrity());
             let damaged = |reason| Err(IndexError::Damaged { path: self.path.clone(), reason });
@@ -253,7 +250,7 @@ impl Index {
                 Ok(true) => Ok(()),
                 Ok(false) => damaged("a page does not match its recorded checksum".to_owned()),
                 // The copy is in memory, so an I/O error means that a page points outside the file.
-                Err(IndexError::Io { source, .. }) => damaged(source.to_string()),
+                Err(IndexError::Io(e)) => damaged(e.source.to_string()),
                 Err(e) => Err(e),
             }
         })
@@ -350,7 +347,7 @@ impl Index {
             {
                 IndexError::Damaged { path, reason: source.to_string().trim_end().to_owned() }
             }
-            redb::Error::Io(source) => IndexError::Io { path, source },
+            redb::Error::Io(source) => FileError::new(USE, &path, source).into(),
             other => IndexError::Damaged { path, reason: other.to_string() },
         }
     }

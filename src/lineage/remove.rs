@@ -14,6 +14,7 @@ use crate::registry::{Objects, Registry, RegistryError, Stamp, depends, is_own};
 
 /// Why something is not removed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RemoveError {
     /// The registry.
     #[error(transparent)]

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use walkdir::WalkDir;
 
 use super::verify::Damage;
+use crate::disk::FileError;
 use crate::hash::{Hash, Hasher};
 use crate::progress::{Progress, Unit};
 use crate::registry::{Registry, RegistryError};
@@ -15,15 +16,11 @@ use crate::store::Store;
 
 /// A source that cannot be used for repairs.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RepairError {
     /// The source cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Source {
-        /// The source.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Source(#[from] FileError),
     /// The registry that is being repaired.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -51,7 +48,7 @@ pub fn repair(
             Ok(_) => std::io::Error::other("it is no registry, and has no files"),
             Err(source) => source,
         };
-        return Err(RepairError::Source { path: from.to_owned(), source });
+        return Err(FileError::new("read", from, source).into());
     }
     sources.extend(match &other {
         Some(other) => in_registry(other.store(), &rest),
@@ -103,9 +100,10 @@ fn in_folder(
 ) -> Result<HashMap<Hash, PathBuf>, RepairError> {
     let mut files = Vec::new();
     for entry in WalkDir::new(folder) {
-        let entry = entry.map_err(|e| RepairError::Source {
-            path: e.path().unwrap_or(folder).to_owned(),
-            source: e.into_io_error().unwrap_or_else(|| std::io::Error::other("symbolic links form a loop")),
+        let entry = entry.map_err(|e| {
+            let path = e.path().unwrap_or(folder).to_owned();
+            let e = e.into_io_error().unwrap_or_else(|| std::io::Error::other("symbolic links form a loop"));
+            FileError::new("read", &path, e)
         })?;
         if entry.path().is_file() {
             files.push(entry.into_path());

@@ -133,9 +133,9 @@ impl Object {
         match Self::read_intact(registry, view, id) {
             Err(
                 RegistryError::Store(
-                    StoreError::Damaged { .. } | StoreError::Exposed { .. } | StoreError::Io { .. },
+                    StoreError::Damaged { .. } | StoreError::Exposed { .. } | StoreError::Io(_),
                 )
-                | RegistryError::Io { .. }
+                | RegistryError::Io(_)
                 | RegistryError::Codec { .. },
             ) => damaged(),
             Ok(Object::File(..) | Object::Image(..))

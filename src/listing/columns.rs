@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::entry::setting_value;
 use super::{ListError, ListedRun, type_of};
-use crate::filter::FieldType;
+use crate::filter::{FieldType, FieldValue};
 use crate::network::OF_THE_NETWORK;
 use crate::suggest::similar_or_all;
 
@@ -45,14 +45,15 @@ const FIELDS: &[Field] = &[
     of("model", "Model", FieldKind::Text, true),
     of("dataset", "Data set", FieldKind::Text, true),
     of("split", "Split", FieldKind::Text, true),
-    of("fold", "Fold", FieldKind::Integer, true),
+    of("fold", "Division", FieldKind::Integer, true),
     of("seed", "Seed", FieldKind::Integer, true),
     of("weights", "Weights", FieldKind::Text, false),
     of("epoch", "Epoch", FieldKind::Integer, true),
     of("val_loss", "Validation loss", FieldKind::Number, true),
     of("val_auc", "Validation AUC", FieldKind::Number, true),
+    of("val_auc_labels", "Labels", FieldKind::Integer, false),
     of("test_auc", "Test AUC", FieldKind::Number, true),
-    of("test_auc_labels", "Labels", FieldKind::Integer, true),
+    of("test_auc_labels", "Labels", FieldKind::Integer, false),
     of("date", "Date (UTC)", FieldKind::Time, true),
     of("seconds", "Duration", FieldKind::Seconds, true),
     of("state", "State", FieldKind::Text, true),
@@ -124,14 +125,7 @@ pub fn of_columns(asked: Option<&[String]>, runs: &[ListedRun]) -> Result<Vec<St
     let mut columns = Vec::new();
     for field in FIELDS {
         let is_empty = || runs.iter().all(|run| run.value(field.name).is_missing());
-        // Which AUCs a mean covers is said once where it is the same for all.
-        let is_uniform = || {
-            let covered: HashSet<_> =
-                runs.iter().filter_map(|run| Some((run.test_auc_labels?, run.labels))).collect();
-            field.name == "test_auc_labels" && covered.len() < 2
-        };
-        let may_be_empty = ["note", "test_auc_labels"].contains(&field.name);
-        if field.shown && !(may_be_empty && is_empty()) && !is_uniform() {
+        if field.shown && !(field.name == "note" && is_empty()) {
             columns.push(field.name.to_owned());
         }
         if field.name == BEFORE_SETTINGS {
@@ -141,6 +135,30 @@ pub fn of_columns(asked: Option<&[String]>, runs: &[ListedRun]) -> Result<Vec<St
         }
     }
     Ok(columns)
+}
+
+/// Means of AUCs, each with the column that says how many labels it covers.
+const MEANS: [(&str, &str); 2] = [("val_auc", "val_auc_labels"), ("test_auc", "test_auc_labels")];
+
+/// The columns with, behind each mean of AUCs, the one of the labels that it covers: `always`, or where these differ
+/// between the runs, so that their means are not comparable.
+pub fn with_coverage(columns: Vec<String>, runs: &[ListedRun], always: bool) -> Vec<String> {
+    let mut all = Vec::with_capacity(columns.len());
+    for column in &columns {
+        all.push(column.clone());
+        let Some((_, labels)) = MEANS.iter().find(|(mean, _)| mean == column) else { continue };
+        let differs = || {
+            let number = |run: &ListedRun| match run.value(labels) {
+                FieldValue::Number(number) => Some(number as u32),
+                FieldValue::Text(_) | FieldValue::Missing => None,
+            };
+            runs.iter().filter_map(number).collect::<HashSet<u32>>().len() > 1
+        };
+        if !columns.iter().any(|other| other == labels) && (always || differs()) {
+            all.push((*labels).to_owned());
+        }
+    }
+    all
 }
 
 /// The settings in which some runs differ, by name.

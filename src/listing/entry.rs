@@ -14,6 +14,7 @@ use crate::index::{RunRow, RunSettings};
 use crate::network::spec_settings;
 use crate::records::Spec;
 use crate::training::unfinished::UnfinishedTraining;
+use crate::usage::UnknownOrigin;
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -102,6 +103,17 @@ pub struct ListedRun {
     /// Why the training failed, or what cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Id of the initial weights.
+    #[serde(skip)]
+    pub weights_id: Option<Hash>,
+    /// Why its test images taught it something, each as a sentence; filled in by whoever shows the run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
+    pub leaks: Vec<String>,
+    /// Files from which it started and of which nobody has said what they were trained on; filled in likewise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
+    pub unknown_ancestry: Vec<UnknownOrigin>,
 }
 
 /// Settings as a map of JSON.
@@ -151,6 +163,9 @@ impl ListedRun {
             state,
             note: None,
             error: None,
+            weights_id: None,
+            leaks: Vec::new(),
+            unknown_ancestry: Vec::new(),
         }
     }
 
@@ -168,6 +183,7 @@ impl ListedRun {
             fold: Some(row.fold),
             seed: Some(row.seed),
             weights: row.weights.map(|weights| called(names, &weights)),
+            weights_id: row.weights,
             epoch: row.best_epoch,
             epochs: row.epochs,
             val_loss: row.val_loss,
@@ -227,6 +243,12 @@ impl ListedRun {
         }
     }
 
+    /// Whether it may have learnt from other images than those of its division: it started from weights, or is a
+    /// program, whose files may hold some.
+    pub fn may_start_from_weights(&self) -> bool {
+        self.weights_id.is_some() || self.settings.get("command").is_some()
+    }
+
     /// What it is called: its name, or the start of its id.
     pub fn called(&self) -> String {
         let short = || self.id.or(self.spec).map_or_else(String::new, |id| id.short());
@@ -255,6 +277,7 @@ impl ListedRun {
             "epoch" => number(self.epoch),
             "val_loss" => FieldValue::number(self.val_loss),
             "val_auc" => FieldValue::number(self.val_auc),
+            "val_auc_labels" => number(self.val_auc_labels),
             "test_auc" => FieldValue::number(self.test_auc),
             "test_auc_labels" => number(self.test_auc_labels),
             "date" => of(&self.date),

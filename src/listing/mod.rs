@@ -10,10 +10,10 @@ mod tests;
 
 use std::collections::HashMap;
 
-pub use columns::{Field, FieldKind, differing, field, fields, of_columns};
+pub use columns::{Field, FieldKind, differing, field, fields, of_columns, with_coverage};
 pub use entry::{ListedRun, RunState};
 pub use order::{Order, OrderError, SortDirection};
-pub use owners::owners;
+pub use owners::{owners, subset};
 
 use crate::filter::{FieldType, Filter, FilterError};
 use crate::hash::Hash;
@@ -34,6 +34,7 @@ pub struct ListRequest {
 
 /// Why runs cannot be listed as asked.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ListError {
     /// The registry.
     #[error(transparent)]

@@ -2,8 +2,8 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use crate::hash::Hash;
-use crate::records::{Header, Kind, Role};
+use crate::hash::{Hash, Id};
+use crate::records::{Header, Kind, Predictions, Role, Subset};
 use crate::registry::Registry;
 
 /// The runs whose results a table or predictions hold, in the order in which it names them, each once. Scores of
@@ -50,6 +50,15 @@ pub fn owners(registry: &Registry, header: &Header) -> Vec<Hash> {
         | Kind::Event => {}
     }
     found
+}
+
+/// The subset whose images a table of one model's AUCs is about, which its record leaves to its scores.
+pub fn subset(registry: &Registry, header: &Header) -> Option<Subset> {
+    let mut predictions = named_as(header, &Role::Predictions);
+    match (header.kind, predictions.next(), predictions.next()) {
+        (Kind::Table, Some(one), None) => registry.get::<Predictions>(Id::new(one)).ok()?.subset,
+        _ => None,
+    }
 }
 
 fn named_as<'h>(header: &'h Header, role: &'h Role) -> impl Iterator<Item = Hash> + 'h {

@@ -12,6 +12,7 @@ use crate::training::RunError;
 
 /// Why a record cannot be recomputed, or a run not reproduced.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RecomputeError {
     /// The registry.
     #[error(transparent)]

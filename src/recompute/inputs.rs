@@ -13,7 +13,7 @@ use crate::dataset::pixels::decode;
 use crate::dataset::{boxes, labels, lists, metadata};
 use crate::hash::{Digest, Hash, Id};
 use crate::recognise::FileKind;
-use crate::records::tensors::sizes as tensors;
+use crate::records::tensors::{parameters, sizes as tensors};
 use crate::records::{
     Dataset, File, ImageRow, MAX_REPORTED, Manifest, Mismatch, PixelHashes, Software, Spec, Split,
     SplitMethod, Weights, compared, differences, is_source_line,
@@ -167,7 +167,7 @@ pub(super) fn weights(objects: &dyn Objects, id: Id<Weights>) -> Result<Vec<Mism
         kind: FileKind::Safetensors,
     };
     let held = tensors(&bytes).map_err(wrong)?;
-    let parameters = held.iter().map(|(_, numbers)| numbers).sum();
+    let parameters = parameters(&held);
     let now = Weights { file, runs, tensors: held.len() as u64, parameters, ..recorded.clone() };
     Ok(compared(&recorded, &now))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::RecomputeError;
-use crate::disk::Dir;
+use crate::disk::{Dir, Doing};
 use crate::hash::{Hash, Hasher, Id};
 use crate::records::{
     AucTable, Execution, Predictions, Run, Scale, ScoreSource, Scores, Spec, Subset, Table, rules,
@@ -274,5 +274,5 @@ pub fn reproduce(
 fn hash_file(dir: &Dir, name: &str) -> Result<Hash, RunError> {
     let mut hasher = Hasher::name_only();
     let read = dir.open_file(name).and_then(|(file, _)| hasher.read(file));
-    read.map(|()| hasher.finish()).map_err(RunError::io("read", &dir.path_of(name)))
+    Ok(read.map(|()| hasher.finish()).doing("read", &dir.path_of(name))?)
 }

@@ -7,15 +7,12 @@ use serde_json::Value;
 
 use super::RecomputeError;
 use crate::hash::{Digest, Id};
-use crate::records::tensors::sizes as tensors;
+use crate::records::tensors::{parameters, sizes as tensors};
 use crate::records::{MAX_REPORTED, Mismatch, Predictions, Run, Scale, ScoreSource, Spec, Subset, compared};
 use crate::registry::{Objects, Registry};
 use crate::scores::{Foreign, ScoredSubset, attributed, mean_of, members_of, select};
 use crate::training::RunError;
 use crate::training::program::{outputs, scores};
-
-/// Buffers of BatchNorm, which do not count as parameters.
-const BUFFERS: [&str; 3] = ["running_mean", "running_var", "num_batches_tracked"];
 
 /// A line of a run's log. A diverged epoch has no loss.
 #[derive(Deserialize)]
@@ -70,8 +67,7 @@ pub(super) fn run(objects: &dyn Objects, id: Id<Run>) -> Result<Vec<Mismatch>, R
     }
     if !objects.lacks(&checkpoint.hash) {
         let held = tensors(&objects.bytes(&checkpoint.hash)?).unwrap_or_default();
-        let learnt = held.iter().filter(|(name, _)| !BUFFERS.iter().any(|buffer| name.ends_with(buffer)));
-        now.parameters = Some(learnt.map(|(_, numbers)| numbers).sum());
+        now.parameters = Some(parameters(&held));
     }
     found.extend(compared(&recorded, &now));
     found.truncate(MAX_REPORTED);

@@ -17,6 +17,7 @@ const HEADER: usize = 12;
 
 /// Why bytes are not a valid record or packed array.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum CodecError {
     /// Not JSON, or fields that do not match the kind.
     #[error("not a valid {kind} record at `{}`: {}", printable(path), printable(source))]

@@ -212,7 +212,7 @@ impl Record for Weights {
         outputs: &[],
         chosen: |_| true,
         class: RecordClass::Input,
-        travels: Travels::Named,
+        travels: Travels::WithSubject,
         carries: false,
         recomputed: Some(Recomputed::Weights),
         content: Content::Document,

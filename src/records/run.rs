@@ -568,6 +568,6 @@ pub struct Weights {
     pub trained_on: Vec<TrainingData>,
     /// Number of tensors in it.
     pub tensors: u64,
-    /// Number of values in them.
+    /// Number of values in them, without running statistics, counters of batches and thresholds of scores.
     pub parameters: u64,
 }

@@ -96,11 +96,36 @@ impl<'a> WeightsFile<'a> {
     pub fn check_finite(&self) -> Result<(), String> {
         // TorchXRayVision has NaN for labels that a data set lacks.
         for (name, view) in self.tensors.iter().filter(|(name, _)| WeightsFile::is_used(name)) {
-            let Some(values) = values(view) else { continue };
-            sound(name, &values)?;
+            let Some(numbers) = values(view) else { continue };
+            if let (Dtype::F64, Some(at)) = (view.dtype(), numbers.iter().position(|v| v.is_infinite())) {
+                let exact = view.data().as_chunks().0.get(at).map_or(f64::NAN, |b| f64::from_le_bytes(*b));
+                if exact.is_finite() {
+                    return Err(format!(
+                        "tensor {name} holds {exact:e} at value {at}, which 32 bits cannot hold"
+                    ));
+                }
+            }
+            sound(name, &numbers)?;
         }
         Ok(())
     }
+
+    /// The types of numbers with which no network can start, such as those of quantised weights, each with the first
+    /// tensor that has it.
+    pub fn unusable(&self) -> BTreeMap<String, &str> {
+        let mut found = BTreeMap::new();
+        for (name, view) in self.tensors().filter(|(name, _)| WeightsFile::is_used(name)) {
+            if !is_float(view) {
+                found.entry(format!("{:?}", view.dtype())).or_insert(name);
+            }
+        }
+        found
+    }
+}
+
+/// Whether a tensor has numbers that are read as 32-bit floats.
+pub fn is_float(view: &TensorView) -> bool {
+    matches!(view.dtype(), Dtype::F32 | Dtype::F64 | Dtype::F16 | Dtype::BF16)
 }
 
 /// The values of a tensor as 32-bit floats; `None` for integers and packed types.
@@ -125,6 +150,16 @@ pub fn sizes(bytes: &[u8]) -> Result<Vec<(String, u64)>, String> {
     let file = WeightsFile::read(bytes)?;
     let numbers = |shape: &[usize]| shape.iter().map(|side| *side as u64).product();
     Ok(file.tensors().map(|(name, view)| (name.to_owned(), numbers(view.shape()))).collect())
+}
+
+/// What is learnt by other means than the gradient, or not used: the running statistics of BatchNorm, counters of batches,
+/// thresholds of scores. It does not count as parameters.
+const BUFFERS: [&str; 4] = ["running_mean", "running_var", "num_batches_tracked", THRESHOLDS];
+
+/// Number of values in tensors, given by name, without buffers.
+pub fn parameters(tensors: &[(String, u64)]) -> u64 {
+    let is_parameter = |name: &str| !name.rsplit('.').next().is_some_and(|last| BUFFERS.contains(&last));
+    tensors.iter().filter(|(name, _)| is_parameter(name)).map(|(_, numbers)| numbers).sum()
 }
 
 /// Whether values can be computed with: finite, and variances not negative.

@@ -5,8 +5,9 @@
 
 use super::survey::{Depth, Survey};
 use super::walk::Walk;
-use super::{Registry, RegistryError, Removed, io};
+use super::{Registry, RegistryError, Removed};
 use crate::digits::thousands;
+use crate::disk::Doing;
 use crate::hash::Hash;
 use crate::progress::{Progress, Unit};
 use crate::records::{Kind, Role};
@@ -233,7 +234,7 @@ impl Registry {
     fn sweep(&self, survey: &Survey, swept: &Swept) -> Result<(), RegistryError> {
         for spec in &swept.finished {
             let live = self.training_folder(spec);
-            self.root.remove_dir_all(&live).map_err(io("remove", &self.root.path_of(&live)))?;
+            self.root.remove_dir_all(&live).doing("remove", &self.root.path_of(&live))?;
         }
         if swept.removed.is_empty() {
             return Ok(());

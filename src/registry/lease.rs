@@ -16,8 +16,8 @@ use std::io::ErrorKind;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Registry, RegistryError, io};
-use crate::disk::{self, Dir};
+use super::{Registry, RegistryError};
+use crate::disk::{self, Dir, Doing, FileError};
 use crate::index::{IndexError, PATIENCE};
 
 const FILE: &str = "lock";
@@ -41,9 +41,9 @@ impl Registry {
     /// The right to read all objects while none is removed; `None` if the registry is not writable.
     pub(crate) fn lease_to_look(&self) -> Result<Option<Lease>, RegistryError> {
         match self.lease_to_add() {
-            Err(RegistryError::Io { source, .. })
+            Err(RegistryError::Io(e))
                 if matches!(
-                    source.kind(),
+                    e.source.kind(),
                     ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::StorageFull
                 ) =>
             {
@@ -67,7 +67,7 @@ fn take(
     patience: Duration,
 ) -> Result<Lease, RegistryError> {
     let path = root.path_of(name);
-    let file = root.open_lock(name).map_err(io("open", &path))?;
+    let file = root.open_lock(name).doing("open", &path)?;
     let start = Instant::now();
     loop {
         match try_lock(&file) {
@@ -79,7 +79,7 @@ fn take(
                 let holder = disk::lock_holder(&file);
                 return Err(IndexError::Busy { path, holder }.into());
             }
-            Err(TryLockError::Error(source)) => return Err(io("lock", &path)(source)),
+            Err(TryLockError::Error(source)) => return Err(FileError::new("lock", &path, source).into()),
         }
     }
 }

@@ -29,7 +29,7 @@ impl Registry {
         let found = if digits && hex { self.store.matching(text)? } else { Vec::new() };
         match found[..] {
             // In the store until `reg gc`, and in no index.
-            [id] if view.kind(&id)?.is_none() => match self.removed(view)?.error(&id) {
+            [id] if view.kind(&id)?.is_none() => match self.removed(view)?.error(&id, self.store()) {
                 Some(removed) => Err(removed),
                 None => Ok(id),
             },
@@ -38,7 +38,9 @@ impl Registry {
                 let removed = self.removed(view)?;
                 let of_id =
                     removed.ids().find(|id| digits && hex && id.to_string().starts_with(text)).copied();
-                if let Some(error) = removed.named(text).or(of_id).and_then(|id| removed.error(&id)) {
+                if let Some(error) =
+                    removed.named(text).or(of_id).and_then(|id| removed.error(&id, self.store()))
+                {
                     return Err(error);
                 }
                 let names = view.names()?;

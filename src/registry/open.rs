@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::sharing::SHARED_FILE;
-use super::{CACHE, FOLDER, FORMAT, LIVE, Moves, Registry, RegistryError, Sharing, io};
-use crate::disk::{Dir, PLAIN, Refused};
+use super::{CACHE, FOLDER, FORMAT, LIVE, Moves, Registry, RegistryError, Sharing};
+use crate::disk::{Dir, Doing, FileError, PLAIN, Refused};
 use crate::index::{Index, IndexError};
 use crate::limits;
 use crate::store::{self, Store};
@@ -44,14 +44,14 @@ impl Registry {
     /// [`Sharing::mode`] in the umask.
     pub fn init_shared(dir: &Path, sharing: Option<Sharing>) -> Result<Self, RegistryError> {
         let path = dir.join(FOLDER);
-        let root = Dir::make(&path).map_err(io("create", &path))?;
+        let root = Dir::make(&path).doing("create", &path)?;
         if root.stat(FORMAT_FILE).is_ok() {
             return Err(RegistryError::Exists(path));
         }
         refuse_links(&root)?;
         if sharing.is_some() {
             // New folders in it inherit its group and this bit.
-            root.set_group_bit().map_err(io("share", &path))?;
+            root.set_group_bit().doing("share", &path)?;
         }
         let registry = Registry::in_folder(root);
         if let Some(sharing) = sharing {
@@ -60,12 +60,12 @@ impl Registry {
         let root = &registry.root;
         registry.store.create()?;
         for name in [LIVE, CACHE] {
-            root.create_dir_all(name).map_err(io("create", &root.path_of(name)))?;
+            root.create_dir_all(name).doing("create", &root.path_of(name))?;
         }
         match registry.index.create() {
             // Left by a killed `init`.
             Err(IndexError::Damaged { .. }) => {
-                root.remove_file(INDEX).map_err(io("remove", registry.index.path()))?;
+                root.remove_file(INDEX).doing("remove", registry.index.path())?;
                 registry.index.create()?;
             }
             created => created?,
@@ -80,7 +80,7 @@ impl Registry {
             scratch.dir().rename(FORMAT_FILE, root, FORMAT_FILE)?;
             root.sync_dir()
         };
-        write().map_err(io("write", &root.path_of(FORMAT_FILE)))?;
+        write().doing("write", &root.path_of(FORMAT_FILE))?;
         drop(scratch);
         Ok(registry)
     }
@@ -100,11 +100,11 @@ impl Registry {
             std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
                 RegistryError::NotARegistry(dir.to_owned())
             }
-            _ => io("open", &path)(e),
+            _ => FileError::new("open", &path, e).into(),
         })?;
         let text = root.read(FORMAT_FILE, limits::SMALL_FILE).map_err(|e| match e.kind() {
             std::io::ErrorKind::NotFound => RegistryError::NotARegistry(dir.to_owned()),
-            _ => io("read", &root.path_of(FORMAT_FILE))(e),
+            _ => FileError::new("read", &root.path_of(FORMAT_FILE), e).into(),
         })?;
         let text = String::from_utf8_lossy(&text);
         let format = text.trim_end().strip_prefix("reg ").and_then(|number| number.parse().ok());
@@ -133,7 +133,7 @@ impl Registry {
             self.root.replace(ID_FILE, format!("{id}\n").as_bytes())?;
             Ok(id)
         };
-        write().map_err(io("write", &self.root.path_of(ID_FILE)))
+        Ok(write().doing("write", &self.root.path_of(ID_FILE))?)
     }
 
     /// The folder of the registry that contains a path, existing or not; none if the path is only next to a registry.

@@ -9,7 +9,8 @@ use std::path::Path;
 
 use super::survey::Survey;
 use super::walk::manifests_of;
-use super::{CACHE, Registry, RegistryError, io};
+use super::{CACHE, Registry, RegistryError};
+use crate::disk::Doing;
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::{Kind, Spec, Withdrawal};
@@ -110,19 +111,19 @@ impl Registry {
             let shown = self.cache().join(folder);
             let folder = match self.root.subdir(Path::new(CACHE).join(folder)) {
                 Err(e) if e.kind() == ErrorKind::NotFound => continue,
-                opened => opened.map_err(io("open", &shown))?,
+                opened => opened.doing("open", &shown)?,
             };
             let mut removed = 0;
-            for (name, _) in folder.entries().map_err(io("list", &shown))? {
+            for (name, _) in folder.entries().doing("list", &shown)? {
                 let called = name.to_string_lossy();
                 let of_these = || manifests.iter().any(|id| called.starts_with(&id.to_string()));
                 if !manifests.is_empty() && (all || of_these()) {
-                    folder.remove_file(&name).map_err(io("remove", &folder.path_of(&name)))?;
+                    folder.remove_file(&name).doing("remove", &folder.path_of(&name))?;
                     removed += 1;
                 }
             }
             if removed > 0 {
-                folder.sync_dir().map_err(io("sync", &shown))?;
+                folder.sync_dir().doing("sync", &shown)?;
             }
             all_removed += removed;
         }

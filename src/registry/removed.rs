@@ -13,6 +13,7 @@ use super::{NewRecord, Registry, RegistryError, Stamp};
 use crate::hash::{Hash, Id};
 use crate::index::{IndexWriter, View};
 use crate::records::{Header, Kind, Link, NameChange, RecordClass, Removal, RemovedRecord, Role, codec};
+use crate::store::Store;
 
 /// All removals of a registry.
 #[derive(Debug, Default)]
@@ -84,10 +85,11 @@ impl Removed {
     }
 
     /// The error of somebody who asks for a removed record.
-    pub(super) fn error(&self, id: &Hash) -> Option<RegistryError> {
+    pub(super) fn error(&self, id: &Hash, store: &Store) -> Option<RegistryError> {
         let (_, removal, record) = self.get(id)?;
         let (time, command) = (removal.time.clone(), removal.command.clone());
-        Some(RegistryError::Removed { id: *id, called: record.called(), time, command })
+        let restorable = store.contains(id);
+        Some(RegistryError::Removed { id: *id, called: record.called(), time, command, restorable })
     }
 
     /// What came back, each with the removal after which it did.
@@ -189,7 +191,7 @@ impl Registry {
         for record in records {
             for link in record.links.iter().filter(|link| !new.contains(&link.to)) {
                 if view.kind(&link.to)?.is_none()
-                    && let Some(error) = removed.error(&link.to)
+                    && let Some(error) = removed.error(&link.to, self.store())
                 {
                     return Err(error);
                 }

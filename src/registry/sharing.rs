@@ -1,6 +1,7 @@
 //! Registries that several accounts write to.
 
-use super::{Registry, RegistryError, io};
+use super::{Registry, RegistryError};
+use crate::disk::Doing;
 use crate::limits;
 
 /// The file with the kind of sharing; a registry without this file is its owner's.
@@ -44,6 +45,6 @@ impl Registry {
 
     pub(super) fn share(&self, sharing: Sharing) -> Result<(), RegistryError> {
         let text = format!("{}\n", sharing.name());
-        self.root.replace(SHARED_FILE, text.as_bytes()).map_err(io("write", &self.root.path_of(SHARED_FILE)))
+        Ok(self.root.replace(SHARED_FILE, text.as_bytes()).doing("write", &self.root.path_of(SHARED_FILE))?)
     }
 }

@@ -247,7 +247,7 @@ fn a_damaged_record_is_left_out_and_reported() {
 fn a_registry_is_made_once_and_found_from_below() {
     let (dir, registry) = registry();
     let text = std::fs::read_to_string(registry.root().join(FORMAT_FILE)).unwrap();
-    assert_eq!(text, "reg 5\n");
+    assert_eq!(text, "reg 6\n");
     assert!(
         matches!(Registry::init(dir.path()), Err(RegistryError::Exists(root)) if root == registry.root())
     );
@@ -306,7 +306,7 @@ fn another_format_and_no_registry_are_told_apart() {
     for loaded in [Registry::load(dir.path()), find(dir.path())] {
         let older = loaded.unwrap_err();
         assert!(matches!(older, RegistryError::OlderFormat { found: 1, .. }), "{older}");
-        assert!(older.to_string().contains("is of an older format, 1; this reg reads format 5"), "{older}");
+        assert!(older.to_string().contains("is of an older format, 1; this reg reads format 6"), "{older}");
     }
     std::fs::write(&format, "reg 6\n").unwrap();
     for loaded in [Registry::load(dir.path()), find(dir.path())] {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::open::has_format;
 use super::{FOLDER, Registry, RegistryError, Sharing};
-use crate::disk::{self, Dir};
+use crate::disk::{self, Dir, FileError};
 use crate::limits;
 
 /// The list of trusted registries of a user: absolute paths, one a line.
@@ -90,7 +90,7 @@ impl Registry {
             let closed = |path: PathBuf| {
                 move |source: io::Error| match source.kind() {
                     io::ErrorKind::PermissionDenied => {
-                        RegistryError::Io { doing: "look for a registry in", path, source }
+                        FileError::new("look for a registry in", &path, source).into()
                     }
                     _ => RegistryError::NotFound(search.from.to_owned()),
                 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::format::FORMAT_NUMBER;
 use crate::digits::counted;
-use crate::disk::Refused;
+use crate::disk::{FileError, Refused};
 use crate::hash::Hash;
 use crate::index::IndexError;
 use crate::records::{CodecError, ObjectKind};
@@ -13,6 +13,7 @@ use crate::store::StoreError;
 
 /// Why an exchange failed. Objects that arrived before the error are kept and need not be copied again.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RemoteError {
     /// Text that is not an address.
     #[error("`{text}` is not a remote: {reason}")]
@@ -140,15 +141,8 @@ pub enum RemoteError {
         source: CodecError,
     },
     /// A file of a remote that cannot be read or written.
-    #[error("{}", crate::disk::failed(doing, path, source))]
-    Io {
-        /// The verb.
-        doing: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] FileError),
     /// An error of an S3 store.
     #[error("cannot {doing} {location}: {reason}")]
     S3 {
@@ -205,7 +199,7 @@ impl RemoteError {
             RemoteError::Kind { .. } | RemoteError::Codec { .. } => {
                 "nothing that depends on it was copied; ask whoever pushed it"
             }
-            RemoteError::Io { source, .. } => return Refused::behind(source).and_then(Refused::hint),
+            RemoteError::Io(e) => return Refused::behind(&e.source).and_then(Refused::hint),
             RemoteError::Registry(_) => return None,
         };
         Some(hint.to_owned())

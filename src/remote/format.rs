@@ -3,7 +3,7 @@
 /// Its name.
 pub(super) const FORMAT_FILE: &str = "format";
 /// Its bytes.
-pub(super) const FORMAT: &[u8] = b"reg-remote 4\n";
+pub(super) const FORMAT: &[u8] = b"reg-remote 5\n";
 /// The number in it.
 pub(super) const FORMAT_NUMBER: u32 = 4;
 

@@ -6,6 +6,7 @@
 use super::address::Remote;
 use super::location::Location;
 use super::{Address, RemoteError};
+use crate::disk::Doing;
 use crate::index::Head;
 use crate::limits;
 use crate::registry::Registry;
@@ -41,10 +42,7 @@ fn read(registry: &Registry, remote: &Remote, called: &Address) -> Result<Option
             let path = std::path::Path::new(HEADS).join(&id);
             match other.dir().read(path, limits::SMALL_FILE) {
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-                read => {
-                    let path = other.dir().path_of(HEADS).join(&id);
-                    Some(read.map_err(|source| RemoteError::Io { doing: "read", path, source })?)
-                }
+                read => Some(read.doing("read", &other.dir().path_of(HEADS).join(&id))?),
             }
         }
         Remote::PackStore { exists: false, .. } => None,
@@ -83,9 +81,8 @@ pub(super) fn leave(registry: &Registry, remote: &Remote, called: &Address) -> R
     let bytes = format!("{head}\n").into_bytes();
     match remote {
         Remote::Registry(other) => {
-            let path = || other.dir().path_of(HEADS).join(&id);
             let written = other.dir().folder(HEADS).and_then(|heads| heads.replace(&id, &bytes));
-            written.map_err(|source| RemoteError::Io { doing: "write", path: path(), source })?;
+            written.doing("write", &other.dir().path_of(HEADS).join(&id))?;
         }
         Remote::PackStore { location, .. } => put(&**location, &id, bytes)?,
     }

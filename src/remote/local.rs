@@ -6,6 +6,7 @@ use std::io::Read;
 use super::location::Pieces;
 use super::plan::{Take, TransferSource};
 use super::{RemoteError, TransferJob, worker_pool};
+use crate::disk::Doing;
 use crate::hash::{Hash, Hasher};
 use crate::limits;
 use crate::records::{Kind, ObjectKind, PackedKind};
@@ -113,14 +114,13 @@ impl TransferSource for Local<'_> {
 
     fn pieces<'s>(&'s self, id: &Hash) -> Result<Box<Pieces<'s>>, RemoteError> {
         let id = *id;
-        let io =
-            move |source| RemoteError::Io { doing: "read", path: self.registry.store().path(&id), source };
         let (mut file, _) = self.registry.store().open_object(&id)?;
         let mut hasher = Hasher::name_only();
         Ok(Box::new(move || {
             self.job.go_on()?;
             let mut piece = Vec::new();
-            (&mut file).take(PIECE).read_to_end(&mut piece).map_err(io)?;
+            let read = (&mut file).take(PIECE).read_to_end(&mut piece);
+            read.doing("read", &self.registry.store().path(&id))?;
             hasher.update(&piece);
             match piece.is_empty() {
                 false => Ok(Some(piece)),

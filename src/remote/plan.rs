@@ -6,7 +6,9 @@ use std::sync::Mutex;
 use super::location::Pieces;
 use super::{RemoteError, TransferJob};
 use crate::hash::{Hash, Id};
-use crate::records::{self, Kind, ObjectKind, PackedKind, Removal, RemovedRecord, Travels, Withdrawal};
+use crate::records::{
+    self, Kind, ObjectKind, PackedKind, RecordClass, Removal, RemovedRecord, Travels, Withdrawal,
+};
 use crate::registry::{Removed, depends, walk};
 use crate::withdrawal::Withdrawn;
 
@@ -123,8 +125,8 @@ impl TransferPlan {
                 }
                 walk.add(vec![id])?;
             }
-            walk.add_what_hangs()?;
         }
+        walk.add_what_hangs()?;
         walk.add_derived()?;
         // A log entry belongs to the registry that wrote it, and so does a name of it.
         let travels = |id: &Hash| walk.seen.get(id).is_some_and(Item::travels);
@@ -274,7 +276,12 @@ impl Walk<'_> {
     fn add_what_hangs(&mut self) -> Result<(), RemoteError> {
         let carries = |item: &Item| item.kind.record().is_some_and(|kind| kind.descriptor().carries);
         let any = self.seen.values().any(carries);
-        let results: HashSet<Hash> = self.without_removed(self.source.results())?.into_iter().collect();
+        // Inputs too: what is declared about weights travels with their file, by whichever import it came here.
+        let is_input =
+            |of: &records::Descriptor| of.class == RecordClass::Input && of.travels == Travels::WithSubject;
+        let inputs = Kind::which(is_input).flat_map(|kind| self.source.of_kind(kind));
+        let roots = inputs.chain(self.source.results()).collect();
+        let results: HashSet<Hash> = self.without_removed(roots)?.into_iter().collect();
         let (mut candidates, mut about) = (Vec::new(), HashSet::new());
         for id in results.iter().filter(|id| !self.seen.contains_key(id)) {
             let kind = self.source.kind(id)?.and_then(ObjectKind::record);

@@ -29,7 +29,7 @@ pub fn probe(probe: &ProbeTable, of: Option<&str>) -> ReportTable {
     };
     let of = of.unwrap_or(&probe.model);
     let title = format!("Linear probe of `{of}`: predicting {}{what}", probe.target.name());
-    let mut heads = vec![Column::left("Fold"), Column::right("Test images")];
+    let mut heads = vec![Column::left("Division"), Column::right("Test images")];
     heads.extend(columns.iter().map(|(name, ..)| Column::right(*name)));
     heads.push(Column::right("Penalty"));
     let mut table = ReportTable::new(title, heads);
@@ -51,7 +51,7 @@ pub fn probe(probe: &ProbeTable, of: Option<&str>) -> ReportTable {
         decimals: *decimals,
     }));
     table.rows.push(row);
-    let mut row = vec![Cell::Text("Folds in the mean".into()), Cell::Empty];
+    let mut row = vec![Cell::Text("Divisions in the mean".into()), Cell::Empty];
     row.extend(columns.iter().map(|(_, spread, _)| Cell::Integer(spread.n.into())));
     table.rows.push(row);
     table.notes.push(

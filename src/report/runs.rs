@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use rayon::prelude::*;
+
 use super::{Cell, Column, ReportTable};
 use crate::digits::{counted, span};
 use crate::filter::FieldValue;
@@ -24,10 +26,18 @@ pub fn runs(runs: &[ListedRun], columns: &[String]) -> ReportTable {
         first.key = true;
     }
     let cells = |run: &ListedRun| columns.iter().map(|name| cell(run, name)).collect();
-    table.rows = runs.iter().map(cells).collect();
+    table.rows = runs.par_iter().map(cells).collect();
     let shows = |name: &str| columns.iter().any(|column| column == name);
-    if shows("test_auc") && !shows("test_auc_labels") {
-        table.notes.extend(coverage(runs));
+    let means =
+        [("val_auc", "val_auc_labels", "validation AUC"), ("test_auc", "test_auc_labels", "test AUC")];
+    for (mean, labels, called) in means {
+        match (shows(mean), shows(labels)) {
+            (true, false) => table.notes.extend(coverage(runs, labels, called)),
+            (true, true) => table.notes.push(format!(
+                "`Labels` behind the {called}: the number of labels that this mean covers; means over other labels are not comparable."
+            )),
+            (false, _) => {}
+        }
     }
     table
 }
@@ -58,16 +68,18 @@ pub fn settings(runs: &[ListedRun]) -> [ReportTable; 2] {
     tables
 }
 
-/// The number of labels that the means of AUCs cover, if it is the same in all runs.
-fn coverage(runs: &[ListedRun]) -> Option<String> {
-    let covered: BTreeSet<(u32, u32)> =
-        runs.iter().filter_map(|run| Some((run.test_auc_labels?, run.labels?))).collect();
-    match covered.into_iter().collect::<Vec<_>>()[..] {
-        [(over, all)] => {
-            Some(format!("The test AUC is the mean over {over} of {}.", counted(all.into(), "label")))
-        }
-        _ => None,
-    }
+/// The number of labels that the means of AUCs cover, which is the same in all runs.
+fn coverage(runs: &[ListedRun], labels: &str, called: &str) -> Option<String> {
+    let over = runs.iter().find_map(|run| match run.value(labels) {
+        FieldValue::Number(number) => Some(number as u64),
+        FieldValue::Text(_) | FieldValue::Missing => None,
+    })?;
+    let all: BTreeSet<u32> = runs.iter().filter_map(|run| run.labels).collect();
+    let covered = match all.into_iter().collect::<Vec<_>>()[..] {
+        [all] => format!("{over} of {}", counted(all.into(), "label")),
+        _ => counted(over, "label"),
+    };
+    Some(format!("The {called} is the mean over {covered}."))
 }
 
 fn column(field: &Field) -> Column {

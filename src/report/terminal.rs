@@ -1,6 +1,9 @@
 //! Tables as text for people, in a terminal or a pipe.
 
-use comfy_table::{Attribute, CellAlignment, ContentArrangement, LineStyle, TableStyle};
+use comfy_table::{
+    Attribute, CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, TableStyle, Width,
+};
+use rayon::prelude::*;
 use unicode_width::UnicodeWidthStr;
 
 use super::layout::{Placed, Ruler, TableLayout, fit, lines};
@@ -32,8 +35,9 @@ fn paragraph(text: &str, width: usize) -> String {
 /// The table with what is above and below it.
 pub(super) fn text(table: &ReportTable, width: Option<u16>, bold: bool) -> String {
     let width = width.map_or(ENDLESS, usize::from);
+    let rows: Vec<_> = table.filled_rows().collect();
     let texts: Vec<Vec<String>> =
-        table.filled_rows().map(|row| row.iter().map(|cell| cell.shown()).collect()).collect();
+        rows.par_iter().map(|row| row.iter().map(|cell| cell.shown()).collect()).collect();
     let measure = |text: &str, _| text.width();
     let layout =
         fit(table, &texts, &Ruler { available: width + 1, gap: GAP, spans: false, measure: &measure });
@@ -63,8 +67,28 @@ pub(super) fn text(table: &ReportTable, width: Option<u16>, bold: bool) -> Strin
     out
 }
 
+/// Rows that are drawn together: thousands are drawn by all cores.
+const TOGETHER: usize = 512;
+
 /// The columns of a block side by side.
 fn drawn(table: &ReportTable, texts: &[Vec<String>], block: &[Placed], bold: bool) -> String {
+    let parts = texts.par_chunks(TOGETHER).enumerate();
+    let parts = parts.map(|(part, texts)| drawn_rows(table, texts, part * TOGETHER, block, bold));
+    let parts: Vec<String> = parts.collect();
+    match parts.is_empty() {
+        true => drawn_rows(table, &[], 0, block, bold),
+        false => parts.join("\n"),
+    }
+}
+
+/// Some rows, the first of which is number `first` of the table: with the heading only if it is the first of all.
+fn drawn_rows(
+    table: &ReportTable,
+    texts: &[Vec<String>],
+    first: usize,
+    block: &[Placed],
+    bold: bool,
+) -> String {
     const RULE: LineStyle = LineStyle::none().fill('─').junction('─');
     let mut out = comfy_table::Table::new();
     out.load_style(TableStyle::new().header_separator(RULE));
@@ -86,8 +110,10 @@ fn drawn(table: &ReportTable, texts: &[Vec<String>], block: &[Placed], bold: boo
         let above = "\n".repeat(most - placed.heading.len());
         aligned(above + &placed.heading.iter().map(|of| line(of)).collect::<Vec<_>>().join("\n"), placed)
     };
-    out.set_header(block.iter().map(heading).collect::<Vec<_>>());
-    for (row, texts) in texts.iter().enumerate() {
+    if first == 0 {
+        out.set_header(block.iter().map(heading).collect::<Vec<_>>());
+    }
+    for (row, texts) in (first..).zip(texts) {
         let cell = |placed: &Placed| {
             let text = &texts[placed.column];
             let text = match table.columns[placed.column].prose {
@@ -99,6 +125,15 @@ fn drawn(table: &ReportTable, texts: &[Vec<String>], block: &[Placed], bold: boo
             if bold { cell.add_attribute(Attribute::Bold) } else { cell }
         };
         out.add_row(block.iter().map(cell).collect::<Vec<_>>());
+    }
+    // As wide as the rows that are drawn by themselves.
+    let is_part = table.rows.len() > TOGETHER;
+    for (place, placed) in block.iter().enumerate().filter(|_| is_part) {
+        if let Some(column) = out.column_mut(place) {
+            let width =
+                u16::try_from(placed.width).unwrap_or(u16::MAX).saturating_add(column.padding_width());
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width)));
+        }
     }
     out.trim_fmt()
 }

@@ -12,6 +12,7 @@ use crate::split::SplitError;
 
 /// Why scores cannot be recorded or evaluated.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ScoreError {
     /// The registry.
     #[error(transparent)]

@@ -17,6 +17,9 @@ use crate::records::{
 use crate::registry::{Objects, Registry, Stamp};
 use crate::split::SplitError;
 
+/// Fewer images can agree with two values by chance.
+const FEWEST: u64 = 10;
+
 /// The images to score: a subset of a fold.
 #[derive(Debug, Clone, Copy)]
 pub struct ScoredSubset {
@@ -193,7 +196,7 @@ pub(crate) fn select(objects: &dyn Objects, foreign: &Foreign, bytes: &[u8]) -> 
     Ok(Selected { dataset, manifest, labels, scores, ignored: file.ignored, sorted, missing })
 }
 
-/// Refuses a column that has nothing but the labels of the data set, as two whole numbers.
+/// Refuses a column that has nothing but the labels of the data set.
 fn refuse_truth(
     dataset: &Dataset,
     manifest: &Manifest,
@@ -201,20 +204,39 @@ fn refuse_truth(
     labels: &[String],
     foreign: &Foreign,
 ) -> Result<(), ScoreError> {
+    match truth_among(dataset, manifest, scores, labels) {
+        Some((label, images)) => {
+            let (column, label) = (label.clone(), label.clone());
+            Err(DatasetError::Truth { path: foreign.file.clone(), column, label, images }.into())
+        }
+        None => Ok(()),
+    }
+}
+
+/// A label whose column of scores has nothing but the labels, and on how many images: as two whole numbers, or as any
+/// two values, in either order, if all columns of labels with both classes are like that.
+pub(crate) fn truth_among(
+    dataset: &Dataset,
+    manifest: &Manifest,
+    scores: &Scores,
+    labels: &[String],
+) -> Option<(String, u64)> {
+    let (mut first, mut all) = (None, true);
     for (column, label) in labels.iter().enumerate() {
         let truth = truth(dataset, manifest, scores, label);
         let known = scores.column(column).into_iter().zip(truth);
         let known: Vec<(f64, bool)> = known.filter_map(|(score, truth)| Some((score, truth?))).collect();
         let of = |class: bool| known.iter().find(|(_, truth)| *truth == class).map(|(score, _)| *score);
         let (Some(yes), Some(no)) = (of(true), of(false)) else { continue };
-        let whole = yes > no && yes.fract() == 0.0 && no.fract() == 0.0;
-        if whole && known.iter().all(|(score, truth)| *score == if *truth { yes } else { no }) {
-            let images = known.len() as u64;
-            let (column, label) = (label.clone(), label.clone());
-            return Err(DatasetError::Truth { path: foreign.file.clone(), column, label, images }.into());
+        let equals = yes != no && known.iter().all(|(score, truth)| *score == if *truth { yes } else { no });
+        let found = (label.clone(), known.len() as u64);
+        if equals && yes > no && yes.fract() == 0.0 && no.fract() == 0.0 {
+            return Some(found);
         }
+        all &= equals;
+        first = first.or(equals.then_some(found));
     }
-    Ok(())
+    first.filter(|(_, images)| all && *images >= FEWEST)
 }
 
 /// Logits that are mistaken for probabilities would falsify every metric except the AUC.

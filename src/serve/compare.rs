@@ -132,8 +132,10 @@ fn aucs(site: &Site, page: &mut HtmlWriter, inputs: Vec<Input>, called: &[String
         return Ok(());
     }
     let predictions: Vec<_> = inputs.iter().map(|input| input.id).collect();
+    let mut comparable = false;
     match site.comparison(inputs, false) {
         Ok(comparison) => {
+            comparable = comparison.incomparable.is_empty();
             if !comparison.incomparable.is_empty() {
                 let why = Incomparable::reasons(&comparison.incomparable);
                 page.push(html! {
@@ -157,7 +159,7 @@ fn aucs(site: &Site, page: &mut HtmlWriter, inputs: Vec<Input>, called: &[String
     page.push(html! {
         @if recorded.is_empty() {
             @let names: Vec<String> = called.iter().map(|name| shell(name)).collect();
-            p { "No comparison of exactly these runs is recorded. To record one with tests: " code { "reg compare --by run --full " (names.join(" ")) } }
+            @if comparable { p { "No comparison of exactly these runs is recorded. To record one with tests: " code { "reg compare --by run --full " (names.join(" ")) } } }
         } @else {
             p {
                 "Recorded comparisons of these runs: "

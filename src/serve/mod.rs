@@ -43,6 +43,7 @@ use wire::Access;
 
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ServeError {
     /// The port is taken, or not allowed.
     #[error("cannot listen on 127.0.0.1:{port}: {source}")]

@@ -30,6 +30,7 @@ use crate::records::{ImageRow, PatientId, Subset};
 
 /// Why a data set cannot be divided as asked.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SplitError {
     /// Not three whole numbers.
     #[error("`{0}` is not a ratio of training, validation and test images")]

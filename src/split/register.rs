@@ -14,6 +14,7 @@ use crate::registry::{Registry, RegistryError, Stamp, Transaction};
 
 /// Why a split was not registered.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RegisterError {
     /// The data set cannot be divided in this way.
     #[error(transparent)]

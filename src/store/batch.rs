@@ -19,7 +19,7 @@ use std::sync::{Mutex, MutexGuard, RwLock};
 use rayon::prelude::*;
 
 use super::{FileState, Scratch, Store, StoreError};
-use crate::disk::{self, Dir};
+use crate::disk::{self, Dir, Doing, FileError};
 use crate::hash::{Hash, Hasher};
 
 pub(super) const READ_ONLY: u32 = 0o444;
@@ -124,7 +124,7 @@ impl Batch {
         // A folder of that name cannot be replaced by a file.
         if self.store.root.stat(&place).is_ok_and(|there| there.is_dir()) {
             let removed = self.store.root.remove_dir_all(&place);
-            removed.map_err(StoreError::io("remove", &self.store.path(&id)))?;
+            removed.doing("remove", &self.store.path(&id))?;
         }
         self.write(id, bytes)
     }
@@ -146,11 +146,12 @@ impl Batch {
         let (staging, name) = (self.staging.dir(), format!("pieces-{id}"));
         let path = staging.path_of(&name);
         let mut write = || -> Result<Hash, E> {
-            let file = staging.create_new(&name, READ_ONLY).map_err(StoreError::io("create", &path))?;
+            let file =
+                staging.create_new(&name, READ_ONLY).doing("create", &path).map_err(StoreError::from)?;
             let mut hasher = Hasher::name_only();
             while let Some(piece) = next()? {
                 let written = disk::write_at(&file, &path, hasher.bytes(), &piece);
-                written.map_err(StoreError::io("write", &path))?;
+                written.doing("write", &path).map_err(StoreError::from)?;
                 hasher.update(&piece);
             }
             Ok(hasher.finish())
@@ -206,10 +207,10 @@ impl Batch {
         })
         .map_err(|e| match e {
             // A full disk, or a fault of a test, is no property of the file.
-            StoreError::Io { source: ref e, .. } if linked && is_of_the_file(e) => {
-                not_linked(disk::why_not_linked(source, self.staging.path(), e))
+            StoreError::Io(ref e) if linked && is_of_the_file(&e.source) => {
+                not_linked(disk::why_not_linked(source, self.staging.path(), &e.source))
             }
-            StoreError::Io { source: e, .. } if linked => StoreError::io("hard-link an object to", source)(e),
+            StoreError::Io(e) if linked => FileError::new("hard-link an object to", source, e.source).into(),
             e => e,
         })?;
         // Shared bytes must be those that were hashed.
@@ -239,12 +240,12 @@ impl Batch {
             let made = match make(staging, &path) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {
                     let dir = path.parent().expect("an object lies in a folder");
-                    staging.create_dir_all(dir).map_err(StoreError::io("create", &staging.path_of(dir)))?;
+                    staging.create_dir_all(dir).doing("create", &staging.path_of(dir))?;
                     make(staging, &path)
                 }
                 other => other,
             };
-            made.map_err(|e| StoreError::io("write", &staging.path_of(&path))(e))?;
+            made.doing("write", &staging.path_of(&path))?;
             lock(&stage.staged).push(Staged { id, linked });
             if linked {
                 self.linked.fetch_add(1, Ordering::Relaxed);
@@ -288,24 +289,23 @@ impl Batch {
         let few = staged.len() <= FEW;
 
         let staging = self.staging.dir();
-        let io = |doing, path: &Path| StoreError::io(doing, &staging.path_of(path));
         staged.par_iter().filter(|staged| staged.linked).try_for_each(|staged| {
             let path = stage.path(&staged.id);
-            take_write_bits(staging, &path).map_err(io("make read-only", &path))
+            take_write_bits(staging, &path).doing("make read-only", &staging.path_of(&path))
         })?;
         if few {
             for path in staged.iter().map(|staged| stage.path(&staged.id)) {
-                staging.sync_file(&path).map_err(io("sync", &path))?;
+                staging.sync_file(&path).doing("sync", &staging.path_of(&path))?;
             }
         } else {
-            staging.sync_file_system().map_err(io("sync", Path::new("")))?;
+            staging.sync_file_system().doing("sync", staging.path())?;
         }
         by_folder.par_iter().try_for_each(|entries| self.place(&stage, entries, few))?;
         if !few {
             return self.store.sync_all();
         }
         let objects = self.store.root.subdir(&self.store.name);
-        objects.and_then(|objects| objects.sync_dir()).map_err(StoreError::io("sync", &self.store.objects))
+        Ok(objects.and_then(|objects| objects.sync_dir()).doing("sync", &self.store.objects)?)
     }
 
     /// Moves the staged objects of one folder into place.
@@ -314,7 +314,7 @@ impl Batch {
         let (staging, root) = (self.staging.dir(), &self.store.root);
         let (from, to) = (parent(stage.path(&entries[0].id)), parent(self.store.place(&entries[0].id)));
         let shown = root.path_of(&to);
-        let create = |e| StoreError::io("create", &shown)(e);
+        let create = |e| StoreError::from(FileError::new("create", &shown, e));
         let mut there = None;
         if let Err(e) = staging.rename(&from, root, &to) {
             match e.kind() {
@@ -328,14 +328,14 @@ impl Batch {
             for Staged { id, .. } in entries {
                 let name = &id.to_string()[2..];
                 let placed = from.rename(name, &to, name);
-                placed.map_err(|e| StoreError::io("create", &self.store.path(id))(e))?;
+                placed.doing("create", &self.store.path(id))?;
             }
             there = Some(to);
         }
         match there {
             _ if !sync => Ok(()),
-            Some(to) => to.sync_dir().map_err(StoreError::io("sync", &shown)),
-            None => root.subdir(&to).and_then(|to| to.sync_dir()).map_err(StoreError::io("sync", &shown)),
+            Some(to) => Ok(to.sync_dir().doing("sync", &shown)?),
+            None => Ok(root.subdir(&to).and_then(|to| to.sync_dir()).doing("sync", &shown)?),
         }
     }
 }

@@ -1,12 +1,14 @@
 //! Errors of objects.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use crate::disk::FileError;
 use crate::hash::Hash;
 
 /// An object that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StoreError {
     /// There is no such object.
     #[error("object {id} is missing: there is no file {}", path.display())]
@@ -48,28 +50,15 @@ pub enum StoreError {
         why: String,
     },
     /// The file system returned an error.
-    #[error("{}", crate::disk::failed(doing, path, source))]
-    Io {
-        /// The verb.
-        doing: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] FileError),
 }
 
 impl StoreError {
-    /// Adds the failed operation and the file to an error.
-    pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError + use<> {
-        let path = path.to_owned();
-        move |source| StoreError::Io { doing, path, source }
-    }
-
     pub(super) fn open(id: Hash, path: PathBuf, source: io::Error) -> StoreError {
         match source.kind() {
             io::ErrorKind::NotFound => StoreError::Missing { id, path },
-            _ => StoreError::Io { doing: "read", path, source },
+            _ => FileError::new("read", &path, source).into(),
         }
     }
 
@@ -79,7 +68,7 @@ impl StoreError {
             StoreError::Missing { id, .. }
             | StoreError::Damaged { id, .. }
             | StoreError::Exposed { id, .. } => Some(*id),
-            StoreError::Changed(_) | StoreError::NotLinked { .. } | StoreError::Io { .. } => None,
+            StoreError::Changed(_) | StoreError::NotLinked { .. } | StoreError::Io(_) => None,
         }
     }
 }

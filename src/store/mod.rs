@@ -24,7 +24,7 @@ pub use scratch::{Scratch, abandoned};
 pub use slots::Slots;
 pub use state::FileState;
 
-use crate::disk::{self, Dir, FileStat, Refused};
+use crate::disk::{self, Dir, Doing, FileStat, Refused};
 use crate::hash::{Hash, Hasher};
 
 /// Name of the folder of objects in a registry.
@@ -48,7 +48,7 @@ impl Store {
     /// folder must exist.
     pub fn open(objects: &Path) -> Result<Self, StoreError> {
         let root = objects.parent().unwrap_or(Path::new("."));
-        let root = Dir::open(root).map_err(StoreError::io("open", root))?;
+        let root = Dir::open(root).doing("open", root)?;
         let name = objects.file_name().unwrap_or(OBJECTS.as_ref());
         Ok(Store { root, name: name.to_owned(), objects: objects.to_owned() })
     }
@@ -61,7 +61,7 @@ impl Store {
     /// Makes the folders of an empty store.
     pub fn create(&self) -> Result<(), StoreError> {
         for dir in [self.name.as_os_str(), STAGING.as_ref()] {
-            self.root.create_dir_all(dir).map_err(StoreError::io("create", &self.root.path_of(dir)))?;
+            self.root.create_dir_all(dir).doing("create", &self.root.path_of(dir))?;
         }
         Ok(())
     }
@@ -129,7 +129,7 @@ impl Store {
         let room = bytes.try_reserve_exact(usize::try_from(metadata.len()).unwrap_or(usize::MAX));
         let read = room.map_err(|_| io::ErrorKind::OutOfMemory.into());
         let read = read.and_then(|()| Read::take(&mut file, u64::MAX).read_to_end(&mut bytes));
-        read.map_err(|e| StoreError::io("read", &self.path(id))(e))?;
+        read.doing("read", &self.path(id))?;
         let found = Hash::of(&bytes);
         if found == *id {
             Ok(bytes)
@@ -159,7 +159,7 @@ impl Store {
             hasher.read(&mut file)?;
             Ok((hasher.bytes(), hasher.finish()))
         };
-        let (bytes, found) = hash().map_err(|e| StoreError::io("read", &path())(e))?;
+        let (bytes, found) = hash().doing("read", &path())?;
         if found != *id {
             return Err(StoreError::Damaged { id: *id, path: path(), found });
         }
@@ -185,19 +185,19 @@ impl Store {
     /// Removes an object permanently, and returns its size in bytes. No record may refer to it any more.
     pub fn remove(&self, id: &Hash) -> Result<u64, StoreError> {
         let bytes = self.size(id)?;
-        self.root.remove_file(self.place(id)).map_err(|e| StoreError::io("remove", &self.path(id))(e))?;
+        self.root.remove_file(self.place(id)).doing("remove", &self.path(id))?;
         Ok(bytes)
     }
 
     /// Waits until all changes of the folder of objects are on the disk.
     pub fn sync_all(&self) -> Result<(), StoreError> {
         let synced = self.root.subdir(&self.name).and_then(|objects| objects.sync_file_system());
-        synced.map_err(StoreError::io("sync", &self.objects))
+        Ok(synced.doing("sync", &self.objects)?)
     }
 
     /// The objects, sorted by id, and the files among them whose names are not ids.
     pub fn list(&self) -> Result<Listing, StoreError> {
-        let objects = self.root.subdir(&self.name).map_err(StoreError::io("list", &self.objects))?;
+        let objects = self.root.subdir(&self.name).doing("list", &self.objects)?;
         let folders = entries(&objects)?;
         let folders: Vec<Listing> =
             folders.into_par_iter().map(|folder| list_folder(&objects, folder)).collect::<Result<_, _>>()?;
@@ -216,7 +216,7 @@ impl Store {
         let path = Path::new(&self.name).join(folder);
         let dir = match self.root.subdir(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            opened => opened.map_err(StoreError::io("list", &self.root.path_of(&path)))?,
+            opened => opened.doing("list", &self.root.path_of(&path))?,
         };
         let names = entries(&dir)?.into_iter().map(|(name, _)| name);
         let mut found: Vec<Hash> = names
@@ -281,7 +281,7 @@ fn list_folder(objects: &Dir, (prefix, is_dir): (String, bool)) -> Result<Listin
         listing.strangers.push(path);
         return Ok(listing);
     }
-    let dir = objects.subdir(&prefix).map_err(StoreError::io("list", &path))?;
+    let dir = objects.subdir(&prefix).doing("list", &path)?;
     for (rest, _) in entries(&dir)? {
         match format!("{prefix}{rest}").parse() {
             Ok(id) if prefix.len() == 2 => listing.objects.push(id),
@@ -297,7 +297,7 @@ fn object_path(objects: &Path, id: &Hash) -> PathBuf {
 }
 
 fn entries(dir: &Dir) -> Result<Vec<(String, bool)>, StoreError> {
-    let entries = dir.entries().map_err(StoreError::io("list", dir.path()))?.into_iter();
+    let entries = dir.entries().doing("list", dir.path())?.into_iter();
     Ok(entries.map(|(name, is_dir)| (name.to_string_lossy().into_owned(), is_dir)).collect())
 }
 

@@ -10,7 +10,7 @@ use std::io;
 use std::path::Path;
 
 use super::StoreError;
-use crate::disk::{self, Dir};
+use crate::disk::{self, Dir, Doing};
 
 /// First part of the name of each folder; sixteen random hex digits follow.
 const PREFIX: &str = "scratch-";
@@ -28,19 +28,19 @@ impl Scratch {
     /// Creates a temporary folder in the folder `name` of `root`.
     pub(super) fn new(root: &Dir, name: &str) -> Result<Self, StoreError> {
         // A copy of a registry may lack its empty folders.
-        let staging = root.folder(name).map_err(StoreError::io("open", &root.path_of(name)))?;
+        let staging = root.folder(name).doing("open", &root.path_of(name))?;
         remove_abandoned(&staging);
         loop {
-            let random = disk::random_name().map_err(StoreError::io("create", staging.path()))?;
+            let random = disk::random_name().doing("create", staging.path())?;
             let name = format!("{PREFIX}{random}");
-            let io = |doing| StoreError::io(doing, &staging.path_of(&name));
-            staging.create_dir(&name).map_err(io("create"))?;
+            let path = staging.path_of(&name);
+            staging.create_dir(&name).doing("create", &path)?;
             // Before the new folder is locked, another process may have removed it as abandoned.
             let dir = match staging.subdir(&name) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-                opened => opened.map_err(io("open"))?,
+                opened => opened.doing("open", &path)?,
             };
-            dir.lock().map_err(io("lock"))?;
+            dir.lock().doing("lock", &path)?;
             if staging.has(&name, &dir) {
                 return Ok(Scratch { staging, name, dir });
             }

@@ -18,13 +18,13 @@ use signal_hook::iterator::Signals;
 use super::StudyError;
 use super::plan::{Planned, StudyPlan};
 use super::status::{State, of_spec};
-use crate::disk::Dir;
+use crate::disk::{Dir, Doing};
 use crate::hash::Id;
 use crate::limits;
 use crate::records::Spec;
 use crate::registry::Registry;
+use crate::training::Device;
 use crate::training::unfinished::{self, UnfinishedTraining};
-use crate::training::{Device, RunError};
 
 /// The context for executing runs.
 #[derive(Debug)]
@@ -119,8 +119,7 @@ pub fn execute(
         elsewhere: Vec::new(),
         outcomes: vec![None; plan.runs.len()],
     };
-    let mut signals =
-        Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(RunError::io("listen for", Path::new("signals")))?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).doing("listen for", Path::new("signals"))?;
     let mut stopping = false;
     loop {
         for _ in signals.pending() {
@@ -193,7 +192,7 @@ impl WorkerPool<'_> {
             let name = &self.request.devices[device].name;
             let create = |which: &str| {
                 let name = format!("{index}.{which}");
-                self.scratch.create(&name).map_err(RunError::io("create", &self.scratch.path_of(&name)))
+                self.scratch.create(&name).doing("create", &self.scratch.path_of(&name))
             };
             let arguments = &self.plan.runs[index].arguments;
             let mut command = Command::new(self.request.program);
@@ -210,7 +209,7 @@ impl WorkerPool<'_> {
                 .stderr(create("err")?)
                 .process_group(0)
                 .spawn()
-                .map_err(RunError::io("start", self.request.program))?;
+                .doing("start", self.request.program)?;
             self.children.push(Busy { index, child, device, since: Instant::now() });
             watcher.began(&self.plan.runs[index], name);
         }
@@ -222,7 +221,7 @@ impl WorkerPool<'_> {
         let mut place = 0;
         while place < self.children.len() {
             let busy = &mut self.children[place];
-            let status = busy.child.try_wait().map_err(RunError::io("wait for", self.request.program))?;
+            let status = busy.child.try_wait().doing("wait for", self.request.program)?;
             let Some(status) = status else {
                 place += 1;
                 continue;

@@ -20,6 +20,7 @@ use std::path::PathBuf;
 
 use crate::compare::CompareError;
 use crate::digits::counted;
+use crate::disk::FileError;
 use crate::escape::shell_os;
 use crate::index::IndexError;
 use crate::registry::RegistryError;
@@ -37,6 +38,7 @@ pub use status::{State, StudyRunStatus, status};
 
 /// Why a study cannot be run.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StudyError {
     /// The registry.
     #[error(transparent)]
@@ -50,14 +52,9 @@ pub enum StudyError {
     /// Neither a file nor the name of a study.
     #[error("no study `{0}`: neither a file nor the name of a study")]
     Unknown(String),
-    /// A file that cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
+    /// A file.
+    #[error(transparent)]
+    Io(#[from] FileError),
     /// A file that is not TOML, or not a study.
     #[error("{}: {reason}", path.display())]
     Toml {
@@ -194,7 +191,7 @@ impl StudyError {
             }
             StudyError::Interrupted { .. } => "run the same command again to resume",
             StudyError::Registry(_)
-            | StudyError::Unreadable { .. }
+            | StudyError::Io(_)
             | StudyError::Toml { .. }
             | StudyError::Senseless { .. } => return None,
         };

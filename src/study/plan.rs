@@ -7,6 +7,7 @@ use super::StudyError;
 use super::cost::{self, Cost, Disk, History, Load};
 use super::file::{ProbeEntry, SectionTable, SetupTable, SplitTable, StudyFile};
 use super::status::{State, of_spec};
+use crate::disk::FileError;
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::limits;
@@ -54,7 +55,7 @@ pub fn load(registry: &Registry, argument: impl AsRef<OsStr>) -> Result<StudySou
                     return Err(StudyError::Unknown(text.to_owned()));
                 }
                 Err(RegistryError::Unknown { .. } | RegistryError::Removed { .. }) => {
-                    return Err(StudyError::Unreadable { path, source: e });
+                    return Err(FileError::new("read", &path, e).into());
                 }
                 Err(e) => return Err(e.into()),
             }
@@ -353,7 +354,7 @@ fn folds(section: &SectionTable, divided: &Divided) -> Vec<u32> {
 fn settle(source: &StudySource, setup: &SetupTable) -> Result<(Model, Training), StudyError> {
     let set = source.file.settings_of(setup);
     let network = network_file(&setup.model, source.folder())
-        .map_err(|(path, source)| StudyError::Unreadable { path, source })?;
+        .map_err(|(path, source)| FileError::new("read", &path, source))?;
     let overrides =
         Overrides { model: setup.model.clone(), network, init: Some(setup.start()), file: None, set };
     resolve(&overrides)

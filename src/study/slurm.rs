@@ -10,12 +10,12 @@ use serde::Serialize;
 use super::StudyError;
 use super::batch::{Needs, device, due, flags, quoted, tag};
 use super::plan::StudyPlan;
+use crate::disk::Doing;
 use crate::escape::shell_os;
 use crate::hash::Id;
 use crate::limits;
 use crate::records::{DeviceKind, Study};
 use crate::registry::Registry;
-use crate::training::RunError;
 
 /// The template of the script, with placeholders that are filled from a plan.
 pub const TEMPLATE: &str = include_str!("slurm.sh");
@@ -129,7 +129,7 @@ pub fn script(
     let worker = worker.map(|path| Ok::<_, StudyError>(format!("export REG_TORCH={}\n", word(&path)?)));
     let worker = worker.transpose()?.unwrap_or_default();
     let root = std::fs::canonicalize(registry.root());
-    let root = root.map_err(RunError::io("find", registry.root()))?;
+    let root = root.doing("find", registry.root())?;
     let place = ScriptPaths::of(plan, &root, program, settings.exchange.as_ref())?;
     let (path, text) = match &settings.template {
         Some((path, text)) => (path.clone(), text.as_str()),
@@ -285,9 +285,9 @@ pub fn submit(
 ) -> Result<(String, PathBuf), StudyError> {
     let place = folder(&tag(plan));
     let folder = registry.dir().folder(&place);
-    let folder = folder.map_err(RunError::io("create", &registry.dir().path_of(&place)))?;
+    let folder = folder.doing("create", &registry.dir().path_of(&place))?;
     let path = folder.path_of("job.sh");
-    folder.replace("job.sh", script.text.as_bytes()).map_err(RunError::io("write", &path))?;
+    folder.replace("job.sh", script.text.as_bytes()).doing("write", &path)?;
     let job = ask("sbatch", &["--parsable".as_ref(), path.as_os_str()])?;
     let job = job.trim().split(';').next().unwrap_or_default().to_owned();
     Ok((job, path))

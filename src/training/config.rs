@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::expected::expected;
 use super::presets;
 use crate::escape::shell;
 use crate::limits;
@@ -33,6 +34,7 @@ pub struct Overrides {
 
 /// Invalid settings.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConfigError {
     /// An unknown preset.
     #[error("unknown model `{name}`")]
@@ -271,8 +273,10 @@ fn apply(
         });
     };
     *slot = value.clone();
-    let mut settings: Settings =
-        serde_path_to_error::deserialize(tree).map_err(|e| ill_typed(e.into_inner().to_string()))?;
+    let mut settings: Settings = serde_path_to_error::deserialize(tree).map_err(|e| {
+        let reason = e.into_inner().to_string();
+        ill_typed(expected(last(key)).map_or(reason, |expected| format!("it must be {expected}")))
+    })?;
     // With another input size, the margin that the preset leaves for the centre crop stays the same.
     if let (Some((input, resize)), false, "input") = (before, resized, last(key))
         && let Some(image) = &mut settings.model.architecture.image
@@ -491,7 +495,7 @@ mod tests {
         let error = with("mlp", None, &["epochs=many"]).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "--set epochs=many: `epochs` cannot be \"many\": invalid type: string \"many\", expected u32"
+            "--set epochs=many: `epochs` cannot be \"many\": it must be a whole number"
         );
         for wrong in [
             "epochs=0",

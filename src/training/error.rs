@@ -6,6 +6,7 @@ use super::config::ConfigError;
 use super::process::WorkerError;
 use super::program::ProgramError;
 use crate::dataset::pixels::PixelError;
+use crate::disk::FileError;
 use crate::escape::shell_os;
 use crate::index::IndexError;
 use crate::recognise::FileKind;
@@ -18,6 +19,7 @@ use crate::withdrawal::UseError;
 
 /// Why a training or evaluation failed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RunError {
     /// The registry.
     #[error(transparent)]
@@ -96,15 +98,8 @@ pub enum RunError {
     #[error("another process is already training this run: {} is locked", .0.display())]
     Running(PathBuf),
     /// A file of a training.
-    #[error("{}", crate::disk::failed(doing, path, source))]
-    Io {
-        /// The verb.
-        doing: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] FileError),
     /// Invalid scores from the worker.
     #[error("{}: invalid scores from the worker: {reason}", path.display())]
     BadScores {
@@ -265,11 +260,6 @@ impl From<UseError> for RunError {
 }
 
 impl RunError {
-    pub(crate) fn io(doing: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> RunError {
-        let path = path.to_owned();
-        move |source| RunError::Io { doing, path, source }
-    }
-
     /// A hint.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {

@@ -5,7 +5,7 @@ use super::process::Listener;
 use super::software::{OtherSources, put_software};
 use super::{Device, Environment, RunContext, RunError};
 use crate::digits::counted;
-use crate::disk::Dir;
+use crate::disk::{Dir, Doing};
 use crate::hash::Id;
 use crate::index::View;
 use crate::limits;
@@ -197,7 +197,7 @@ pub(crate) fn read_scores(dir: &Dir, labels: usize, rows: usize) -> Result<Score
 /// Reads a file of scores of the worker: any number of columns, rows below `rows`.
 pub(super) fn read_columns(dir: &Dir, name: &str, rows: usize) -> Result<Scores, RunError> {
     let path = dir.path_of(name);
-    let bytes = dir.read(name, limits::WORKER_SCORES).map_err(RunError::io("read", &path))?;
+    let bytes = dir.read(name, limits::WORKER_SCORES).doing("read", &path)?;
     let wrong = |reason: String| RunError::BadScores { path: path.clone(), reason };
     let scores: Scores = codec::unpack(&bytes).map_err(|e| wrong(e.to_string()))?;
     match scores.rows.last() {

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::RunError;
+use crate::disk::Doing;
 use crate::hash::Hash;
 use crate::limits;
 use crate::records::{Gender, ImageRow, Manifest, MetaFeatures, Model, ViewPosition};
@@ -70,10 +71,10 @@ pub(super) fn for_worker(
 ) -> Result<PathBuf, RunError> {
     if path.is_file() {
         // The worker may run in another folder.
-        return fs::canonicalize(path).map_err(RunError::io("read", path));
+        return Ok(fs::canonicalize(path).doing("read", path)?);
     }
     let name = format!("image-{number}");
-    scratch.dir().write_new(&name, bytes, 0o600).map_err(RunError::io("write", scratch.path()))?;
+    scratch.dir().write_new(&name, bytes, 0o600).doing("write", scratch.path())?;
     Ok(scratch.dir().path_of(name))
 }
 
@@ -85,7 +86,7 @@ pub(super) struct KnownImages<'m> {
 
 /// Reads a named file once, whether it is a file or a pipe.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, RunError> {
-    limits::read(path, limits::IMAGE_FILE).map_err(RunError::io("read", path))
+    Ok(limits::read(path, limits::IMAGE_FILE).doing("read", path)?)
 }
 
 impl<'m> KnownImages<'m> {

@@ -4,6 +4,7 @@
 pub mod config;
 mod error;
 mod evaluate;
+mod expected;
 mod files;
 mod gradcam;
 mod inputs;

@@ -32,6 +32,7 @@ pub const VARIABLE: &str = "REG_TORCH";
 
 /// An error of the worker.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum WorkerError {
     /// The worker is not installed.
     #[error("this command needs the worker {}, which is not installed", .0.display())]

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::config::{ConfigError, Overrides, resolve};
+use super::expected::{property, words};
 use crate::network::model_settings;
 use crate::records::Kind;
 
@@ -17,10 +18,6 @@ pub struct Setting {
     /// What it means, in one line.
     pub about: String,
 }
-
-/// Where the records describe settings: definitions of the schema of a spec, and the names of one where it has
-/// several.
-const DESCRIBED: [&str; 4] = ["Training", "Augmentation", "ImageInput", "Architecture"];
 
 /// The settings of a model, sorted by name, as these overrides have them.
 pub fn settings(overrides: &Overrides) -> Result<Vec<Setting>, ConfigError> {
@@ -51,12 +48,13 @@ fn about(schema: &Value, name: &str) -> String {
     if name == "extra_pool" {
         return "Whether another max-pooling layer follows the first stage.".to_owned();
     }
-    let field = |of: &Value| of["properties"][name]["description"].as_str().map(str::to_owned);
-    let own = DESCRIBED.iter().find_map(|of| field(&schema["$defs"][of]));
-    let layers = schema["$defs"]["Layer"]["oneOf"].as_array();
-    let text = own.or_else(|| layers?.iter().find_map(field)).unwrap_or_default();
+    let text = property(schema, name).and_then(|of| of["description"].as_str()).unwrap_or_default();
     let first = text.split("; absent").next().unwrap_or_default().replace('\n', " ");
-    if first.ends_with('.') { first } else { first + "." }
+    let first = if first.ends_with('.') { first } else { first + "." };
+    match words(name) {
+        words if words.len() > 1 => format!("{first} One of {}.", words.join(", ")),
+        _ => first,
+    }
 }
 
 #[cfg(test)]

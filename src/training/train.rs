@@ -8,6 +8,7 @@ use super::process::{Listener, WorkerError};
 use super::software::{OtherSources, put_software};
 use super::{Device, Environment, RunContext, RunError, unfinished};
 use crate::digits::{counted, thousands};
+use crate::disk::Doing;
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::limits;
@@ -207,12 +208,11 @@ fn execute(
     let mut bytes = Vec::new();
     let read = folder.open_file(files::CHECKPOINT);
     let read = read.and_then(|(mut file, _)| FileState::read_file(&mut file, u64::MAX, &mut bytes));
-    let state = read.map_err(RunError::io("read", &checkpoint))?;
+    let state = read.doing("read", &checkpoint)?;
     let weights = Hash::of(&bytes);
     transaction.put_file(&checkpoint, &state, &bytes, weights, LinkMode::Reflink)?;
-    let log_bytes = folder
-        .read(files::LOG, limits::TRAINING_LOG)
-        .map_err(RunError::io("read", &folder.path_of(files::LOG)))?;
+    let log_bytes =
+        folder.read(files::LOG, limits::TRAINING_LOG).doing("read", &folder.path_of(files::LOG))?;
     let record = Run {
         spec: spec_id,
         checkpoint: Some(Id::new(weights)),
@@ -234,7 +234,7 @@ fn execute(
     match registry.dir().remove_dir_all(&place) {
         // `reg gc` has seen that the run is recorded.
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-        removed => removed.map_err(RunError::io("remove", folder.path()))?,
+        removed => removed.doing("remove", folder.path())?,
     }
     Ok((run, record, named.or(request.name.clone()).unwrap_or_else(|| run.hash.short())))
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{Environment, RunError};
-use crate::disk::{self, Dir};
+use crate::disk::{self, Dir, Doing, FileError};
 use crate::hash::Id;
 use crate::limits;
 use crate::records::{Spec, is_time};
@@ -73,21 +73,21 @@ pub(super) fn announce(
     // A new attempt has not failed yet.
     match dir.remove_file(ERROR) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-        removed => removed.map_err(RunError::io("remove", &dir.path_of(ERROR)))?,
+        removed => removed.doing("remove", &dir.path_of(ERROR))?,
     }
-    dir.replace(FILE, &text).map_err(RunError::io("write", &dir.path_of(FILE)))
+    Ok(dir.replace(FILE, &text).doing("write", &dir.path_of(FILE))?)
 }
 
 /// The folder of a training, locked: let go by the system however this process ends.
 pub(super) fn lock(registry: &Registry, spec: Id<Spec>) -> Result<(Dir, File), RunError> {
     let place = registry.training_folder(&spec.hash);
     let folder = registry.dir().folder(&place);
-    let folder = folder.map_err(RunError::io("create", &registry.dir().path_of(&place)))?;
+    let folder = folder.doing("create", &registry.dir().path_of(&place))?;
     let lock = folder.path_of(LOCK);
-    let locked = folder.create(LOCK).map_err(RunError::io("create", &lock))?;
+    let locked = folder.create(LOCK).doing("create", &lock)?;
     locked.try_lock().map_err(|e| match e {
         TryLockError::WouldBlock => RunError::Running(lock.clone()),
-        TryLockError::Error(source) => RunError::io("lock", &lock)(source),
+        TryLockError::Error(source) => FileError::new("lock", &lock, source).into(),
     })?;
     Ok((folder, locked))
 }
@@ -140,12 +140,24 @@ pub fn remove(registry: &Registry, training: &UnfinishedTraining) -> Result<(), 
         },
         Err(_) => None,
     };
-    registry.dir().remove_dir_all(&place).map_err(RunError::io("remove", &path))
+    Ok(registry.dir().remove_dir_all(&place).doing("remove", &path)?)
 }
 
 /// The training of a spec.
 pub fn of(registry: &Registry, spec: Id<Spec>) -> Option<UnfinishedTraining> {
     read(registry.dir(), &registry.training_folder(&spec.hash))
+}
+
+/// Removes failed attempts under a name from which nothing goes on: whoever corrects a program and runs it again under
+/// the same name is not told of each.
+pub(super) fn remove_failed(registry: &Registry, name: &str) {
+    let is_over = |one: &UnfinishedTraining| {
+        one.announcement.name == name && one.pid.is_none() && one.error.is_some() && !one.resumable
+    };
+    for one in all(registry).iter().filter(|one| is_over(one)) {
+        // What cannot be removed is listed as before.
+        let _ = remove(registry, one);
+    }
 }
 
 /// Whether a process, also on another machine, trains a spec. The check holds the lock for a moment, so do not
@@ -167,6 +179,7 @@ fn read(root: &Dir, folder: &Path) -> Option<UnfinishedTraining> {
     let pid = dir.open_file(LOCK).ok().and_then(|(lock, _)| disk::lock_holder(&lock));
     let error = file(ERROR).and_then(|text| String::from_utf8(text).ok()).filter(|_| pid.is_none());
     // A program may have left something that it goes on from.
-    let resumable = dir.stat(files::STATE).is_ok() || dir.stat(PROGRAM_OUT).is_ok();
+    let left = dir.subdir(PROGRAM_OUT).and_then(|out| out.entries()).is_ok_and(|entries| !entries.is_empty());
+    let resumable = dir.stat(files::STATE).is_ok() || left;
     Some(UnfinishedTraining { announcement, pid, status, error, resumable })
 }

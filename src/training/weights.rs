@@ -8,12 +8,13 @@ use serde_json::{Map, Value};
 
 use super::RunError;
 use crate::digits::{counted, thousands};
+use crate::disk::{Doing, FileError};
 use crate::escape;
 use crate::hash::{Hash, Id};
 use crate::limits;
 use crate::network::weights_fit;
 use crate::recognise::{FileKind, HEAD};
-use crate::records::tensors::{WeightsFile, sizes};
+use crate::records::tensors::{WeightsFile, is_float, parameters, sizes};
 use crate::records::{Dataset, TrainingData, Weights, is_plain_text};
 use crate::registry::{Objects, Registry, Stamp};
 
@@ -109,11 +110,16 @@ pub fn import_weights(
                 .to_owned(),
         );
     }
-    let used = file.tensors().filter(|(name, _)| WeightsFile::is_used(name));
+    for (kind, tensor) in file.unusable() {
+        notes.push(format!(
+            "no network starts from numbers of type {kind}, as {tensor} has them: save the weights as floating point"
+        ));
+    }
+    let used = file.tensors().filter(|(name, view)| WeightsFile::is_used(name) && is_float(view));
     let shape = |view: &[usize]| view.iter().map(|side| *side as u64).collect();
     notes.push(weights_fit(&used.map(|(name, view)| (name, shape(view.shape()))).collect()).to_string());
     let tensors = sizes(&bytes).map_err(wrong)?;
-    let parameters = tensors.iter().map(|(_, numbers)| numbers).sum();
+    let parameters = parameters(&tensors);
     let hash = Hash::of(&bytes);
     let mut known = (registry as &dyn Objects).origins(&hash)?;
     trained_on.sort_unstable();
@@ -149,12 +155,20 @@ fn not_safetensors(path: &Path, head: &[u8], reason: String) -> RunError {
 
 /// Reads a file as long as its header says that it is: nothing else is kept in memory, however long the file is.
 fn load(path: &Path) -> Result<Vec<u8>, RunError> {
-    let io = || RunError::io("read", path);
-    let mut file = fs::File::open(path).map_err(io())?;
+    let mut file = fs::File::open(path).map_err(|e| match fs::read_link(path) {
+        Ok(target) if e.kind() == std::io::ErrorKind::NotFound => {
+            let error = std::io::Error::new(
+                e.kind(),
+                format!("it is a link to {}, which is not there", target.display()),
+            );
+            FileError::new("read", path, error)
+        }
+        _ => FileError::new("read", path, e),
+    })?;
     let mut bytes = Vec::new();
     let mut take = |bytes: &mut Vec<u8>, until: u64| {
         let more = until.saturating_sub(bytes.len() as u64);
-        file.by_ref().take(more).read_to_end(bytes).map_err(io())
+        file.by_ref().take(more).read_to_end(bytes).doing("read", path)
     };
     take(&mut bytes, HEAD as u64)?;
     let Some(length) = bytes.first_chunk().map(|length| u64::from_le_bytes(*length)) else {

@@ -6,6 +6,7 @@ use crate::registry::RegistryError;
 
 /// Why images cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum UseError {
     /// The registry.
     #[error(transparent)]

@@ -21,6 +21,7 @@ const MAX_REASON: usize = 2000;
 
 /// Why something was not withdrawn.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum WithdrawError {
     /// The registry.
     #[error(transparent)]

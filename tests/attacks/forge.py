@@ -149,7 +149,7 @@ class Forger:
         """Writes a remote with all objects in one pack."""
         for folder in ("objects", "packs", "index", "names"):
             os.makedirs(os.path.join(path, folder))
-        self.write(path, "format", b"reg-remote 4\n")
+        self.write(path, "format", b"reg-remote 5\n")
         pack = b"".join(self.new.values())
         self.write(path, f"packs/{b3(pack)}", pack)
         objects = [{"bytes": len(data), "id": id, "kind": self.kinds[id]} for id, data in self.new.items()]

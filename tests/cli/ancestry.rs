@@ -78,6 +78,14 @@ fn unknown_ancestry_is_told_wherever_a_result_is_shown_until_somebody_declares_i
     );
     let [ours, theirs] = audited(&study, "both");
     assert!(!ours.contains(UNKNOWN) && !theirs.contains("unknown ancestry"), "{ours}{theirs}");
+
+    // The declaration belongs to another import of the file than the one from which the run started.
+    for (remote, what) in [("one", "both"), ("all", "")] {
+        study.ok(&format!("push {remote} {what}"));
+        let other = Study::new();
+        other.ok(&format!("pull {}", study.path(remote).display()));
+        assert_eq!(other.json("show both")["unknown_ancestry"], json!(null), "{remote}");
+    }
 }
 
 #[test]

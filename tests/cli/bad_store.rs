@@ -75,11 +75,11 @@ fn answer(stream: &mut TcpStream, lie: Lie, target: &str) -> std::io::Result<boo
             send(
                 "206 Partial Content\r\nContent-Range: bytes 0-63/1099511627776",
                 1 << 40,
-                b"reg-remote 4\n",
+                b"reg-remote 5\n",
             )?;
             (true, (0, Vec::new()))
         }
-        _ if target.contains("/format") => (false, whole("reg-remote 4\n")),
+        _ if target.contains("/format") => (false, whole("reg-remote 5\n")),
         _ => {
             let missing = b"<Error><Code>NoSuchKey</Code></Error>";
             send("404 Not Found", missing.len() as u64, missing)?;

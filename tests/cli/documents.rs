@@ -104,7 +104,7 @@ fn every_command_writes_the_document_that_its_schema_describes() {
     run("predict", "predict mlp-s-f0 images/00000001_000.png");
     run(
         "compare",
-        "compare tiny-s-f0 tiny-s-f1 mlp-s-f0 mlp-s-f1 --metrics --bootstrap 100 --by gender --roc --svg svg",
+        "compare tiny-s-f0 tiny-s-f1 mlp-s-f0 mlp-s-f1 --metrics --bootstrap 100 --by gender --roc --precision-recall --svg svg",
     );
     run("compare", "compare mlp-s-f0");
     run("probe", "probe tiny-s-f0 --target gender");

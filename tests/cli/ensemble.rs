@@ -213,7 +213,7 @@ fn seeds_share_a_column_and_setups_have_names_of_their_own() {
     }
     assert!(mean["seed_std"].as_f64().is_some() && own.get("seed_std").is_none());
 
-    study.refused(1, "compare mlp-s-f0 wild-0", &["are both model mlp", "--label NAME=RUN,RUN"]);
+    study.refused(1, "compare mlp-s-f0 wild-0", &["are both model mlp", "--label NAME=RUN"]);
     let text = "compare --label calm=mlp-s-f0,second-0,mlp-s-f1,second-1 --label wild=wild-0,wild-1 --rank";
     let named = study.json(&format!("{text} --metrics --bootstrap 100 --name t"));
     assert_eq!(named["spearman"]["models"], json!(["calm", "wild"]));

@@ -54,12 +54,12 @@ fn a_registry_is_found_from_a_folder_below_it() {
 #[test]
 fn a_registry_of_a_newer_format() {
     let study = Study::new();
-    fs::write(study.path(".reg/format"), "reg 6\n").unwrap();
+    fs::write(study.path(".reg/format"), "reg 7\n").unwrap();
     for command in ["list", INGEST, "verify", "reindex"] {
         study.refused(
             1,
             command,
-            &[".reg has format 6, but this reg reads format 5", "hint: install a newer reg"],
+            &[".reg has format 7, but this reg reads format 6", "hint: install a newer reg"],
         );
     }
     fs::write(study.path(".reg/format"), "something else").unwrap();

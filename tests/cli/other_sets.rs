@@ -334,10 +334,10 @@ fn a_registry_and_a_remote_of_the_older_format_are_told_so() {
     let answer = study.refused(
         1,
         "list",
-        &["is of an older format, 1; this reg reads format 5", "and ingest the data again"],
+        &["is of an older format, 1; this reg reads format 6", "and ingest the data again"],
     );
     assert!(!answer.stderr.contains("not a registry") && !answer.stderr.contains("damaged"), "{answer:?}");
-    fs::write(study.path(".reg/format"), "reg 5\n").unwrap();
+    fs::write(study.path(".reg/format"), "reg 6\n").unwrap();
     fs::create_dir(study.path("old")).unwrap();
     fs::write(study.path("old/format"), "reg-remote 1\n").unwrap();
     for command in ["push old", "pull old"] {

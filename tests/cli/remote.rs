@@ -422,7 +422,7 @@ fn mistakes_are_named() {
     study.refused(1, "push depot nobody", &["no record is named `nobody`"]);
     study.refused(1, "push data.csv", &["data.csv"]);
     fs::create_dir(study.path("newer")).unwrap();
-    fs::write(study.path("newer/format"), "reg-remote 5\n").unwrap();
-    study.refused(1, "pull newer", &["has format 5", "install a newer reg"]);
+    fs::write(study.path("newer/format"), "reg-remote 6\n").unwrap();
+    study.refused(1, "pull newer", &["has format 6", "install a newer reg"]);
     study.refused(2, "push", &["REMOTE"]);
 }

@@ -91,7 +91,9 @@ fn the_table_has_the_settings_that_differ_and_fits() {
     }
     let text = study.ok("list run");
     let head = text.lines().next().unwrap();
-    for column in ["Name", "Model", "Data set", "Split", "Fold", "Seed", "lr", "Epoch", "Test AUC", "State"] {
+    for column in
+        ["Name", "Model", "Data set", "Split", "Division", "Seed", "lr", "Epoch", "Test AUC", "State"]
+    {
         assert!(head.contains(column), "{column}: {text}");
     }
     assert!(!head.contains("batch") && text.contains("0.001") && text.contains("mlp-s-f0-2"), "{text}");

@@ -19,6 +19,7 @@ use super::super::remarks::Remark;
 use super::Archived;
 use super::member::{Member, judge};
 use crate::digits::thousands;
+use crate::disk::FileError;
 use crate::limits;
 
 /// Bytes that can be read at any place, by several threads at once.
@@ -69,7 +70,7 @@ pub(super) fn read<T: Send, E: From<DatasetError> + Send>(
         }
     };
     let refused = |reason: String| DatasetError::ArchiveRefused { path: path.to_owned(), reason };
-    let file = At::new(source).map_err(|source| DatasetError::Read { path: path.to_owned(), source })?;
+    let file = At::new(source).map_err(|source| DatasetError::Read(FileError::new("read", &path, source)))?;
     // Counted before the list of members is read into memory.
     let members = ZipIterable::try_new(file.clone(), Config::default()).map_err(damaged)?.len();
     if members as u64 > limits::ARCHIVE_MEMBERS {

@@ -69,6 +69,7 @@ pub struct SyntheticSummary {
 
 /// Why a data set was not generated.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SyntheticError {
     /// Too few or too many pixels.
     #[error(

@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 use rustix::io::Errno;
 
 use super::{Location, Pieces};
-use crate::disk::{self, Dir};
+use crate::disk::{self, Dir, Doing, FileError};
 use crate::limits;
 use crate::remote::RemoteError;
 
@@ -29,11 +29,6 @@ pub(in crate::remote) struct FolderLocation {
     path: PathBuf,
     /// Opened once the folder exists, and kept open from then on.
     root: OnceLock<Dir>,
-}
-
-fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RemoteError {
-    let path = path.to_owned();
-    move |source| RemoteError::Io { doing, path, source }
 }
 
 fn is_absent(e: &io::Error) -> bool {
@@ -65,7 +60,7 @@ impl FolderLocation {
         match Dir::open(&self.path) {
             Err(e) if is_absent(&e) => Ok(None),
             opened => {
-                let opened = opened.map_err(io("open", &self.path))?;
+                let opened = opened.doing("open", &self.path)?;
                 Ok(Some(self.root.get_or_init(|| opened)))
             }
         }
@@ -78,10 +73,10 @@ impl FolderLocation {
         }
         let is_there = |folder: &&Path| folder.as_os_str().is_empty() || folder.is_dir();
         let new: Vec<&Path> = self.path.ancestors().take_while(|folder| !is_there(folder)).collect();
-        let root = Dir::make(&self.path).map_err(io("create", &self.path))?;
+        let root = Dir::make(&self.path).doing("create", &self.path)?;
         for folder in new {
             let above = folder.parent().unwrap_or(Path::new("."));
-            Dir::open(above).and_then(|above| above.sync_dir()).map_err(io("sync", above))?;
+            Dir::open(above).and_then(|above| above.sync_dir()).doing("sync", above)?;
         }
         Ok(self.root.get_or_init(|| root))
     }
@@ -94,11 +89,11 @@ impl FolderLocation {
         let shown = root.path_of(folder);
         match root.subdir(folder) {
             Err(e) if is_absent(&e) => {
-                let made = root.folder(folder).map_err(io("create", &shown))?;
-                root.sync_dir().map_err(io("sync", root.path()))?;
+                let made = root.folder(folder).doing("create", &shown)?;
+                root.sync_dir().doing("sync", root.path())?;
                 Ok((made, name))
             }
-            opened => Ok((opened.map_err(io("open", &shown))?, name)),
+            opened => Ok((opened.doing("open", &shown)?, name)),
         }
     }
 
@@ -108,24 +103,24 @@ impl FolderLocation {
         fill: impl FnOnce(&File, &Path) -> Result<(), RemoteError>,
     ) -> Result<Staged, RemoteError> {
         let root = self.made_root()?;
-        let staging = root.folder(STAGING).map_err(io("open", &root.path_of(STAGING)))?;
-        let name = disk::random_name().map_err(io("create a file in", staging.path()))?;
+        let staging = root.folder(STAGING).doing("open", &root.path_of(STAGING))?;
+        let name = disk::random_name().doing("create a file in", staging.path())?;
         let path = staging.path_of(&name);
-        let file = staging.create_new(&name, READ_ONLY).map_err(io("create", &path))?;
+        let file = staging.create_new(&name, READ_ONLY).doing("create", &path)?;
         let staged = Staged { staging, name };
         fill(&file, &path)?;
-        staged.staging.sync_file(&staged.name).map_err(io("sync", &path))?;
+        staged.staging.sync_file(&staged.name).doing("sync", &path)?;
         Ok(staged)
     }
 
     fn stage_bytes(&self, bytes: &[u8]) -> Result<Staged, RemoteError> {
-        self.stage(|file, path| disk::write_at(file, path, 0, bytes).map_err(io("write", path)))
+        self.stage(|file, path| Ok(disk::write_at(file, path, 0, bytes).doing("write", path)?))
     }
 
     fn place(&self, staged: &Staged, folder: &Dir, name: &str) -> Result<(), RemoteError> {
         let renamed = staged.staging.rename(&staged.name, folder, name);
-        renamed.map_err(io("create", &folder.path_of(name)))?;
-        folder.sync_dir().map_err(io("sync", folder.path()))
+        renamed.doing("create", &folder.path_of(name))?;
+        Ok(folder.sync_dir().doing("sync", folder.path())?)
     }
 
     /// Removes files that killed processes have left. A file that cannot be removed stays.
@@ -164,10 +159,10 @@ impl Location for FolderLocation {
         let path = root.path_of(folder);
         let folder = match root.subdir(folder) {
             Err(e) if is_absent(&e) => return Ok(Vec::new()),
-            opened => opened.map_err(io("list", &path))?,
+            opened => opened.doing("list", &path)?,
         };
         let mut files = Vec::new();
-        for (name, is_dir) in folder.entries().map_err(io("list", &path))? {
+        for (name, is_dir) in folder.entries().doing("list", &path)? {
             let Ok(name) = name.into_string() else { continue };
             if files.len() == limits::REMOTE_FILES {
                 return Err(super::too_many_files(path.display().to_string()));
@@ -177,13 +172,11 @@ impl Location for FolderLocation {
                 Ok(stat) if stat.is_file() => files.push((name, stat.len())),
                 // If the file were left out, its list of names would seem to be missing.
                 Ok(_) => {
-                    let refused = folder.open_file(&name).err();
-                    return Err(io("read", &folder.path_of(&name))(
-                        refused.unwrap_or(ErrorKind::Other.into()),
-                    ));
+                    let refused = folder.open_file(&name).err().unwrap_or(ErrorKind::Other.into());
+                    return Err(FileError::new("read", &folder.path_of(&name), refused).into());
                 }
                 Err(e) if is_absent(&e) => {}
-                Err(e) => return Err(io("read", &path)(e)),
+                Err(e) => return Err(FileError::new("read", &path, e).into()),
             }
         }
         Ok(files)
@@ -201,7 +194,7 @@ impl Location for FolderLocation {
         };
         match read() {
             Err(e) if is_absent(&e) => Ok(None),
-            read => read.map(Some).map_err(io("read", &path)),
+            read => Ok(read.map(Some).doing("read", &path)?),
         }
     }
 
@@ -218,7 +211,7 @@ impl Location for FolderLocation {
             Ok(()) => {
                 // The name under `tmp/` is removed in a step of its own, so that tests can crash before it.
                 drop(staged);
-                folder.sync_dir().map_err(io("sync", folder.path()))?;
+                folder.sync_dir().doing("sync", folder.path())?;
                 Ok(true)
             }
             Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(false),
@@ -230,11 +223,11 @@ impl Location for FolderLocation {
             {
                 match folder.stat(name) {
                     Err(e) if is_absent(&e) => self.place(&staged, &folder, name).map(|()| true),
-                    Err(e) => Err(io("create", &folder.path_of(name))(e)),
+                    Err(e) => Err(FileError::new("create", &folder.path_of(name), e).into()),
                     Ok(_) => Ok(false),
                 }
             }
-            Err(e) => Err(io("create", &folder.path_of(name))(e)),
+            Err(e) => Err(FileError::new("create", &folder.path_of(name), e).into()),
         }
     }
 
@@ -243,7 +236,7 @@ impl Location for FolderLocation {
         let staged = self.stage(|file, staged| {
             let mut at = 0;
             while let Some(piece) = next()? {
-                disk::write_at(file, staged, at, &piece).map_err(io("write", staged))?;
+                disk::write_at(file, staged, at, &piece).doing("write", staged)?;
                 at += piece.len() as u64;
             }
             Ok(())
@@ -253,7 +246,7 @@ impl Location for FolderLocation {
 
     fn is_empty(&self) -> Result<bool, RemoteError> {
         let Some(root) = self.root()? else { return Ok(true) };
-        let entries = root.entries().map_err(io("list", root.path()))?;
+        let entries = root.entries().doing("list", root.path())?;
         Ok(entries.iter().all(|(name, _)| name == STAGING))
     }
 }

@@ -18,6 +18,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::answers::LimitedAnswers;
 use super::{Location, Pieces};
+use crate::disk::Doing;
 use crate::limits;
 use crate::remote::RemoteError;
 
@@ -47,8 +48,7 @@ impl S3Location {
         let retry = RetryConfig { max_retries: RETRIES, ..RetryConfig::default() };
         let store = builder.with_retry(retry).build().map_err(|e| told("open", &called, &e))?;
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
-        let runtime =
-            runtime.map_err(|source| RemoteError::Io { doing: "reach", path: (&called).into(), source })?;
+        let runtime = runtime.doing("reach", std::path::Path::new(&called))?;
         Ok(S3Location { store: Arc::new(store), runtime, prefix: prefix.to_owned(), called })
     }
 

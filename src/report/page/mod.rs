@@ -27,6 +27,7 @@ pub(crate) use withdrawn::{notice, withheld};
 
 /// Why a report cannot be made.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PageError {
     /// The registry.
     #[error(transparent)]

@@ -8,6 +8,7 @@ use super::attempt::run_in;
 use super::interpreter::{Executable, gpus};
 use super::scores::SubsetScores;
 use super::{outputs, source};
+use crate::disk::Doing;
 use crate::hash::Hash;
 use crate::limits;
 use crate::records::{Execution, ProgramEnvironment, ProgramSpec};
@@ -81,7 +82,7 @@ pub(crate) fn run_again(
     let executable = Executable::find(&mut command, &files)?;
     let scratch = registry.store().scratch()?;
     let out = scratch.dir().folder(unfinished::PROGRAM_OUT);
-    let out = out.map_err(RunError::io("create", &scratch.dir().path_of(unfinished::PROGRAM_OUT)))?;
+    let out = out.doing("create", &scratch.dir().path_of(unfinished::PROGRAM_OUT))?;
     let ran = run_in(registry, spec, &executable, (scratch.dir(), &out), None, listener)?;
     let mut notes = Vec::new();
     if let Some((execution, then)) = recorded.and_then(|of| Some((of, of.program.as_ref()?))) {
@@ -93,8 +94,7 @@ pub(crate) fn run_again(
         notes.insert(0, format!("the interpreter was {then} and is {now}"));
     }
     let hash = |name: &str| -> Result<Hash, RunError> {
-        let bytes =
-            out.read(name, limits::PROGRAM_OUTPUT).map_err(RunError::io("read", &out.path_of(name)))?;
+        let bytes = out.read(name, limits::PROGRAM_OUTPUT).doing("read", &out.path_of(name))?;
         Ok(Hash::of(&bytes))
     };
     let mut left = Vec::new();

@@ -34,6 +34,8 @@ const SETTINGS: [&str; 22] = [
     "ssl",
     "R",
 ];
+/// Folders beside one with programs that belong to them; `versions` is of pyenv and rbenv.
+const BESIDE: [&str; 8] = ["lib", "lib32", "lib64", "libexec", "share", "include", "pipx", "versions"];
 /// Devices that hold no data of anybody, and shared memory.
 const DEVICES: [&str; 9] = [
     "/dev/null",
@@ -46,6 +48,11 @@ const DEVICES: [&str; 9] = [
     "/dev/kfd",
     "/dev/dri",
 ];
+
+/// Whether a file is one of the system's programs, libraries or settings, or tells something of the machine.
+pub(super) fn is_of_the_system(path: &Path) -> bool {
+    SYSTEM.iter().chain(&TOLD).chain(&["/etc", "/dev"]).any(|folder| path.starts_with(folder))
+}
 
 /// What a program may read, without what lies at `never` or leads there.
 pub(super) fn readable(own: &[PathBuf], never: &[PathBuf]) -> Vec<PathBuf> {
@@ -90,8 +97,8 @@ fn around(path: &Path, never: &[PathBuf], all: &mut Vec<PathBuf>) {
     }
 }
 
-/// The folders of installed programs, of which one is found in `folder`: this one and, if it is `bin`, the folder above
-/// with their libraries.
+/// The folders of installed programs, of which one is found in `folder`: this one and, if it is `bin`, those beside it
+/// with their libraries. The folder above as a whole could be anybody's, with files that no record names.
 pub(super) fn of_programs(folder: &Path) -> Vec<PathBuf> {
     let mut folders = Vec::new();
     for folder in [Some(folder.to_owned()), fs::canonicalize(folder).ok()].into_iter().flatten() {
@@ -101,11 +108,7 @@ pub(super) fn of_programs(folder: &Path) -> Vec<PathBuf> {
         // Above `/bin` lies everything.
         let is_own = |above: &&Path| is(&folder, &["bin", "shims"]) && above.parent().is_some();
         if let Some(above) = folder.parent().filter(is_own) {
-            match is(above, &[".local"]) {
-                // Beside programs and libraries, many keep their data there.
-                true => folders.extend(["lib", "lib64", "pipx"].map(|name| above.join(name))),
-                false => folders.push(above.to_owned()),
-            }
+            folders.extend(BESIDE.map(|name| above.join(name)));
         }
         folders.push(folder);
     }
@@ -118,7 +121,8 @@ mod tests {
 
     #[test]
     fn the_folder_above_that_of_programs_is_never_the_root() {
-        assert!(of_programs(Path::new("/usr/bin")).contains(&PathBuf::from("/usr")));
+        let found = of_programs(Path::new("/usr/bin"));
+        assert!(found.contains(&PathBuf::from("/usr/lib")) && !found.contains(&PathBuf::from("/usr")));
         for folder in ["/bin", "/sbin", "/shims"] {
             assert!(!of_programs(Path::new(folder)).contains(&PathBuf::from("/")), "{folder}");
         }

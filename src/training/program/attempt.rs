@@ -14,10 +14,12 @@ use super::job::{ProgramFolders, prepare};
 use super::launch::LaunchPlan;
 use super::outputs::{self, ProgramOutputs};
 use super::scores::{self, ReadError, SubsetScores};
-use crate::disk::Dir;
+use crate::digits::counted;
+use crate::disk::{Dir, Doing};
 use crate::limits;
 use crate::records::{ProgramInput, ProgramSpec, RecordedEpoch, Spec, variable};
 use crate::registry::Registry;
+use crate::scores::truth_among;
 
 /// Variables that say where things are on a machine, and are passed on undeclared.
 const PASSED: [&str; 14] = [
@@ -67,14 +69,14 @@ pub(super) fn run_in(
     for name in SCORE_FILES {
         match out.remove_file(name) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            removed => removed.map_err(RunError::io("remove", &out.path_of(name)))?,
+            removed => removed.doing("remove", &out.path_of(name))?,
         }
     }
     let folders = prepare(registry, spec, folder)?;
     let packages = executable.packages();
     let ended = start(registry, spec, executable, &packages, &folders, timeout).run(listener)?;
     let outputs = ProgramOutputs::list(out)?;
-    let read = |name: &str, most: u64| out.read(name, most).map_err(RunError::io("read", &out.path_of(name)));
+    let read = |name: &str, most: u64| out.read(name, most).doing("read", &out.path_of(name));
     let epochs = match outputs.has_epochs {
         true => {
             let text = read(outputs::EPOCHS, limits::TRAINING_LOG)?;
@@ -85,6 +87,13 @@ pub(super) fn run_in(
     };
     let bytes = read(&outputs.scores, limits::PROGRAM_SCORES)?;
     let scores = scores::read(registry, &Spec::Program(spec.clone()), &outputs.scores, &bytes)?;
+    let dataset = registry.get(spec.dataset)?;
+    let told = truth_among(&dataset, &registry.manifest(&dataset)?, &scores.0.scores, &scores.0.labels);
+    if let Some((label, images)) = told {
+        let images = counted(images, "test image");
+        let reason = format!("its scores for {label} are the labels of all {images}, which it was not given");
+        return Err(ProgramError::output(&outputs.scores, reason).into());
+    }
     Ok(Ran { ended, packages, outputs, epochs, scores })
 }
 

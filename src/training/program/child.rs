@@ -2,14 +2,16 @@
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -27,6 +29,8 @@ const GRACE: Duration = Duration::from_secs(10);
 const DRAIN: Duration = Duration::from_secs(2);
 /// How often the process is looked at.
 const TICK: Duration = Duration::from_millis(20);
+/// The variable that names the folder of a program's outputs, which no other program has.
+const MARK: &str = "REG_OUT";
 /// The longest line that is shown while the program runs.
 const SHOWN: usize = 400;
 
@@ -126,7 +130,7 @@ impl Start<'_> {
             .process_group(0)
             .spawn();
         let mut child = child.map_err(|e| self.not_started(&e.to_string()))?;
-        let heard = hear(&mut child, self.timeout, listener);
+        let heard = hear(&mut child, &self.mark(), self.timeout, listener);
         let status = std::fs::read(&self.plan.status).unwrap_or_default();
         let launched = serde_json::from_slice::<Launched>(&status).ok();
         if let Some(error) = launched.as_ref().and_then(|launched| launched.error.as_ref()) {
@@ -144,6 +148,12 @@ impl Start<'_> {
             (false, false, false) => NetworkIsolation::None,
         };
         Ok(EndedProgram { stdout, stderr, isolation: Isolation { landlock: launched.landlock, network } })
+    }
+
+    /// The variable by which all processes of this program are found, those in a group of their own too.
+    fn mark(&self) -> Vec<u8> {
+        let own = self.variables.iter().find(|(name, _)| name == MARK);
+        own.map_or_else(Vec::new, |(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
     }
 
     fn not_started(&self, reason: &str) -> ProgramError {
@@ -177,9 +187,10 @@ fn unshare() -> Option<Vec<PathBuf>> {
 type Heard = Receiver<String>;
 
 /// Reads a pipe to its end in a thread, and passes each line on.
-fn reader(pipe: impl Read + Send + 'static, lines: Sender<String>) -> JoinHandle<Said> {
-    std::thread::spawn(move || {
-        let mut said = Said::default();
+fn reader(pipe: impl Read + Send + 'static, lines: Sender<String>) -> (Arc<Mutex<Said>>, JoinHandle<()>) {
+    let said = Arc::new(Mutex::new(Said::default()));
+    let kept = Arc::clone(&said);
+    let thread = std::thread::spawn(move || {
         let mut pipe = BufReader::new(pipe);
         let mut line = Vec::new();
         loop {
@@ -190,7 +201,7 @@ fn reader(pipe: impl Read + Send + 'static, lines: Sender<String>) -> JoinHandle
                 Err(_) => break,
             };
             pipe.consume(piece.len());
-            said.add(&piece);
+            lock(&said).add(&piece);
             for byte in piece {
                 match byte {
                     b'\n' => {
@@ -207,13 +218,42 @@ fn reader(pipe: impl Read + Send + 'static, lines: Sender<String>) -> JoinHandle
                 }
             }
         }
-        said
-    })
+    });
+    (kept, thread)
+}
+
+fn lock(said: &Mutex<Said>) -> MutexGuard<'_, Said> {
+    said.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends the processes that have a variable in their environment.
+fn end_marked(mark: &[u8]) {
+    if mark.is_empty() {
+        return;
+    }
+    // A process may start another while the others are ended.
+    for _ in 0..8 {
+        let mut found = false;
+        for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let pid = entry.file_name().to_str().and_then(|name| Pid::from_raw(name.parse().ok()?));
+            let Some(pid) = pid else { continue };
+            let environment = limits::read(&entry.path().join("environ"), limits::SMALL_FILE);
+            let Ok(environment) = environment else { continue };
+            if environment.split(|byte| *byte == 0).any(|variable| variable == mark) {
+                found |= kill_process(pid, Signal::KILL).is_ok();
+            }
+        }
+        if !found {
+            return;
+        }
+        std::thread::sleep(TICK);
+    }
 }
 
 /// Waits for the end of a program. A signal or the time limit ends its whole group.
 fn hear(
     child: &mut Child,
+    mark: &[u8],
     timeout: Option<Duration>,
     listener: &mut dyn Listener,
 ) -> Result<(ExitStatus, [Said; 2]), ProgramError> {
@@ -221,8 +261,8 @@ fn hear(
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(wrong)?;
     let group = Pid::from_child(child);
     let (sender, lines) = channel();
-    let out = reader(child.stdout.take().expect("a pipe"), sender.clone());
-    let err = reader(child.stderr.take().expect("a pipe"), sender);
+    let (stdout, out) = reader(child.stdout.take().expect("a pipe"), sender.clone());
+    let (stderr, err) = reader(child.stderr.take().expect("a pipe"), sender);
     let begun = Instant::now();
     let mut ending: Option<(Instant, ProgramError)> = None;
     let status = loop {
@@ -250,15 +290,14 @@ fn hear(
     };
     // Whatever it has started and left behind.
     let _ = kill_process_group(group, Signal::KILL);
+    end_marked(mark);
     drain(&lines, listener);
     let ended = Instant::now();
     while !(out.is_finished() && err.is_finished()) && ended.elapsed() < DRAIN {
         std::thread::sleep(TICK);
     }
-    let said = [out, err].map(|thread| match thread.is_finished() {
-        true => thread.join().unwrap_or_default(),
-        false => Said::default(),
-    });
+    // What was read so far, where something keeps a pipe open.
+    let said = [stdout, stderr].map(|said| std::mem::take(&mut *lock(&said)));
     match ending {
         Some((_, why)) => Err(why),
         None => Ok((status, said)),

@@ -16,6 +16,7 @@ pub(super) const SCORE_FILES: [&str; 2] = ["scores.csv", "scores.npy"];
 
 /// Why a program cannot be run, or what it left cannot be registered.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ProgramError {
     /// A command that is no program.
     #[error("there is no program {}", shell(.0))]
@@ -46,14 +47,13 @@ pub enum ProgramError {
     },
     /// A file with the labels of test images.
     #[error(
-        "the program is given {}, which holds the labels of data set {}, those of its test images included",
-        file.short(),
+        "the program is given {file}, which holds the labels of data set {}, those of its test images included",
         dataset.short()
     )]
     HoldsLabels {
         /// The file.
-        file: Hash,
-        /// The data set whose metadata or boxes it is.
+        file: String,
+        /// The data set.
         dataset: Hash,
     },
     /// The list of files in a git tree.
@@ -126,8 +126,11 @@ impl ProgramError {
             }
             ProgramError::LikeId(_) => "give the file itself with --input KEY=FILE, and {KEY} in the command",
             ProgramError::Git { .. } => "repair what git says, or give a folder outside of git",
+            ProgramError::Failed { last, .. } if last.contains("ModuleNotFoundError") => {
+                "nothing was registered; what a program imports lies below --source DIR or is installed where its Python looks for packages"
+            }
             ProgramError::Failed { .. } => {
-                "nothing was registered; to run it again where it stopped, type the same command"
+                "nothing was registered; what it left in REG_OUT is handed back when you type the same command"
             }
             ProgramError::TimedOut(_) => {
                 "to resume from what the program left, type the same command with a longer --timeout"

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use serde::Deserialize;
 
+use super::allowed;
 use super::error::ProgramError;
 use super::source::SourceFile;
 use crate::hash::Hasher;
@@ -22,7 +23,7 @@ const TELLING: [&str; 10] =
 const PYTHON: &str = "import importlib.metadata as m, json, site, sys\n\
     names = sorted({(d.metadata['Name'] or '?') + ' ' + (d.version or '?') for d in m.distributions()})\n\
     base = site.getuserbase() if site.ENABLE_USER_SITE else None\n\
-    print(json.dumps({'packages': names, 'base': base, 'paths': [sys.prefix, sys.base_prefix] + sys.path}))";
+    print(json.dumps({'packages': names, 'base': base, 'prefixes': [sys.prefix, sys.base_prefix], 'paths': sys.path}))";
 const R: &str = "p <- installed.packages()[, c('Package', 'Version'), drop = FALSE]; \
     cat(sort(unique(paste(p[, 1], p[, 2]))), sep = '\\n')";
 
@@ -42,7 +43,8 @@ pub(super) struct Executable {
 pub(super) struct Packages {
     /// `NAME VERSION`, sorted; none if it cannot list them.
     pub(super) list: Option<Vec<String>>,
-    /// Folders of which it reads.
+    /// Folders in which it looks for installed packages. One that a `.pth` file adds from elsewhere is none: what lies
+    /// there is the user's own and changes, but no record would name it.
     pub(super) paths: Vec<PathBuf>,
     /// Python's folder of the user's own packages.
     pub(super) user_base: Option<PathBuf>,
@@ -83,13 +85,19 @@ impl Executable {
             struct Told {
                 packages: Vec<String>,
                 base: Option<PathBuf>,
+                prefixes: Vec<PathBuf>,
                 paths: Vec<PathBuf>,
             }
             let told = ask(path, &["-c", PYTHON]).and_then(|text| serde_json::from_str::<Told>(&text).ok());
-            return told.map_or_else(Packages::default, |told| Packages {
-                list: Some(told.packages),
-                paths: told.paths.into_iter().filter(|path| path.is_absolute()).collect(),
-                user_base: told.base,
+            return told.map_or_else(Packages::default, |told| {
+                let roots: Vec<&PathBuf> = told.prefixes.iter().chain(&told.base).collect();
+                let is_installed = |path: &PathBuf| {
+                    roots.iter().any(|root| path.starts_with(root)) || allowed::is_of_the_system(path)
+                };
+                let installed =
+                    told.paths.iter().filter(|path| path.is_absolute() && is_installed(path)).cloned();
+                let paths = told.prefixes.iter().cloned().chain(installed).collect();
+                Packages { list: Some(told.packages), paths, user_base: told.base }
             });
         }
         if name == "Rscript" || name == "R" {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::error::ProgramError;
-use crate::disk::Dir;
+use crate::disk::{Dir, Doing};
 use crate::escape;
 use crate::hash::Hash;
 use crate::records::{Gender, ImageRow, Manifest, Program, ProgramSpec, Spec, Subset, ViewPosition};
@@ -72,16 +72,16 @@ pub(super) fn prepare(
     for name in ["job", "source", "inputs", "home"] {
         match dir.remove_dir_all(name) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            removed => removed.map_err(RunError::io("remove", &dir.path_of(name)))?,
+            removed => removed.doing("remove", &dir.path_of(name))?,
         }
     }
-    let folder = |name: &str| dir.folder(name).map_err(RunError::io("create", &dir.path_of(name)));
+    let folder = |name: &str| dir.folder(name).doing("create", &dir.path_of(name));
     let (job, source, inputs) = (folder("job")?, folder("source")?, folder("inputs")?);
     let (out, home) = (folder(PROGRAM_OUT)?, folder("home")?);
     let images = lists(registry, spec, &job)?;
     files(registry, &spec.program, &source)?;
     let input_paths = link_inputs(registry, &spec.program, &inputs)?;
-    let absolute = |dir: &Dir| std::path::absolute(dir.path()).map_err(RunError::io("find", dir.path()));
+    let absolute = |dir: &Dir| std::path::absolute(dir.path()).doing("find", dir.path());
     Ok(ProgramFolders {
         job: absolute(&job)?,
         source: absolute(&source)?,
@@ -89,7 +89,7 @@ pub(super) fn prepare(
         out: absolute(&out)?,
         home: absolute(&home)?,
         images,
-        plan: std::path::absolute(dir.path_of("plan.json")).map_err(RunError::io("find", dir.path()))?,
+        plan: std::path::absolute(dir.path_of("plan.json")).doing("find", dir.path())?,
         input_paths,
     })
 }
@@ -104,12 +104,12 @@ fn lists(registry: &Registry, spec: &ProgramSpec, job: &Dir) -> Result<Vec<PathB
     for (subset, name) in SUBSETS {
         let rows = registry.members(&whole, subset)?;
         let path = job.path_of(name);
-        let mut file = io::BufWriter::new(job.create(name).map_err(RunError::io("create", &path))?);
+        let mut file = io::BufWriter::new(job.create(name).doing("create", &path)?);
         let labels = if subset == Subset::Test { &[][..] } else { &dataset.labels[..] };
         write_list(registry, &mut file, &manifest, &rows, labels, &mut images)
             .and_then(|()| file.flush())
-            .map_err(RunError::io("write", &path))?;
-        paths.push(std::path::absolute(&path).map_err(RunError::io("find", &path))?);
+            .doing("write", &path)?;
+        paths.push(std::path::absolute(&path).doing("find", &path)?);
     }
     let document = ProgramJob {
         format: FORMAT,
@@ -124,7 +124,7 @@ fn lists(registry: &Registry, spec: &ProgramSpec, job: &Dir) -> Result<Vec<PathB
     };
     let text = serde_json::to_vec_pretty(&document)
         .map_err(|_| ProgramError::NotText(paths[0].to_string_lossy().into_owned()))?;
-    job.replace("job.json", &text).map_err(RunError::io("write", &job.path_of("job.json")))?;
+    job.replace("job.json", &text).doing("write", &job.path_of("job.json"))?;
     Ok(images)
 }
 
@@ -179,11 +179,11 @@ fn files(registry: &Registry, program: &Program, source: &Dir) -> Result<(), Run
     for file in &program.files {
         let path = source.path_of(&file.path);
         if let Some((folder, _)) = file.path.rsplit_once('/') {
-            source.create_dir_all(folder).map_err(RunError::io("create", &source.path_of(folder)))?;
+            source.create_dir_all(folder).doing("create", &source.path_of(folder))?;
         }
         let bytes = registry.store().read(&file.object.hash)?;
         let mode = if file.executable { 0o555 } else { 0o444 };
-        source.write_new(&file.path, &bytes, mode).map_err(RunError::io("write", &path))?;
+        source.write_new(&file.path, &bytes, mode).doing("write", &path)?;
     }
     Ok(())
 }
@@ -199,12 +199,12 @@ fn link_inputs(
     for input in &program.inputs {
         // A damaged object must not be computed with.
         registry.store().verify(&input.object.hash, 0, &mut Vec::new())?;
-        inputs.create_dir(&input.name).map_err(RunError::io("create", &inputs.path_of(&input.name)))?;
+        inputs.create_dir(&input.name).doing("create", &inputs.path_of(&input.name))?;
         let path = inputs.path_of(&input.name).join(&input.file_name);
-        let path = std::path::absolute(&path).map_err(RunError::io("find", &path))?;
+        let path = std::path::absolute(&path).doing("find", &path)?;
         let object = registry.store().path(&input.object.hash);
-        let object = std::path::absolute(&object).map_err(RunError::io("find", &object))?;
-        std::os::unix::fs::symlink(&object, &path).map_err(RunError::io("create", &path))?;
+        let object = std::path::absolute(&object).doing("find", &object)?;
+        std::os::unix::fs::symlink(&object, &path).doing("create", &path)?;
         paths.push((input.name.clone(), path));
     }
     Ok(paths)

@@ -13,6 +13,7 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, LandlockStatus, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs};
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
@@ -79,6 +80,19 @@ fn tell(status: &mut File, launched: &Launched) -> std::io::Result<()> {
     status.write_all(&serde_json::to_vec(launched)?)
 }
 
+/// Takes the rights of root from this process and all that it becomes, but for those over files, which Landlock confines:
+/// with others it could read the memory and the environment of processes outside.
+fn drop_capabilities() {
+    let kept =
+        CapabilitySet::CHOWN | CapabilitySet::DAC_OVERRIDE | CapabilitySet::FOWNER | CapabilitySet::FSETID;
+    let Ok(now) = capabilities(None) else { return };
+    let [effective, permitted, inheritable] =
+        [now.effective, now.permitted, now.inheritable].map(|set| set & kept);
+    // Without this, a program of root gets all of them back.
+    let _ = set_no_new_privs(true);
+    let _ = set_capabilities(None, CapabilitySets { effective, permitted, inheritable });
+}
+
 fn confine(plan: &LaunchPlan) -> Result<Launched, RulesetError> {
     let mut rules = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
@@ -92,6 +106,7 @@ fn confine(plan: &LaunchPlan) -> Result<Launched, RulesetError> {
         .add_rules(path_beneath_rules(&plan.read, AccessFs::from_read(NEWEST)))?
         .add_rules(path_beneath_rules(&plan.write, AccessFs::from_all(NEWEST)))?
         .restrict_self()?;
+    drop_capabilities();
     let version = match status.landlock {
         LandlockStatus::Available { effective_abi, kernel_abi } => {
             let number = (1..=64).find(|number| ABI::from(*number) == effective_abi);

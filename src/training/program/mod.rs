@@ -20,7 +20,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::disk::Dir;
+use crate::dataset::revealed::reveals_labels;
+use crate::disk::{Dir, Doing};
 use crate::hash::{Digest, Hash, Id};
 use crate::limits;
 use crate::records::{
@@ -124,9 +125,21 @@ struct Prepared {
     executable: Executable,
 }
 
+impl Prepared {
+    /// The file or input with this hash in a message.
+    fn called(&self, hash: &Hash) -> String {
+        let input = self.inputs.iter().find(|(input, _)| input == hash);
+        let own = || self.source.files.iter().find(|file| Hash::of(&file.bytes) == *hash);
+        input
+            .map(|(_, path)| path.display().to_string())
+            .or_else(|| Some(own()?.path.clone()))
+            .unwrap_or_else(|| hash.short())
+    }
+}
+
 fn prepare_spec(request: &ProgramRequest) -> Result<Prepared, ProgramError> {
     let mut source = match &request.source {
-        Some(folder) => Source::of_folder(folder, &request.command)?,
+        Some(folder) => Source::of_folder(folder, &request.command, &request.inputs)?,
         None => Source::of_command(&request.command)?,
     };
     let executable = Executable::find(&mut source.command, &source.files)?;
@@ -264,7 +277,7 @@ pub fn run_program(
     registry.check_name(&view, &request.name, None)?;
     drop(view);
     refuse(UsePolicy { registry, allow_withdrawn: false }, &spec, &dataset, None)?;
-    refuse_labels(registry, &spec)?;
+    refuse_labels(registry, &dataset, &prepared)?;
     register_spec(registry, environment, &spec, &prepared)?;
     execute(registry, environment, (spec_id, &prepared), request, listener)
 }
@@ -285,15 +298,36 @@ pub(crate) fn register(
     register_spec(registry, environment, &Spec::Program(prepared.spec.clone()), &prepared)
 }
 
-/// Refuses a program that is given the metadata of a data set, with the labels of its test images.
-fn refuse_labels(registry: &Registry, spec: &Spec) -> Result<(), RunError> {
+/// Refuses a program that is given the labels of its test images: the metadata or the boxes of a data set, or a table
+/// that has them.
+fn refuse_labels(registry: &Registry, dataset: &Dataset, prepared: &Prepared) -> Result<(), RunError> {
+    let spec = Spec::Program(prepared.spec.clone());
     let view = registry.view()?;
     for file in spec.given() {
         for (from, roles) in view.referrers(&file).map_err(RegistryError::from)? {
             let labels = [Role::Metadata, Role::BoxesFile].iter().any(|role| roles.contains(role));
             if labels && view.kind(&from).map_err(RegistryError::from)? == Some(Kind::Dataset) {
-                return Err(ProgramError::HoldsLabels { file, dataset: from }.into());
+                return Err(ProgramError::HoldsLabels { file: prepared.called(&file), dataset: from }.into());
             }
+        }
+    }
+    drop(view);
+    let manifest = registry.manifest(dataset)?;
+    let test = registry.members(&spec, Subset::Test)?;
+    let reveals =
+        |bytes: &[u8]| bytes.len() as u64 <= limits::TEXT && reveals_labels(bytes, dataset, &manifest, &test);
+    let holds = |file: String| {
+        let dataset = prepared.spec.dataset.hash;
+        Err(ProgramError::HoldsLabels { file, dataset }.into())
+    };
+    for file in &prepared.source.files {
+        if reveals(&file.bytes) {
+            return holds(file.path.clone());
+        }
+    }
+    for (_, path) in &prepared.inputs {
+        if reveals(&limits::read(path, limits::PROGRAM_INPUT).doing("read", path)?) {
+            return holds(path.display().to_string());
         }
     }
     Ok(())
@@ -326,7 +360,7 @@ fn put_file(
     hashed: Option<Hash>,
 ) -> Result<Hash, RunError> {
     let mut bytes = Vec::new();
-    let state = FileState::read(path, most, &mut bytes).map_err(RunError::io("read", path))?;
+    let state = FileState::read(path, most, &mut bytes).doing("read", path)?;
     let hash = Hash::of(&bytes);
     if hashed.is_some_and(|hashed| hashed != hash) {
         return Err(
@@ -344,12 +378,13 @@ fn execute(
     request: &ProgramRequest,
     listener: &mut dyn Listener,
 ) -> Result<ProgramRun, RunError> {
+    unfinished::remove_failed(registry, &request.name);
     let (folder, _locked) = unfinished::lock(registry, spec_id)?;
     let place = registry.training_folder(&spec_id.hash);
     let start = ExecutionStart::now(environment);
     unfinished::announce(&folder, &request.name, spec_id, &start.time, environment)?;
     let out = folder.folder(unfinished::PROGRAM_OUT);
-    let out = out.map_err(RunError::io("create", &folder.path_of(unfinished::PROGRAM_OUT)))?;
+    let out = out.doing("create", &folder.path_of(unfinished::PROGRAM_OUT))?;
     let resumed = out.read(outputs::EPOCHS, limits::TRAINING_LOG).ok();
     let resumed =
         resumed.and_then(|text| outputs::parse_epochs(&text).ok()).map_or(0, |epochs| epochs.len() as u32);
@@ -395,7 +430,7 @@ fn execute(
     transaction.commit(&environment.stamp)?;
     match registry.dir().remove_dir_all(&place) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-        removed => removed.map_err(RunError::io("remove", folder.path()))?,
+        removed => removed.doing("remove", folder.path())?,
     }
     Ok(ProgramRun {
         run,
@@ -416,7 +451,7 @@ fn put_left(transaction: &mut Transaction, out: &Dir, name: &str) -> Result<Hash
     let read = out.open_file(name);
     let read =
         read.and_then(|(mut file, _)| FileState::read_file(&mut file, limits::PROGRAM_OUTPUT, &mut bytes));
-    let state = read.map_err(RunError::io("read", &path))?;
+    let state = read.doing("read", &path)?;
     let hash = Hash::of(&bytes);
     transaction.put_file(&path, &state, &bytes, hash, LinkMode::Reflink)?;
     Ok(hash)

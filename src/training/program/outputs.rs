@@ -129,7 +129,13 @@ pub fn parse_epochs(text: &[u8]) -> Result<Vec<RecordedEpoch>, String> {
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        let line: EpochLine = serde_json::from_slice(line).map_err(|e| format!("its line {number}: {e}"))?;
+        let line: EpochLine = serde_json::from_slice(line).map_err(|e| match unfinite(line) {
+            // As Python's json.dumps writes it.
+            Some(word) => format!(
+                "its line {number} has {word}, which JSON does not know: leave the key out, or write null"
+            ),
+            None => format!("its line {number}: {e}"),
+        })?;
         if line.epoch == 0 || epochs.last().is_some_and(|before| before.epoch >= line.epoch) {
             return Err(format!("its line {number}: epoch {} is not above the one before", line.epoch));
         }
@@ -149,6 +155,13 @@ pub fn parse_epochs(text: &[u8]) -> Result<Vec<RecordedEpoch>, String> {
         });
     }
     Ok(epochs)
+}
+
+/// The first word of a line for a number that is not finite.
+fn unfinite(line: &[u8]) -> Option<&'static str> {
+    let line = String::from_utf8_lossy(line);
+    let mut words = line.split(|c: char| !c.is_ascii_alphabetic());
+    words.find_map(|word| ["NaN", "Infinity"].into_iter().find(|known| word == *known))
 }
 
 /// The epochs as a log.
@@ -188,6 +201,13 @@ mod tests {
         ] {
             assert_eq!(parse_epochs(text.as_bytes()).unwrap_err(), reason);
         }
-        assert!(parse_epochs(b"{\"epoch\":1,\"val_loss\":NaN}").unwrap_err().starts_with("its line 1: "));
+        for word in ["NaN", "Infinity"] {
+            let line = format!("{{\"epoch\":1,\"val_loss\":{word}}}");
+            let reason = parse_epochs(line.as_bytes()).unwrap_err();
+            assert!(
+                reason.starts_with(&format!("its line 1 has {word}, which JSON does not know")),
+                "{reason}"
+            );
+        }
     }
 }

@@ -32,6 +32,7 @@ pub fn file_of(run: &Run) -> Result<(&str, Id<Blob>), ProgramError> {
 
 /// An error of reading a program's scores.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReadError {
     /// The registry.
     #[error(transparent)]
@@ -108,7 +109,13 @@ fn columns(name: &str, table: &ScoreTable, labels: &[String]) -> Result<(Vec<usi
     let scale = scales.first().map_or(Scale::Probability, |(scale, _)| *scale);
     match scales.iter().find(|(other, _)| *other != scale) {
         Some((_, column)) => {
-            Err(wrong(format!("its columns {} and {column} are probabilities and logits", scales[0].1)))
+            let (logit, probability) = match scale {
+                Scale::Logit => (scales[0].1, *column),
+                _ => (*column, scales[0].1),
+            };
+            Err(wrong(format!(
+                "its column {logit} has logits and its column {probability} has probabilities"
+            )))
         }
         None => Ok(((0..labels.len()).map(|label| found[&label]).collect(), scale)),
     }

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use walkdir::WalkDir;
 
+use super::allowed;
 use super::error::ProgramError;
 use crate::digits::thousands;
 use crate::hash::Hash;
@@ -32,7 +33,13 @@ pub(super) struct Source {
 
 impl Source {
     /// The files below a folder: those that git knows or would add, otherwise all that are not hidden.
-    pub(super) fn of_folder(folder: &Path, command: &[String]) -> Result<Self, ProgramError> {
+    ///
+    /// Files that the command names must be among them, or inputs: a file that no record names could change unseen.
+    pub(super) fn of_folder(
+        folder: &Path,
+        command: &[String],
+        inputs: &[(String, PathBuf)],
+    ) -> Result<Self, ProgramError> {
         let io = |e: &std::io::Error| ProgramError::io(folder, e);
         if !fs::metadata(folder).map_err(|e| io(&e))?.is_dir() {
             return Err(ProgramError::file(folder, "--source names a folder"));
@@ -61,7 +68,25 @@ impl Source {
             return Err(ProgramError::file(folder, reason));
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(Source { files, command: command.to_vec(), git })
+        let mut command = command.to_vec();
+        for (place, word) in command.iter_mut().enumerate() {
+            let path = Path::new(word.as_str());
+            if !path.is_absolute() || !is_file(path) || inputs.iter().any(|(_, input)| input == path) {
+                continue;
+            }
+            match below(folder, path).filter(|own| files.iter().any(|file| file.path == *own)) {
+                Some(own) => *word = if place == 0 { format!("./{own}") } else { own },
+                None if place == 0 || allowed::is_of_the_system(path) => {}
+                None => {
+                    let reason = format!(
+                        "it is not below --source {}, so that no record would name it: give it as --input KEY=FILE, or a --source that holds it",
+                        folder.display()
+                    );
+                    return Err(ProgramError::file(path, reason));
+                }
+            }
+        }
+        Ok(Source { files, command, git })
     }
 
     /// The files that the command names. One outside of this folder is taken by its name alone, in the command as well.
@@ -73,7 +98,7 @@ impl Source {
                 path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
             // A first word without folder is a program of PATH, one with a whole path an interpreter.
             let is_candidate = place > 0 || (plain && word.contains('/'));
-            let is_file = is_candidate && fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+            let is_file = is_candidate && is_file(path);
             if !is_file || (place == 0 && is_machine_code(path)) {
                 source.command.push(word.clone());
                 continue;
@@ -103,6 +128,16 @@ impl Source {
         source.files.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(source)
     }
+}
+
+fn is_file(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
+}
+
+/// The path of a file below a folder; none if it lies elsewhere.
+fn below(folder: &Path, path: &Path) -> Option<String> {
+    let (folder, path) = (fs::canonicalize(folder).ok()?, fs::canonicalize(path).ok()?);
+    path.strip_prefix(folder).ok()?.to_str().map(str::to_owned)
 }
 
 fn text(path: &Path) -> Result<String, ProgramError> {
