@@ -24,7 +24,7 @@ pub use split::{FoldOf, SplitDiff, SubsetDiff};
 use crate::hash::{Hash, Id};
 use crate::index::{IndexError, View};
 use crate::records::{
-    Content, Execution, Kind, Software, Spec, Split, Table, differing_sources, source_files,
+    Content, Execution, Kind, Program, Software, Spec, Split, Table, differing_sources, source_files,
 };
 use crate::registry::{Registry, RegistryError};
 use dependencies::{InputDependencies, matters, why_harmless};
@@ -540,9 +540,9 @@ impl Difference {
             [(&mut self.code, [a, b].map(files)), (&mut self.configuration, [a, b].map(inputs))]
         {
             let all: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
-            changes.extend(all.into_iter().filter_map(|path| {
-                Change::of(path.clone(), one.get(path), other.get(path))
-            }));
+            changes.extend(
+                all.into_iter().filter_map(|path| Change::of(path.clone(), one.get(path), other.get(path))),
+            );
         }
     }
 
