@@ -81,16 +81,17 @@ fn compile_calls(lib: &Path) {
     build.cpp(true).std("c++17").opt_level(3);
     build
         .clone()
-        // No fused multiplications, which other processors would round otherwise. Comparisons may become masks.
-        .flags(["-ffp-contract=off", "-fno-trapping-math", "-fno-math-errno"])
-        .file("cpp/norm_loops.cpp")
-        .compile("norm_loops");
-    build
         // Warnings of libtorch's own headers.
         .warnings(false)
         .includes([include.join("torch/csrc/api/include"), include])
         .files(["cpp/calls.cpp", "cpp/norm.cpp"])
         .compile("calls");
+    // Behind those that call them, as linkers want it.
+    build
+        // No fused multiplications, which not every processor has. Comparisons may become masks.
+        .flags(["-ffp-contract=off", "-fno-trapping-math", "-fno-math-errno"])
+        .file("cpp/norm_loops.cpp")
+        .compile("norm_loops");
 }
 
 fn is_source(path: &Path) -> bool {

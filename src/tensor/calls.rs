@@ -1,4 +1,5 @@
-//! Functions of libtorch that tch does not have, called through `cpp/calls.cpp`.
+//! Functions of libtorch that tch does not have, called through `cpp/calls.cpp`, and batch normalisation of our own in
+//! `cpp/norm.cpp`.
 
 use std::ffi::{CStr, c_char};
 

@@ -61,7 +61,9 @@ fn raise(identity: &mut Value) {
 /// The note on a result of a worker whose sources are [`mended`].
 fn differ() -> String {
     let numerics = numerics();
-    format!("by other sources of the same numerics {numerics}: 2 files differ: src/tensor/train.rs, src/tensor/zoo.rs")
+    format!(
+        "by other sources of the same numerics {numerics}: 2 files differ: src/tensor/train.rs, src/tensor/zoo.rs"
+    )
 }
 
 fn with(study: &Study, worker: &PathBuf, arguments: &str) -> Answer {

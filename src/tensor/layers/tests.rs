@@ -98,11 +98,7 @@ impl Case {
         let used = inputs.into_iter().zip(self.trained).take(if added.is_some() { 4 } else { 3 });
         let trained: Vec<&Tensor> = used.filter(|(_, trained)| *trained).map(|(tensor, _)| tensor).collect();
         let gradients = Tensor::run_backward(&[&loss], &trained, false, false);
-        Found {
-            output: output.read().detach(),
-            running: [norm.mean, norm.variance],
-            gradients,
-        }
+        Found { output: output.read().detach(), running: [norm.mean, norm.variance], gradients }
     }
 
     fn loss(&self, output: &Tensor, read: usize, kind: Kind) -> Tensor {
@@ -237,16 +233,8 @@ fn a_mean_far_from_zero_and_a_value_far_from_the_rest_cost_no_digits() {
 /// libtorch's own operations on the same numbers.
 fn plain(x: &Tensor, shortcut: &Tensor) -> [Tensor; 2] {
     let BatchNorm { weight, bias, mean, variance } = fresh(x.size()[1], x.kind());
-    let y = x.batch_norm(
-        Some(&weight),
-        Some(&bias),
-        Some(&mean),
-        Some(&variance),
-        true,
-        MOMENTUM,
-        EPSILON,
-        true,
-    );
+    let y =
+        x.batch_norm(Some(&weight), Some(&bias), Some(&mean), Some(&variance), true, MOMENTUM, EPSILON, true);
     [y.relu(), (y + shortcut).relu()]
 }
 
@@ -269,9 +257,11 @@ fn what_is_not_a_number_stays_so_where_libtorch_leaves_it_so() {
         assert!(found.isnan().any().int64_value(&[]) == 1);
         // The gradient of a shortcut passes where the output is not a number, as libtorch's does.
         let input = shortcut.copy().set_requires_grad(true);
-        let ours = fresh(5, Kind::Float).forward(&x, true, Then::AddRelu(input.shallow_clone())).unwrap().read();
+        let ours =
+            fresh(5, Kind::Float).forward(&x, true, Then::AddRelu(input.shallow_clone())).unwrap().read();
         let [_, theirs] = plain(&x, &input);
-        let gradient = |y: Tensor| Tensor::run_backward(&[(y * &factor).sum(Kind::Float)], &[&input], false, false);
+        let gradient =
+            |y: Tensor| Tensor::run_backward(&[(y * &factor).sum(Kind::Float)], &[&input], false, false);
         assert!(gradient(ours)[0] == gradient(theirs)[0]);
     }
 }
