@@ -29,6 +29,8 @@ enum Gradient {
     Spread,
     /// In channels first.
     First,
+    /// Dense, and one tensor for all that read the output.
+    Shared,
 }
 
 /// Inputs of a BatchNorm: x, weight, bias, shortcut; and whether each is trained.
@@ -92,8 +94,12 @@ impl Case {
             Activation::from(if relu { y.relu() } else { y })
         };
         assert_eq!(output.twin.is_some(), fused && added.is_some());
-        let terms: Vec<Tensor> = (0..reads).map(|read| self.loss(&output.read(), read, kind)).collect();
-        let loss = terms.into_iter().reduce(|sum, term| sum + term).unwrap();
+        let read: Vec<Tensor> = (0..reads).map(|_| output.read()).collect();
+        let sum = |terms: Vec<Tensor>| terms.into_iter().reduce(|sum, term| sum + term).unwrap();
+        let loss = match self.gradient {
+            Gradient::Shared => self.loss(&sum(read), 0, kind),
+            _ => sum(read.iter().enumerate().map(|(place, y)| self.loss(y, place, kind)).collect()),
+        };
         let inputs = [&x, &weight, &bias, &shortcut];
         let used = inputs.into_iter().zip(self.trained).take(if added.is_some() { 4 } else { 3 });
         let trained: Vec<&Tensor> = used.filter(|(_, trained)| *trained).map(|(tensor, _)| tensor).collect();
@@ -104,7 +110,7 @@ impl Case {
     fn loss(&self, output: &Tensor, read: usize, kind: Kind) -> Tensor {
         let factor = drawn(&format!("factor {read}"), &self.size).to_kind(kind);
         match self.gradient {
-            Gradient::Dense => (output * factor).sum(kind),
+            Gradient::Dense | Gradient::Shared => (output * factor).sum(kind),
             Gradient::First => (output.contiguous() * factor.contiguous()).sum(kind),
             Gradient::Spread => {
                 let means = output.mean_dim(&[2i64, 3][..], false, kind);
@@ -156,7 +162,7 @@ fn a_pass_computes_what_libtorch_computes_in_double_precision() {
         [2, 2050, 7, 7],
     ] {
         for after in AFTER {
-            for gradient in [Gradient::Dense, Gradient::Spread, Gradient::First] {
+            for gradient in [Gradient::Dense, Gradient::Spread, Gradient::First, Gradient::Shared] {
                 Case { size, after, gradient, trained: ALL }.check();
             }
         }
