@@ -5,7 +5,7 @@ use reg::network::{Op, Part, Plan};
 use tch::Tensor;
 
 use crate::error::TensorError;
-use crate::layers::{BatchNorm, Builder, Conv, Dense, Memory, Then};
+use crate::layers::{Activation, BatchNorm, Builder, Conv, Dense, Memory, Then};
 
 type Result<T> = std::result::Result<T, TensorError>;
 
@@ -42,46 +42,47 @@ impl Body {
 
     /// The last value of the plan for an input.
     pub(crate) fn forward(&self, plan: &Plan, input: Tensor, training: bool) -> Result<Tensor> {
-        let mut values = vec![Some(input)];
+        let mut values = vec![Some(Activation::from(input))];
         for step in &plan.steps {
-            let of = |place: usize| values[step.of[place]].as_ref().expect("a plan keeps what it needs");
+            let mut of =
+                |place: usize| values[step.of[place]].as_mut().expect("a plan keeps what it needs").read();
             let value = match step.op {
                 Op::Conv { part, relu } => {
                     let then = match step.of.get(1) {
                         // Nothing needs it afterwards, so that its memory may be used again.
-                        Some(_) => Then::AddRelu(of(1).shallow_clone()),
+                        Some(_) => Then::AddRelu(of(1)),
                         None if relu => Then::Relu,
                         None => Then::Nothing,
                     };
                     match &self.0[part] {
-                        Built::Conv(conv) => conv.forward(of(0), training, then)?,
+                        Built::Conv(conv) => conv.forward(&of(0), training, then)?,
                         _ => return Err(mismatch()),
                     }
                 }
                 Op::Norm { part } => match &self.0[part] {
-                    Built::Norm(norm) => norm.forward(of(0), training)?.f_relu_()?,
-                    Built::Affine([factor, term]) => of(0).f_mul(factor)?.f_add_(term)?.f_relu_()?,
+                    Built::Norm(norm) => norm.forward(&of(0), training, Then::Relu)?,
+                    Built::Affine([factor, term]) => of(0).f_mul(factor)?.f_add_(term)?.f_relu_()?.into(),
                     _ => return Err(mismatch()),
                 },
                 Op::Dense { part } => match &self.0[part] {
-                    Built::Dense(dense) => dense.forward(of(0))?.f_relu()?,
+                    Built::Dense(dense) => dense.forward(&of(0))?.f_relu()?.into(),
                     _ => return Err(mismatch()),
                 },
                 Op::MaxPool { kernel, stride, padding } => {
                     let [kernel, stride, padding] =
                         [kernel, stride, padding].map(|number| [number as i64; 2]);
-                    of(0).f_max_pool2d(kernel, stride, padding, [1, 1], false)?
+                    of(0).f_max_pool2d(kernel, stride, padding, [1, 1], false)?.into()
                 }
-                Op::AvgPool => of(0).f_avg_pool2d([2, 2], [2, 2], [0, 0], false, true, None)?,
+                Op::AvgPool => of(0).f_avg_pool2d([2, 2], [2, 2], [0, 0], false, true, None)?.into(),
                 Op::Concat => {
-                    let all: Vec<&Tensor> = (0..step.of.len()).map(of).collect();
-                    Tensor::f_cat(&all, 1)?
+                    let all: Vec<Tensor> = (0..step.of.len()).map(of).collect();
+                    Tensor::f_cat(&all, 1)?.into()
                 }
             };
             step.last.iter().for_each(|place| values[*place] = None);
             values.push(Some(value));
         }
-        values.pop().flatten().ok_or_else(mismatch)
+        Ok(values.pop().flatten().ok_or_else(mismatch)?.read())
     }
 
     /// The same layers with the running statistics folded into the weights, for evaluation.

@@ -32,7 +32,7 @@ fn main() {
         .map(|name| root.join("src/dataset").join(name));
     sources.extend(others);
     sources.extend(["src/stats/auc.rs", "src/store/slots.rs"].map(|path| root.join(path)));
-    sources.push(root.join("src/tensor/cpp/calls.cpp"));
+    sources.extend(FOREIGN.map(|path| root.join("src/tensor").join(path)));
     sources.sort();
 
     let mut list = String::from("&[\n");
@@ -65,18 +65,33 @@ const CRATES: [&str; 12] = [
     "zune-jpeg",
 ];
 
-/// Compiles the calls of libtorch that tch does not have, against the headers next to libtorch's libraries.
+/// Sources in C++.
+const FOREIGN: [&str; 5] =
+    ["cpp/calls.cpp", "cpp/guarded.h", "cpp/norm.cpp", "cpp/norm_loops.cpp", "cpp/norm_loops.h"];
+
+/// Compiles the calls of libtorch that tch does not have, against the headers next to libtorch's libraries, and the
+/// loops of our own.
 fn compile_calls(lib: &Path) {
-    println!("cargo:rerun-if-changed=cpp/calls.cpp");
+    for path in FOREIGN {
+        println!("cargo:rerun-if-changed={path}");
+    }
     let include = lib.with_file_name("include");
-    cc::Build::new()
-        .cpp(true)
-        .std("c++17")
+    let mut build = cc::Build::new();
+    // Optimised in every profile: the loops run in each step of a training.
+    build.cpp(true).std("c++17").opt_level(3);
+    build
+        .clone()
         // Warnings of libtorch's own headers.
         .warnings(false)
         .includes([include.join("torch/csrc/api/include"), include])
-        .file("cpp/calls.cpp")
+        .files(["cpp/calls.cpp", "cpp/norm.cpp"])
         .compile("calls");
+    // Behind those that call them, as linkers want it.
+    build
+        // No fused multiplications, which not every processor has. Comparisons may become masks.
+        .flags(["-ffp-contract=off", "-fno-trapping-math", "-fno-math-errno"])
+        .file("cpp/norm_loops.cpp")
+        .compile("norm_loops");
 }
 
 fn is_source(path: &Path) -> bool {

@@ -1,4 +1,5 @@
-//! Functions of libtorch that tch does not have, called through `cpp/calls.cpp`.
+//! Functions of libtorch that tch does not have, called through `cpp/calls.cpp`, and batch normalisation of our own in
+//! `cpp/norm.cpp`.
 
 use std::ffi::{CStr, c_char};
 
@@ -34,6 +35,15 @@ mod foreign {
             padding: i64,
             add: *const C_tensor,
             relu: bool,
+            out: *mut *mut C_tensor,
+        ) -> *const c_char;
+        pub(super) fn reg_norm(
+            x: *const C_tensor,
+            parameters: *const *const C_tensor,
+            shortcut: *const C_tensor,
+            relu: bool,
+            momentum: f64,
+            epsilon: f64,
             out: *mut *mut C_tensor,
         ) -> *const c_char;
     }
@@ -128,5 +138,34 @@ pub(crate) fn convolution(
         let said = foreign::reg_convolution(x.as_ptr(), weight, bias, stride, padding, added, relu, &mut out);
         foreign::check(said)?;
         Ok(Tensor::from_ptr(out))
+    }
+}
+
+/// Batch normalisation in training, which also updates the running statistics; then `shortcut` is added, and negative
+/// values become 0 if `relu` is set and whenever there is a shortcut. All in as few passes over the memory as possible,
+/// forward and backward, with the same bits for any number of threads.
+///
+/// `tensors` are weight, bias, running mean and running variance: `[channels]` each. Returns the output, and with a
+/// shortcut the output once more: if the next layer reads one and the next shortcut the other, their gradients are
+/// added in passing. `None` unless all is float32 on the CPU, `x` and `shortcut` in channels last, of the same shape,
+/// with more than one value per channel, and without autocast.
+#[allow(unsafe_code)]
+pub(crate) fn norm(
+    x: &Tensor,
+    tensors: [&Tensor; 4],
+    shortcut: Option<&Tensor>,
+    relu: bool,
+    [momentum, epsilon]: [f64; 2],
+) -> Result<Option<(Tensor, Option<Tensor>)>> {
+    let mut out: [*mut C_tensor; 2] = [std::ptr::null_mut(); 2];
+    let added = shortcut.map_or(std::ptr::null(), Tensor::as_ptr);
+    let pointers = tensors.map(Tensor::as_ptr);
+    // SAFETY: the tensors live through the call; what is not null in `out` without an error is a new tensor of ours.
+    unsafe {
+        let pointers = pointers.as_ptr().cast();
+        let out_pointer = out.as_mut_ptr();
+        foreign::check(foreign::reg_norm(x.as_ptr(), pointers, added, relu, momentum, epsilon, out_pointer))?;
+        let [y, twin] = out.map(|pointer| (!pointer.is_null()).then(|| Tensor::from_ptr(pointer)));
+        Ok(y.map(|y| (y, twin)))
     }
 }

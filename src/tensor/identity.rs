@@ -20,7 +20,7 @@ use crate::device;
 ///
 /// `tests/golden` checks it with pinned trainings, a probe and a heat map. `docs/src/ids.md` explains it to
 /// users.
-pub(crate) const NUMERICS: u32 = 1;
+pub(crate) const NUMERICS: u32 = 2;
 
 /// Paths relative to the root of the source tree, and contents.
 const SOURCES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/sources.rs"));

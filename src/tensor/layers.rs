@@ -146,14 +146,22 @@ pub(crate) struct BatchNorm {
 impl BatchNorm {
     /// Normalises: in `training` with the statistics of the batch, which also update the running statistics,
     /// otherwise with the running statistics.
-    pub(crate) fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
+    pub(crate) fn forward(&self, x: &Tensor, training: bool, then: Then) -> Result<Activation> {
         if training && x.numel() == self.weight.numel() {
             // Of one value the variance is 0 / 0: PyTorch refuses it too.
             return Err(TensorError::OneValue);
         }
-        let (weight, bias) = (Some(&self.weight), Some(&self.bias));
-        let (mean, variance) = (Some(&self.mean), Some(&self.variance));
-        Ok(x.f_batch_norm(weight, bias, mean, variance, training, MOMENTUM, EPSILON, true)?)
+        let BatchNorm { weight, bias, mean, variance } = self;
+        if training {
+            let tensors = [weight, bias, mean, variance];
+            let (shortcut, relu) = then.parts();
+            if let Some((tensor, twin)) = calls::norm(x, tensors, shortcut, relu, [MOMENTUM, EPSILON])? {
+                return Ok(Activation { tensor, twin });
+            }
+        }
+        let [weight, bias, mean, variance] = [weight, bias, mean, variance].map(Some);
+        let y = x.f_batch_norm(weight, bias, mean, variance, training, MOMENTUM, EPSILON, true)?;
+        then.apply(y)
     }
 
     /// With running statistics it is one factor and one term per channel, `[channels]` each.
@@ -197,28 +205,64 @@ pub(crate) enum Then {
     AddRelu(Tensor),
 }
 
+impl Then {
+    /// What is added, and whether negative values become 0.
+    fn parts(&self) -> (Option<&Tensor>, bool) {
+        match self {
+            Then::Nothing => (None, false),
+            Then::Relu => (None, true),
+            Then::AddRelu(tensor) => (Some(tensor), true),
+        }
+    }
+
+    /// Does it in the memory of `y`.
+    fn apply(self, mut y: Tensor) -> Result<Activation> {
+        Ok(Activation::from(match self {
+            Then::Nothing => y,
+            Then::Relu => y.f_relu_()?,
+            Then::AddRelu(tensor) => y.f_add_(&tensor)?.f_relu_()?,
+        }))
+    }
+}
+
+/// A value of a network.
+pub(crate) struct Activation {
+    tensor: Tensor,
+    /// The same tensor as another output of the operation that computed it, which adds the gradients of both.
+    twin: Option<Tensor>,
+}
+
+impl From<Tensor> for Activation {
+    fn from(tensor: Tensor) -> Self {
+        Activation { tensor, twin: None }
+    }
+}
+
+impl Activation {
+    /// The tensor for one of the layers that read it.
+    pub(crate) fn read(&mut self) -> Tensor {
+        self.twin.take().unwrap_or_else(|| self.tensor.shallow_clone())
+    }
+}
+
 impl Conv {
     /// Convolves and normalises: in `training` with the statistics of the batch, which also update the running
     /// statistics, otherwise with the running statistics.
-    pub(crate) fn forward(&self, x: &Tensor, training: bool, then: Then) -> Result<Tensor> {
-        let mut y = match &self.norm {
+    pub(crate) fn forward(&self, x: &Tensor, training: bool, then: Then) -> Result<Activation> {
+        match &self.norm {
             Norm::Folded { bias, one_pass: true } => {
                 let (add, relu) = match then {
                     Then::Nothing => (None, false),
                     Then::Relu => (None, true),
                     Then::AddRelu(tensor) => (Some(tensor), true),
                 };
-                return calls::convolution(x, [&self.weight, bias], self.stride, self.padding, add, relu);
+                let weights = [&self.weight, bias];
+                Ok(calls::convolution(x, weights, self.stride, self.padding, add, relu)?.into())
             }
-            Norm::Folded { bias, one_pass: false } => self.convolve(x, Some(bias))?,
-            Norm::Batch(norm) => norm.forward(&self.convolve(x, None)?, training)?,
-            Norm::Absent => self.convolve(x, None)?,
-        };
-        Ok(match then {
-            Then::Nothing => y,
-            Then::Relu => y.f_relu_()?,
-            Then::AddRelu(tensor) => y.f_add_(&tensor)?.f_relu_()?,
-        })
+            Norm::Folded { bias, one_pass: false } => then.apply(self.convolve(x, Some(bias))?),
+            Norm::Batch(norm) => norm.forward(&self.convolve(x, None)?, training, then),
+            Norm::Absent => then.apply(self.convolve(x, None)?),
+        }
     }
 
     fn convolve(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
@@ -272,3 +316,6 @@ pub(crate) fn global_mean(x: &Tensor) -> Result<Tensor> {
     // Not adaptive pooling, whose gradient on CUDA differs from run to run.
     Ok(x.f_mean_dim(&[2i64, 3][..], false, Kind::Float)?)
 }
+
+#[cfg(test)]
+mod tests;

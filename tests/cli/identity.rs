@@ -49,8 +49,22 @@ fn mended(identity: &mut Value) {
     identity["sources"] = json!(lines.join("\n") + "\n");
 }
 
-const DIFFER: &str =
-    "by other sources of the same numerics 1: 2 files differ: src/tensor/train.rs, src/tensor/zoo.rs";
+/// The version of the worker's numbers.
+fn numerics() -> u64 {
+    identity()["numerics"].as_u64().unwrap()
+}
+
+fn raise(identity: &mut Value) {
+    identity["numerics"] = json!(numerics() + 1);
+}
+
+/// The note on a result of a worker whose sources are [`mended`].
+fn differ() -> String {
+    let numerics = numerics();
+    format!(
+        "by other sources of the same numerics {numerics}: 2 files differ: src/tensor/train.rs, src/tensor/zoo.rs"
+    )
+}
 
 fn with(study: &Study, worker: &PathBuf, arguments: &str) -> Answer {
     let answer = study.reg_with("REG_TORCH", worker, &format!("--json {arguments}"));
@@ -78,10 +92,10 @@ fn other_sources_of_the_same_numerics_answer_and_say_so_and_other_numerics_train
         (&json!(true), &first["run"], &first["table"])
     );
     let files = ["src/tensor/train.rs", "src/tensor/zoo.rs"];
-    assert_eq!(said["other_sources"], json!({ "numerics": 1, "files": files }));
-    assert_eq!(answer.stderr.matches(&format!("trained {DIFFER}")).count(), 1, "{}", answer.stderr);
+    assert_eq!(said["other_sources"], json!({ "numerics": numerics(), "files": files }));
+    assert_eq!(answer.stderr.matches(&format!("trained {}", differ())).count(), 1, "{}", answer.stderr);
     let answer = with(&study, &other, "eval mlp-s-f0");
-    answer.says(0, &[&format!("scored {DIFFER}")]);
+    answer.says(0, &[&format!("scored {}", differ())]);
     assert_eq!(answer.json()["table"], first["table"]);
     // New results are recorded as made by these sources.
     with(&study, &other, "eval mlp-s-f0 --subset train");
@@ -93,7 +107,7 @@ fn other_sources_of_the_same_numerics_answer_and_say_so_and_other_numerics_train
     assert!(reproduced["environment"].to_string().contains("the sources are not those that made it"));
     assert_eq!(study.json("reproduce mlp-s-f0")["sources"], json!([]));
 
-    let raised = worker_of(&study, "raised", |identity| identity["numerics"] = json!(2));
+    let raised = worker_of(&study, "raised", raise);
     let anew = with(&study, &raised, &format!("{MLP} --name anew")).json();
     assert_eq!((&anew["cached"], &anew["other_sources"]), (&json!(false), &json!(null)));
     assert_ne!(anew["spec"], first["spec"]);
@@ -147,7 +161,7 @@ fn a_study_finds_the_runs_that_other_sources_made() {
     assert_eq!((status["done"].as_u64(), status["failed"].as_u64()), (Some(2), Some(0)), "{status}");
     with(&study, &other, "study run small.toml");
     assert_eq!((count(&study, "run"), count(&study, "study")), (2, 1));
-    let raised = worker_of(&study, "raised", |identity| identity["numerics"] = json!(2));
+    let raised = worker_of(&study, "raised", raise);
     let status = with(&study, &raised, "study run small.toml --plan").json();
     assert_eq!(status["done"].as_u64(), Some(0), "{status}");
 }
@@ -171,7 +185,7 @@ fn a_probe_and_a_heat_map_lead_to_the_program_that_computed() {
     }
     let other = worker_of(&study, "mended", mended);
     let answer = with(&study, &other, "probe tiny-s-f0 tiny-s-f1 --target view");
-    answer.says(0, &[&format!("fitted {DIFFER}")]);
+    answer.says(0, &[&format!("fitted {}", differ())]);
     assert_eq!(answer.json()["table"], probed["table"]);
     // And in the other direction: from the program to all of its results.
     let software = study.json("list software")["records"][0]["id"].as_str().unwrap().to_owned();

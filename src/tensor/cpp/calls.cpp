@@ -1,30 +1,16 @@
 // What libtorch can do and tch has no call for. Each function returns null, or what went wrong in words
 // that live until the next call of the same thread. A tensor is a pointer to an at::Tensor, as in tch.
 
+#include "guarded.h"
+
 #include <ATen/Context.h>
 #include <ATen/autocast_mode.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/_fused_adam.h>
 
-#include <exception>
-#include <string>
 #include <vector>
 
 namespace {
-
-template <typename Act>
-const char* guarded(Act act) {
-  static thread_local std::string words;
-  try {
-    act();
-    return nullptr;
-  } catch (const c10::Error& e) {
-    words = e.what_without_backtrace();
-  } catch (const std::exception& e) {
-    words = e.what();
-  }
-  return words.c_str();
-}
 
 std::vector<at::Tensor> list(at::Tensor* const* tensors, size_t count) {
   std::vector<at::Tensor> values;
