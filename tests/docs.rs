@@ -252,7 +252,10 @@ fn the_chapter_on_runs_runs_as_it_is_written() {
         assert!(said.contains(text), "{text}: {said}");
     }
     let csv = fs::read_to_string(folder.path().join("runs.csv")).unwrap();
-    assert!(csv.starts_with("name,lr,batch,val_loss,test_auc\n") && csv.lines().count() == 3, "{csv}");
+    assert!(
+        csv.starts_with("name,lr,batch,val_loss,test_auc,test_auc_labels\n") && csv.lines().count() == 3,
+        "{csv}"
+    );
 }
 
 #[test]

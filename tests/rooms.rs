@@ -101,6 +101,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "diff",
             "digits",
+            "disk",
             "hash",
             "index",
             "limits",
@@ -408,10 +409,14 @@ const ELSEWHERE: &[(&str, usize, &str)] = &[
         "programs and settings of the machine, which a user's program may read",
     ),
     ("training/program/attempt.rs", 2, "whole paths of the registry and of programs"),
-    ("training/program/child.rs", 2, "how the program is started, in a folder that only its user can enter"),
+    (
+        "training/program/child.rs",
+        3,
+        "how the program is started, in a folder that only its user can enter; the processes of the machine",
+    ),
     ("training/program/interpreter.rs", 2, "the interpreter that somebody named"),
     ("training/program/launch.rs", 1, "what the started program says of its confinement"),
-    ("training/program/source.rs", 6, "the program's files, which somebody named"),
+    ("training/program/source.rs", 7, "the program's files, which somebody named"),
     ("training/files.rs", 1, "images that somebody named"),
     ("training/gradcam.rs", 1, "an image that somebody named"),
     ("study/plan.rs", 1, "lists that somebody named"),
@@ -460,7 +465,7 @@ const DONE: &[(&str, usize)] = &[
     // The awaited event has happened.
     ("tests/cli/study.rs", 1),
     // A kernel without Landlock confines nothing, and the test has seen that the record says so.
-    ("tests/cli/programs.rs", 1),
+    ("tests/cli/programs.rs", 2),
     // The element has the focus.
     ("tests/cli/pages.rs", 1),
     // The random draw is not a case of the test.

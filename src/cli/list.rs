@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::Context;
 use super::chosen::{Chosen, ListFormat, as_file, marks, saved};
 use super::error::Failure;
-use super::output::{Reply, TableFormat};
+use super::output::{Reply, TableFormat, several};
 
 /// List records, oldest first; `reg list run` compares runs
 ///
@@ -149,16 +149,6 @@ fn rows(context: &Context, kind: Option<Kind>) -> Result<Vec<Row>, Failure> {
         }
     }
     Ok(rows)
-}
-
-/// The first names, and how many there are besides.
-pub(super) fn several(names: &[String]) -> String {
-    const SHOWN: usize = 4;
-    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }
 
 fn list(

@@ -16,9 +16,8 @@ use serde::Serialize;
 use super::Context;
 use super::chosen::{Chosen, ListFormat, as_file, marks, saved};
 use super::error::Failure;
-use super::list::several;
 use super::marks::leaks_today;
-use super::output::{Reply, TableFormat};
+use super::output::{Reply, TableFormat, several};
 
 /// The document of `reg list run`.
 #[derive(Serialize)]

@@ -17,9 +17,8 @@ use serde_json::{Value, json};
 
 use super::counts::counts;
 use super::error::Failure;
-use super::list::several;
 use super::marks::ResultRemark;
-use super::output::{self, Reply, TableFormat};
+use super::output::{self, Reply, TableFormat, several};
 use super::{Context, complete, marks};
 
 /// Show a run, split, data set or table as a page: its content, inputs, dependent results and command

@@ -109,7 +109,7 @@ pub(super) fn meant(name: &str, runs: &[ListedRun]) -> Vec<String> {
 }
 
 /// The names of the columns that are asked for, or of those that are shown otherwise: all fields but those that are
-/// empty, and the settings in which the runs differ.
+/// empty, and the settings in which the runs differ; in both cases with what means of AUCs cover, where that differs.
 ///
 /// # Errors
 /// A name that no run has.
@@ -120,7 +120,7 @@ pub fn of_columns(asked: Option<&[String]>, runs: &[ListedRun]) -> Result<Vec<St
                 return Err(ListError::UnknownField { name: name.clone(), known: meant(name, runs) });
             }
         }
-        return Ok(asked.to_vec());
+        return Ok(with_coverage(asked.to_vec(), runs, false));
     }
     let mut columns = Vec::new();
     for field in FIELDS {
@@ -134,7 +134,7 @@ pub fn of_columns(asked: Option<&[String]>, runs: &[ListedRun]) -> Result<Vec<St
             columns.extend(differing(runs));
         }
     }
-    Ok(columns)
+    Ok(with_coverage(columns, runs, false))
 }
 
 /// Means of AUCs, each with the column that says how many labels it covers.

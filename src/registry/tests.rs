@@ -308,9 +308,9 @@ fn another_format_and_no_registry_are_told_apart() {
         assert!(matches!(older, RegistryError::OlderFormat { found: 1, .. }), "{older}");
         assert!(older.to_string().contains("is of an older format, 1; this reg reads format 6"), "{older}");
     }
-    std::fs::write(&format, "reg 6\n").unwrap();
+    std::fs::write(&format, "reg 7\n").unwrap();
     for loaded in [Registry::load(dir.path()), find(dir.path())] {
-        assert!(matches!(loaded, Err(RegistryError::NewerFormat { found: 6, .. })));
+        assert!(matches!(loaded, Err(RegistryError::NewerFormat { found: 7, .. })));
     }
     for other in ["", "reg\n", "reg one\n", "git 1\n", "reg 0\n"] {
         std::fs::write(&format, other).unwrap();
