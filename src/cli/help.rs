@@ -101,7 +101,12 @@ fn with_examples(mut command: clap::Command, path: &mut Vec<String>) -> clap::Co
     let (heading, literal) = (*style.get_header(), *style.get_literal());
     let line = |(command, about): &(&str, &str)| format!("  {about}:\n    {literal}{command}{literal:#}\n");
     let text: String = examples.iter().map(line).collect();
-    let before = command.get_after_long_help().map(|text| format!("{}\n\n", text.ansi())).unwrap_or_default();
+    // What a command says at the end of its help stands before its examples.
+    let before = command
+        .get_after_long_help()
+        .or(command.get_after_help())
+        .map(|text| format!("{}\n\n", text.ansi()))
+        .unwrap_or_default();
     command.after_long_help(format!("{before}{heading}Examples:{heading:#}\n{}", text.trim_end()))
 }
 

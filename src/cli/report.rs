@@ -55,8 +55,9 @@ pub(crate) fn run(context: &Context, args: ReportArgs) -> Result<Reply, Failure>
     let request = ReportRequest { ids: args.ids, options, title: args.title };
     let page = page::report(&registry, &request, &context.environment.stamp).map_err(|e| match e {
         // What `reg compare` offers is no option here.
-        PageError::Compare(CompareError::SameCell { .. }) => Failure::new(e.to_string(), None)
-            .hinting("`reg compare --by run RUN… --name NAME` gives each its own column; then report NAME"),
+        PageError::Compare(CompareError::SameCell { .. }) => Failure::new(e.to_string(), None).hinting(
+            "`reg compare --by run` gives each its own column: name that table with --name, and report it",
+        ),
         e => e.into(),
     })?;
     save(&args.output, page.as_bytes())?;

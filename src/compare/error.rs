@@ -141,7 +141,7 @@ impl CompareError {
                         "give --labels shared to compare the labels that all models score"
                     }
                     Some(IncomparableKind::Published) => {
-                        "numbers of the published lists can be compared on a split of these lists (`reg split import`), numbers of other test images only with --allow-different-images, which flags the table"
+                        "numbers of the published lists can be compared on a split of these lists, which `reg split import` makes, numbers of other test images only with --allow-different-images, which flags the table"
                     }
                     Some(IncomparableKind::Leak) => {
                         "compare models that have not seen these patients, or give --allow-different-images; the table is flagged"

@@ -27,9 +27,9 @@ pub fn reveals_labels(bytes: &[u8], dataset: &Dataset, manifest: &Manifest, rows
         .zip(0..)
         .map(|(row, number)| (Likeness::Ending.key(row.name.as_str()), number))
         .collect();
-    // The cells of the images in question, column by column.
-    let (mut of_images, mut images, mut seen) = (None, Vec::new(), 0);
-    let mut cells: Vec<Vec<String>> = vec![Vec::new(); width];
+    // The cells of the images of the data set, row by row.
+    let (mut of_images, mut seen) = (None, 0);
+    let mut found: Vec<(u32, Vec<String>)> = Vec::new();
     let wanted: HashSet<u32> = rows.iter().copied().collect();
     while let Ok(Some(row)) = table.next_row() {
         let image = |place: usize| names.get(&Likeness::Ending.key(row.text(columns[place]))).copied();
@@ -37,29 +37,30 @@ pub fn reveals_labels(bytes: &[u8], dataset: &Dataset, manifest: &Manifest, rows
             of_images = (0..width).find(|place| image(*place).is_some());
             seen += 1;
         }
-        let Some(place) = of_images else {
-            if seen > LOOKED_AT {
-                return false;
-            }
-            continue;
-        };
-        if let Some(image) = image(place).filter(|image| wanted.contains(image)) {
-            images.push(image);
-            cells
-                .iter_mut()
-                .zip(&columns)
-                .for_each(|(cells, column)| cells.push(row.text(*column).trim().to_owned()));
+        match of_images {
+            None if seen > LOOKED_AT => return false,
+            None => {}
+            Some(place) => found.extend(image(place).map(|image| {
+                (image, columns.iter().map(|column| row.text(*column).trim().to_owned()).collect())
+            })),
         }
     }
     let truth = |image: u32, label: usize| manifest.rows[image as usize].label(label);
-    cells.iter().any(|cells| {
-        names_labels(cells, &images, dataset, &truth) || equals_label(cells, &images, dataset, &truth)
-    })
+    let tells = |rows: &[&(u32, Vec<String>)]| {
+        let images: Vec<u32> = rows.iter().map(|(image, _)| *image).collect();
+        (0..width).any(|column| {
+            let cells: Vec<&str> = rows.iter().map(|(_, cells)| cells[column].as_str()).collect();
+            names_labels(&cells, &images, dataset, &truth) || equals_label(&cells, &images, dataset, &truth)
+        })
+    };
+    let asked: Vec<_> = found.iter().filter(|(image, _)| wanted.contains(image)).collect();
+    // Other images of the same table are evidence of what a column is.
+    !asked.is_empty() && (tells(&asked) || tells(&found.iter().collect::<Vec<_>>()))
 }
 
 /// Whether a column names labels that its images have, such as `Mass|Nodule`, and none that they do not have.
 fn names_labels(
-    cells: &[String],
+    cells: &[&str],
     images: &[u32],
     dataset: &Dataset,
     truth: &dyn Fn(u32, usize) -> Option<bool>,
@@ -79,7 +80,7 @@ fn names_labels(
 
 /// Whether a column of numbers has two values, which are those of the images with and without a label.
 fn equals_label(
-    cells: &[String],
+    cells: &[&str],
     images: &[u32],
     dataset: &Dataset,
     truth: &dyn Fn(u32, usize) -> Option<bool>,

@@ -22,8 +22,17 @@ fn spearman_coverage(comparison: &Comparison, cells: usize) -> String {
         return format!("Each mean covers {} of {all} ({of}).", thousands(cells as u64));
     }
     let models = comparison.models.len();
+    if comparison.constant.len() == models * cells {
+        let why = match models {
+            1 => "the model gives all images the same score",
+            _ => "no image is scored by all models, or each gives all of them the same score",
+        };
+        return format!("The means cover none of {all} ({of}): {why}.");
+    }
+    // One model correlates with itself alone.
     let pairs = (0..models).flat_map(|a| (a + 1..models).map(move |b| (a, b)));
-    let over: BTreeSet<usize> = pairs.map(|(a, b)| comparison.spearman_over(a, b)).collect();
+    let alone = (models == 1).then_some((0, 0));
+    let over: BTreeSet<usize> = pairs.chain(alone).map(|(a, b)| comparison.spearman_over(a, b)).collect();
     let over: Vec<String> = over.into_iter().map(|count| thousands(count as u64)).collect();
     let mut left_out: Vec<String> = Vec::new();
     for model in &comparison.models {

@@ -44,6 +44,8 @@ const UNTYPED: &[(&str, &str)] = &[
     ("reg trace --down", "the heading of a list that was cut, with the record that is shown"),
     ("reg train", "said of a list without runs, and names no data set"),
     ("reg train --model MODEL --settings", "MODEL is one of those that `reg train --help` lists"),
+    ("reg split import", "the lists are files that only the reader has"),
+    ("reg compare --by run", "the runs are those of the report, which the reader has just typed"),
     ("reg split make", "said where the data sets are listed of which one is missing"),
     ("reg compare {} OTHER", "OTHER is another run, which only the reader knows"),
     ("reg key public {}", "typed by the test of keys, which loses the public one"),
@@ -161,6 +163,12 @@ const SCENES: &[Scene] = &[
         before: &["rm -rf .reg/cache", "mkdir away", "ln -s $PWD/away .reg/cache"],
         provoke: "reg ingest images --metadata data.csv --name again",
         commands: &["rm {}"],
+    },
+    Scene {
+        study: Study::trained,
+        before: &[],
+        provoke: "reg show mlp-s-f0 --format latex",
+        commands: &["reg export {} -o FILE.csv"],
     },
     Scene { study: Study::trained, before: &[], provoke: "reg pull nowhere", commands: &["reg push {word}"] },
     Scene {

@@ -324,7 +324,7 @@ fn no_command_but_one_of_reg_is_offered_to_resume_a_training() {
     };
     let said = |answer: &Answer| String::from_utf8_lossy(&answer.stdout).into_owned();
     let honest = announce("2026-11-05T08:30:00Z", "reg train --dataset tiny --name 'a b'");
-    let expected = "theirs was interrupted; to resume: `reg train --dataset tiny --name 'a b'`";
+    let expected = "theirs was interrupted before anything was saved; to start again: `reg train --dataset tiny --name 'a b'`";
     assert!(said(&honest).contains(expected), "{honest:?}");
     for (command, offered) in [
         ("rm -rf ~", ""),

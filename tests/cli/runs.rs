@@ -100,11 +100,12 @@ fn the_table_has_the_settings_that_differ_and_fits() {
     assert!(text.contains("The test AUC is the mean over"), "{text}");
     let csv = study.ok("list run --columns name,lr,test_auc,date --format csv");
     let lines: Vec<&str> = csv.lines().collect();
-    assert_eq!((lines[0], lines.len()), ("name,lr,test_auc,date", 3));
+    assert_eq!((lines[0], lines.len()), ("name,lr,test_auc,test_auc_labels,date", 3));
     let first: Vec<&str> = lines[1].split(',').collect();
     let run = study.json("list run")["runs"][0].clone();
     assert_eq!(first[2].parse::<f64>().unwrap(), run["test_auc"].as_f64().unwrap(), "all digits");
-    assert_eq!((first[1], first[3]), ("0.01", run["date"].as_str().unwrap()));
+    assert_eq!((first[1], first[4]), ("0.01", run["date"].as_str().unwrap()));
+    assert_eq!(first[3].parse::<u64>().ok(), run["test_auc_labels"].as_u64());
     study.ok("list run --format parquet -o runs.parquet");
     assert!(fs::read(study.path("runs.parquet")).unwrap().starts_with(b"PAR1"));
 }
@@ -139,7 +140,10 @@ fn unfinished_trainings_are_in_the_list_with_their_state() {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     let text = study.ok("list run");
-    assert!(text.contains("interrupted") && text.contains("to resume: `reg train"), "{text}");
+    assert!(
+        text.contains("interrupted") && text.contains("; to ") && text.contains(": `reg train"),
+        "{text}"
+    );
     let removed = study.json("rm stopped");
     assert_eq!(removed["trainings"][0]["name"], json!("stopped"));
     assert_eq!(names(&choose(&study, "state=interrupted")), [""; 0]);

@@ -237,7 +237,7 @@ fn end_marked(mark: &[u8]) {
         for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
             let pid = entry.file_name().to_str().and_then(|name| Pid::from_raw(name.parse().ok()?));
             let Some(pid) = pid else { continue };
-            let environment = limits::read(&entry.path().join("environ"), limits::SMALL_FILE);
+            let environment = limits::read(&entry.path().join("environ"), limits::PROGRAM_ANSWER);
             let Ok(environment) = environment else { continue };
             if environment.split(|byte| *byte == 0).any(|variable| variable == mark) {
                 found |= kill_process(pid, Signal::KILL).is_ok();
