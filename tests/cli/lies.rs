@@ -331,11 +331,11 @@ fn no_command_but_one_of_reg_is_offered_to_resume_a_training() {
         ("reg list\nrm", ""),
         ("regret", ""),
         // Characters with a meaning in shells are quoted.
-        ("reg list; rm -rf ~", "; to resume: `reg 'list;' rm -rf '~'`"),
-        ("reg $(rm -rf ~)", "; to resume: `reg '$(rm' -rf '~)'`"),
+        ("reg list; rm -rf ~", "; to start again: `reg 'list;' rm -rf '~'`"),
+        ("reg $(rm -rf ~)", "; to start again: `reg '$(rm' -rf '~)'`"),
     ] {
         let said = said(&announce("2026-11-05T08:30:00Z", command));
-        assert!(said.contains(&format!("theirs was interrupted{offered}\n")), "{command}: {said}");
+        assert!(said.contains(&format!("theirs was interrupted before anything was saved{offered}\n")), "{command}: {said}");
     }
     assert_eq!(announce("9999-12-31T23:59:59Z", "reg list").code, 1);
 }
