@@ -129,7 +129,7 @@ pub enum RegistryError {
         /// When it was removed, in UTC.
         time: String,
         /// The command that removed it.
-        command: String,
+        command: Box<str>,
         /// Whether its record is still there.
         restorable: bool,
     },

@@ -276,7 +276,7 @@ impl ImageImport<'_> {
             .partition(|image| known.has(&image.name) || alike.contains(image.name.as_str()));
         // Fails before an hour of copying rather than after it.
         for path in &found.archives {
-            let unreadable = |source| DatasetError::Read(FileError::new("read", &path, source));
+            let unreadable = |source| DatasetError::Read(FileError::new("read", path, source));
             if self.unchanged(path).map_err(unreadable)?.is_none() {
                 archive::check(path)?;
             }
@@ -371,7 +371,7 @@ impl ImageImport<'_> {
         bytes: &mut Vec<u8>,
     ) -> Result<(FileState, Result<Image, BadImage>, bool), IngestError> {
         let path = &image.path;
-        let unreadable = |source| DatasetError::Read(FileError::new("read", &path, source));
+        let unreadable = |source| DatasetError::Read(FileError::new("read", path, source));
         self.progress.advance(1);
         if let Some(SeenFile { state, images }) = self.unchanged(path).map_err(unreadable)?
             && let [(_, image)] = images.as_slice()
@@ -389,7 +389,7 @@ impl ImageImport<'_> {
     }
 
     fn archive(&self, path: &Path, known: &RowNames) -> Result<Content, IngestError> {
-        let unreadable = |source| DatasetError::Read(FileError::new("read", &path, source));
+        let unreadable = |source| DatasetError::Read(FileError::new("read", path, source));
         if let Some(SeenFile { state, images }) = self.unchanged(path).map_err(unreadable)?
             // An archive with images that have no row is read again, to list these images.
             && images.iter().all(|(name, _)| known.may_have(name))

@@ -96,7 +96,7 @@ pub fn load(path: &Path, limit: u64) -> Result<Vec<u8>, DatasetError> {
     File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes)).map_err(|source| {
         match path.is_symlink() {
             true => unreadable(path, source),
-            false => DatasetError::Read(FileError::new("read", &path, source)),
+            false => DatasetError::Read(FileError::new("read", path, source)),
         }
     })?;
     Ok(bytes)
@@ -197,7 +197,7 @@ fn follow(
     if !target.is_dir() {
         return Ok(());
     }
-    let above = |source| DatasetError::Read(FileError::new("read", &path, source));
+    let above = |source| DatasetError::Read(FileError::new("read", path, source));
     let (folder, parent) = (path.canonicalize().map_err(above)?, path.parent().unwrap_or(path));
     if parent.canonicalize().map_err(above)?.starts_with(&folder) {
         remarks.add(Remark::LinkAbove, leading(path));

@@ -87,7 +87,7 @@ impl Removed {
     /// The error of somebody who asks for a removed record.
     pub(super) fn error(&self, id: &Hash, store: &Store) -> Option<RegistryError> {
         let (_, removal, record) = self.get(id)?;
-        let (time, command) = (removal.time.clone(), removal.command.clone());
+        let (time, command) = (removal.time.clone(), removal.command.clone().into_boxed_str());
         let restorable = store.contains(id);
         Some(RegistryError::Removed { id: *id, called: record.called(), time, command, restorable })
     }

@@ -335,7 +335,10 @@ fn no_command_but_one_of_reg_is_offered_to_resume_a_training() {
         ("reg $(rm -rf ~)", "; to start again: `reg '$(rm' -rf '~)'`"),
     ] {
         let said = said(&announce("2026-11-05T08:30:00Z", command));
-        assert!(said.contains(&format!("theirs was interrupted before anything was saved{offered}\n")), "{command}: {said}");
+        assert!(
+            said.contains(&format!("theirs was interrupted before anything was saved{offered}\n")),
+            "{command}: {said}"
+        );
     }
     assert_eq!(announce("9999-12-31T23:59:59Z", "reg list").code, 1);
 }

@@ -430,8 +430,9 @@ fn a_program_is_ended_with_all_that_it_started_and_goes_on_with_what_it_left() {
     assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
     // Also what has left its group.
     let processes = fs::read_dir("/proc").unwrap().flatten();
-    let sleeps =
-        |path: &std::path::Path| fs::read(path.join("cmdline")).is_ok_and(|line| line == b"sleep\01234.5\0");
+    let sleeps = |path: &std::path::Path| {
+        fs::read(path.join("cmdline")).is_ok_and(|line| line == b"sleep\x001234.5\x00")
+    };
     assert_eq!(processes.filter(|entry| sleeps(&entry.path())).count(), 0);
     let listed = study.json("list run");
     assert_eq!(listed["runs"][0]["state"], json!("failed"), "{listed}");

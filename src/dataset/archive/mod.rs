@@ -78,7 +78,7 @@ pub(super) fn kind_of(path: &Path) -> Result<FileKind, DatasetError> {
         File::open(path)?.take(HEAD as u64).read_to_end(&mut head)?;
         Ok(FileKind::of(&head))
     };
-    read().map_err(|source| DatasetError::Read(FileError::new("read", &path, source)))
+    read().map_err(|source| DatasetError::Read(FileError::new("read", path, source)))
 }
 
 /// Reads the images (`*.png`, `*.jpg`, `*.jpeg`) of an archive whose file names are `wanted`, and passes name and bytes
@@ -96,7 +96,7 @@ pub fn read<T: Send, E: From<DatasetError> + Send>(
     wanted: &(dyn Fn(&str) -> bool + Sync),
     image: &(impl Fn(&str, Vec<u8>) -> Result<T, E> + Sync),
 ) -> Result<Archived<T>, E> {
-    let unreadable = |source| DatasetError::Read(FileError::new("read", &path, source));
+    let unreadable = |source| DatasetError::Read(FileError::new("read", path, source));
     let file = File::open(path).map_err(unreadable)?;
     let mut head = [0; HEAD];
     let mut filled = 0;
@@ -124,7 +124,7 @@ pub fn read_from<T: Send, E: From<DatasetError> + Send>(
     path: &Path,
     image: &(impl Fn(&str, Vec<u8>) -> Result<T, E> + Sync),
 ) -> Result<Archived<T>, E> {
-    let unreadable = |source| DatasetError::Read(FileError::new("read", &path, source));
+    let unreadable = |source| DatasetError::Read(FileError::new("read", path, source));
     let (head, rest) = tar_reader::begun(packed).map_err(unreadable)?;
     let found = FileKind::of(&head);
     let packed = Cursor::new(head).chain(rest);

@@ -70,7 +70,7 @@ pub(super) fn read<T: Send, E: From<DatasetError> + Send>(
         }
     };
     let refused = |reason: String| DatasetError::ArchiveRefused { path: path.to_owned(), reason };
-    let file = At::new(source).map_err(|source| DatasetError::Read(FileError::new("read", &path, source)))?;
+    let file = At::new(source).map_err(|source| DatasetError::Read(FileError::new("read", path, source)))?;
     // Counted before the list of members is read into memory.
     let members = ZipIterable::try_new(file.clone(), Config::default()).map_err(damaged)?.len();
     if members as u64 > limits::ARCHIVE_MEMBERS {
