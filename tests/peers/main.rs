@@ -444,7 +444,13 @@ fn model_py_gives_the_scores_of_reg_predict() {
         let folder = format!("{run}-torch");
         study.ok(&format!("export {run} --format checkpoint -o {folder}"));
         for (image, row) in [(format!("images/{}", known.name), Some(known)), (new.to_owned(), None)] {
-            let answer = study.json(&format!("predict {run} {image}"));
+            let needs_meta = run.contains("meta") || run.starts_with("mlp");
+            let unknown = if row.is_none() && needs_meta {
+                "--age unknown --gender unknown --view unknown"
+            } else {
+                ""
+            };
+            let answer = study.json(&format!("predict {run} {image} {unknown}"));
             let expected = answer["images"][0]["scores"].clone();
             let (program, weights) =
                 (format!("{folder}/model.py"), format!("{folder}/checkpoint.safetensors"));
@@ -452,7 +458,7 @@ fn model_py_gives_the_scores_of_reg_predict() {
             if *sees_images {
                 arguments.push(image.clone());
             }
-            if let (Some(row), true) = (row, run.contains("meta") || run.starts_with("mlp")) {
+            if let (Some(row), true) = (row, needs_meta) {
                 let gender = if row.gender == reg::records::Gender::Male { "M" } else { "F" };
                 let view = if row.view == reg::records::ViewPosition::PA { "PA" } else { "AP" };
                 let age = row.age.unwrap().to_string();

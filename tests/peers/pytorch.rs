@@ -40,7 +40,7 @@ fn plain_pytorch_and_scikit_learn_are_runs_beside_those_of_reg() {
     study.ok(&format!("run --dataset tiny --split s --fold 0 --name boosting -- {python} boosting.py"));
     let compared = study
         .ok("compare tiny-s-f0 --label dense=densenet121 --label vit=vit --label trees=boosting --name all");
-    assert!(compared.contains("Scored by programs of the user's own"), "{compared}");
+    assert!(compared.contains("of the user's own: dense, vit, trees. Trained by reg: tiny"), "{compared}");
     study.ok("audit all -o all.zip");
     study.ok("audit verify all.zip");
 }

@@ -91,8 +91,12 @@ impl Executable {
             let told = ask(path, &["-c", PYTHON]).and_then(|text| serde_json::from_str::<Told>(&text).ok());
             return told.map_or_else(Packages::default, |told| {
                 let roots: Vec<&PathBuf> = told.prefixes.iter().chain(&told.base).collect();
+                // Packages of another environment, too, are listed with their versions.
                 let is_installed = |path: &PathBuf| {
-                    roots.iter().any(|root| path.starts_with(root)) || allowed::is_of_the_system(path)
+                    roots.iter().any(|root| path.starts_with(root))
+                        || allowed::is_of_the_system(path)
+                        || path.ends_with("site-packages")
+                        || path.ends_with("dist-packages")
                 };
                 let installed =
                     told.paths.iter().filter(|path| path.is_absolute() && is_installed(path)).cloned();
