@@ -5,10 +5,7 @@
 
 `weights` is a state dict; its last layer is replaced if it has other outputs. The epoch of the lowest loss is kept.
 """
-import csv
-import json
-import os
-import sys
+import csv, json, os, sys
 
 import torch
 from PIL import Image
@@ -69,13 +66,11 @@ for epoch in range(1, int(os.environ.get("EPOCHS", "3")) + 1):
         optimizer.step()
         losses.append(loss.item())
     val_loss = loss_of(*logits_of(model, subsets["val"])).item()
-    line = {"epoch": epoch, "train_loss": sum(losses) / len(losses), "val_loss": val_loss}
     with open(os.path.join(out, "epochs.jsonl"), "a" if epoch > 1 else "w", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+        file.write(json.dumps({"epoch": epoch, "train_loss": sum(losses) / len(losses), "val_loss": val_loss}) + "\n")
     if best is None or val_loss < best:
         best = val_loss
         torch.save(model.state_dict(), os.path.join(out, "checkpoint.pt"))
-
 model.load_state_dict(torch.load(os.path.join(out, "checkpoint.pt"), weights_only=True))
 with open(os.path.join(out, "scores.csv"), "w", newline="", encoding="utf-8") as file:
     writer = csv.writer(file)

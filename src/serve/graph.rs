@@ -23,6 +23,8 @@ const STEP: usize = 8;
 const OPENED: usize = 60;
 const BOX: [i32; 2] = [216, 62];
 const GAP: [i32; 2] = [64, 18];
+/// What a sign at the right of the last box needs beyond it.
+const SIGN: i32 = 8;
 
 /// An object in the drawing.
 struct Placed {
@@ -82,7 +84,8 @@ impl Drawing {
                         None => drawing.place(registry, view, &names, *other, level + step, role.clone())?,
                     };
                     let line = if step < 0 { (at, next) } else { (next, at) };
-                    if !drawing.lines.contains(&line) {
+                    // Of what stands beside a record, either end leads to the other.
+                    if !drawing.lines.contains(&line) && !drawing.lines.contains(&(line.1, line.0)) {
                         drawing.lines.push(line);
                     }
                 }
@@ -133,7 +136,7 @@ impl Drawing {
         let levels = || self.placed.iter().map(|placed| placed.level);
         let (first, last) = (levels().min().unwrap_or(0), levels().max().unwrap_or(0));
         let bottom = self.placed.iter().map(|placed| placed.y).max().unwrap_or(0) + BOX[1];
-        (first, [(last - first + 1) * (BOX[0] + GAP[0]) - GAP[0] + 2, bottom + 2])
+        (first, [(last - first + 1) * (BOX[0] + GAP[0]) - GAP[0] + SIGN, bottom + 2])
     }
 }
 
@@ -204,7 +207,11 @@ fn drawn(drawing: &Drawing, open: &[String]) -> Markup {
 
 fn node(placed: &Placed, x: i32, is_root: bool, open: &[String]) -> Markup {
     let short = placed.id.short();
-    let called = placed.name.as_deref().unwrap_or(&short);
+    // What has no name is known by what it holds; its id is small.
+    let (called, below) = match &placed.name {
+        Some(name) => (name.as_str(), placed.summary.as_str()),
+        None => (placed.summary.as_str(), short.as_str()),
+    };
     let (width, height) = (BOX[0], BOX[1]);
     let href = format!("/record/{short}");
     let kind = match placed.role.as_str() {
@@ -213,11 +220,11 @@ fn node(placed: &Placed, x: i32, is_root: bool, open: &[String]) -> Markup {
     };
     html! {
         g.root[is_root] {
-            a href=(href) aria-label={ (kind) " " (called) ": " (placed.summary) } {
+            a href=(href) aria-label={ (kind) " " (called) ": " (below) } {
                 rect x=(x) y=(placed.y) width=(width) height=(height) rx="4" {}
                 text.quiet x=(x + 22) y=(placed.y + 17) { (cut(&kind, 30)) }
                 text.name x=(x + 22) y=(placed.y + 34) { (cut(called, 26)) }
-                text.quiet x=(x + 22) y=(placed.y + 51) { (cut(&placed.summary, 32)) }
+                text.quiet x=(x + 22) y=(placed.y + 51) { (cut(below, 32)) }
             }
             @for direction in [Direction::Up, Direction::Down] {
                 (sign(placed, x, direction, is_root, open))

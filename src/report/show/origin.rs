@@ -1,6 +1,6 @@
 //! What a record was made of, what was made of it, and how.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -43,7 +43,7 @@ impl RelatedRecord {
 pub struct Origin {
     /// Records that it was made of.
     pub inputs: Vec<RelatedRecord>,
-    /// Records that were made of it; the first ones.
+    /// Records that were made of it, those with a name first; the first ones.
     pub results: Vec<RelatedRecord>,
     /// How many more were made of it.
     pub more_results: usize,
@@ -70,16 +70,9 @@ pub fn origin(
     for (to, kind) in inputs(registry, view, id)? {
         found.inputs.push(related(to, kind));
     }
-    let mut results = Vec::new();
-    for (from, _) in view.referrers(&id)? {
-        match view.kind(&from)? {
-            Some(Kind::Execution | Kind::Note) | None => {}
-            Some(kind) => results.push((kind, from)),
-        }
-    }
-    results.sort_unstable();
+    let results = results(view, names, id)?;
     found.more_results = results.len().saturating_sub(LISTED);
-    found.results = results.into_iter().take(LISTED).map(|(kind, from)| related(from, kind)).collect();
+    found.results = results.into_iter().take(LISTED).map(|(_, kind, from)| related(from, kind)).collect();
     let executions = registry.referring::<Execution>(view, &id).unwrap_or_default();
     let execution = executions.into_iter().map(|(_, one)| one).filter(|one| one.made == id);
     match execution.min_by(|a, b| a.started.cmp(&b.started)) {
@@ -90,6 +83,28 @@ pub fn origin(
             found.command = Some(execution.command);
         }
         None => found.command = command_of(registry, view, id)?,
+    }
+    Ok(found)
+}
+
+/// What was made of a record, those with a name first. Specs and scores without a name stand for what was made of them.
+fn results(
+    view: &View,
+    names: &HashMap<Hash, String>,
+    id: Hash,
+) -> Result<BTreeSet<(bool, Kind, Hash)>, RegistryError> {
+    let (mut found, mut seen, mut open) = (BTreeSet::new(), HashSet::from([id]), vec![id]);
+    while let Some(at) = open.pop() {
+        for (from, _) in view.referrers(&at)? {
+            if !seen.insert(from) {
+                continue;
+            }
+            match view.kind(&from)? {
+                Some(Kind::Execution | Kind::Note) | None => {}
+                Some(Kind::Spec | Kind::Predictions) if !names.contains_key(&from) => open.push(from),
+                Some(kind) => drop(found.insert((!names.contains_key(&from), kind, from))),
+            }
+        }
     }
     Ok(found)
 }
