@@ -20,7 +20,7 @@ for target; do
     found=target/found/$target
     mkdir -p "$found/corpus"
     echo "fuzz: $target, $seconds s"
-    if ! "target/stable/$host/release/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
+    if ! "target/stable/$host/release/$target" -max_total_time="$seconds" -timeout=30 -rss_limit_mb=2048 \
         -max_len=65536 -artifact_prefix="$found/" -print_final_stats=1 \
         "$found/corpus" "../fixtures/fuzz/$target" >"$found/log" 2>&1; then
         tail -n 60 "$found/log" >&2
