@@ -93,12 +93,13 @@ fn equals_label(
             .zip(images)
             .filter_map(|(number, image)| Some((*number, truth(*image, label)?)))
             .collect();
-        let of = |class: bool| known.iter().find(|(_, truth)| *truth == class).map(|(number, _)| *number);
-        match (of(true), of(false)) {
-            (Some(yes), Some(no)) => {
-                yes != no && known.iter().all(|(number, truth)| *number == if *truth { yes } else { no })
-            }
-            _ => false,
-        }
+        told_by_two_values(&known) == Some(true)
     })
+}
+
+/// Whether numbers have two values, one for each class; `None` where a class is missing.
+pub(crate) fn told_by_two_values(known: &[(f64, bool)]) -> Option<bool> {
+    let of = |class: bool| known.iter().find(|(_, truth)| *truth == class).map(|(number, _)| *number);
+    let (yes, no) = (of(true)?, of(false)?);
+    Some(yes != no && known.iter().all(|(number, truth)| *number == if *truth { yes } else { no }))
 }

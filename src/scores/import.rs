@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::ScoreError;
 use super::auc::{auc_table, subset_images, truth};
 use crate::dataset::matching::{ImageNames, Spelling};
+use crate::dataset::revealed::told_by_two_values;
 use crate::dataset::scores::{self, ScoreFile};
 use crate::dataset::{DatasetError, FilePosition, source};
 use crate::hash::Id;
@@ -226,11 +227,11 @@ pub(crate) fn truth_among(
         let truth = truth(dataset, manifest, scores, label);
         let known = scores.column(column).into_iter().zip(truth);
         let known: Vec<(f64, bool)> = known.filter_map(|(score, truth)| Some((score, truth?))).collect();
-        let of = |class: bool| known.iter().find(|(_, truth)| *truth == class).map(|(score, _)| *score);
-        let (Some(yes), Some(no)) = (of(true), of(false)) else { continue };
-        let equals = yes != no && known.iter().all(|(score, truth)| *score == if *truth { yes } else { no });
+        let Some(equals) = told_by_two_values(&known) else { continue };
         let found = (label.clone(), known.len() as u64);
-        if equals && yes > no && yes.fract() == 0.0 && no.fract() == 0.0 {
+        let whole = || known.iter().all(|(score, _)| score.fract() == 0.0);
+        let of = |class: bool| known.iter().find(|(_, truth)| *truth == class).map(|(score, _)| *score);
+        if equals && of(true) > of(false) && whole() {
             return Some(found);
         }
         all &= equals;

@@ -235,7 +235,9 @@ fn parse(text: &str) -> Value {
     }
     let parsed = toml::from_str::<toml::Table>(&format!("value = {text}"));
     let value = parsed.ok().and_then(|mut table| table.remove("value"));
-    value.and_then(|value| serde_json::to_value(value).ok()).unwrap_or_else(|| text.into())
+    // JSON has no `nan`, which is then a word like another.
+    let value = value.and_then(|value| serde_json::to_value(value).ok()).filter(|value| !value.is_null());
+    value.unwrap_or_else(|| text.into())
 }
 
 fn last(key: &str) -> &str {
@@ -497,6 +499,8 @@ mod tests {
             error.to_string(),
             "--set epochs=many: `epochs` cannot be \"many\": it must be a whole number"
         );
+        let error = with("mlp", None, &["lr=nan"]).unwrap_err();
+        assert_eq!(error.to_string(), "--set lr=nan: `lr` cannot be \"nan\": it must be a number");
         for wrong in [
             "epochs=0",
             "epochs=-1",
