@@ -389,7 +389,7 @@ impl From<ScoreError> for Failure {
     fn from(e: ScoreError) -> Self {
         match e {
             ScoreError::Registry(e) => e.into(),
-            e => judged(&e, e.hint(), e.is_refusal()),
+            e => of_error(&e, e.hint(), e.is_refusal()),
         }
     }
 }
@@ -400,7 +400,7 @@ impl From<CompareError> for Failure {
             CompareError::Registry(e) => e.into(),
             CompareError::Score(e) => e.into(),
             CompareError::Io(e) => Failure::of_io(e.to_string(), &e.source),
-            e => judged(&e, e.hint(), e.is_refusal()),
+            e => of_error(&e, e.hint(), e.is_refusal()),
         }
     }
 }
@@ -413,7 +413,7 @@ impl From<RunError> for Failure {
             RunError::Registry(e) => e.into(),
             RunError::Score(e) => e.into(),
             RunError::Io(e) => Failure::of_io(e.to_string(), &e.source),
-            e => judged(&e, e.hint(), e.is_refusal()),
+            e => of_error(&e, e.hint(), e.is_refusal()),
         }
     }
 }
@@ -425,7 +425,7 @@ impl From<RecomputeError> for Failure {
             RecomputeError::Score(e) => e.into(),
             RecomputeError::Compare(e) => e.into(),
             RecomputeError::Run(e) => e.into(),
-            e => judged(&e, e.hint(), e.is_refusal()),
+            e => of_error(&e, e.hint(), e.is_refusal()),
         }
     }
 }
@@ -443,7 +443,7 @@ impl From<StudyError> for Failure {
 }
 
 /// An error of a check, or one that may be the negative result of it.
-fn judged(e: &dyn std::error::Error, own: Option<String>, is_refusal: bool) -> Failure {
+fn of_error(e: &dyn std::error::Error, own: Option<String>, is_refusal: bool) -> Failure {
     let kind = if is_refusal { FailureKind::Refused } else { FailureKind::Error };
     Failure { kind, ..Failure::new(e.to_string(), hint_of(e, own)) }
 }

@@ -11,7 +11,7 @@ use reg::failure::Failure;
 use reg::filter::Filter;
 use reg::hash::{Hash, Id};
 use reg::lineage::Direction;
-use reg::listing::{self, ListRequest, Order, of_columns};
+use reg::listing::{self, ListRequest, SortOrder, of_columns};
 use reg::records::{Header, Kind, Predictions};
 use reg::registry::{RegistryError, Search, TrustList};
 use reg::suggest::similar_or_all;
@@ -153,7 +153,7 @@ impl Registry {
         let (documents, sheet) = unlocked(py, || {
             let wrong = |name: &str, e: &dyn std::fmt::Display| Failure::usage(format!("{name}: {e}"));
             let filter = r#where.map(Filter::parse).transpose().map_err(|e| wrong("where", &e))?;
-            let order = sort.map(Order::parse).transpose().map_err(|e| wrong("sort", &e))?;
+            let order = sort.map(SortOrder::parse).transpose().map_err(|e| wrong("sort", &e))?;
             let all = listing::runs(&self.inner, &self.inner.view()?)?;
             if let Some(asked) = &columns {
                 of_columns(Some(asked), &all)?;

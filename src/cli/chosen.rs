@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use reg::export::{FileFormat, Sheet};
 use reg::filter::Filter;
-use reg::listing::Order;
+use reg::listing::SortOrder;
 use reg::withdrawal::Marks;
 use serde_json::json;
 
@@ -55,8 +55,8 @@ impl Chosen {
         Ok(self.filter.as_deref().map(Filter::parse).transpose()?)
     }
 
-    pub(super) fn order(&self) -> Result<Option<Order>, Failure> {
-        let order = self.sort.as_deref().map(Order::parse).transpose();
+    pub(super) fn order(&self) -> Result<Option<SortOrder>, Failure> {
+        let order = self.sort.as_deref().map(SortOrder::parse).transpose();
         order.map_err(|e| Failure::usage(e.to_string()))
     }
 

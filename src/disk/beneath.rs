@@ -96,9 +96,9 @@ mod tests {
         symlink(home.path().join("file"), dir.path().join("a/b/link")).unwrap();
         let root = fs::File::open(dir.path()).unwrap();
         let read = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        type Way = fn(BorrowedFd<'_>, &Path, OFlags, Mode) -> io::Result<OwnedFd>;
-        for way in [open as Way, step_by_step] {
-            let opens = |path: &str| way(root.as_fd(), Path::new(path), read, Mode::empty()).is_ok();
+        type Opener = fn(BorrowedFd<'_>, &Path, OFlags, Mode) -> io::Result<OwnedFd>;
+        for opener in [open as Opener, step_by_step] {
+            let opens = |path: &str| opener(root.as_fd(), Path::new(path), read, Mode::empty()).is_ok();
             assert!(opens("a/b/file") && opens("a/b"));
             for path in
                 ["a/out/file", "a/out", "a/inside/file", "a/b/link", "a/b/../b/file", "/etc/passwd", "..", ""]
@@ -106,7 +106,7 @@ mod tests {
                 assert!(!opens(path), "{path}");
             }
             let new = OFlags::WRONLY | OFlags::CREATE;
-            assert!(way(root.as_fd(), Path::new("a/out/new"), new | read, Mode::RUSR).is_err());
+            assert!(opener(root.as_fd(), Path::new("a/out/new"), new | read, Mode::RUSR).is_err());
         }
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
     }

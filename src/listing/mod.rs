@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 pub use columns::{Field, FieldKind, differing, field, fields, of_columns, with_coverage};
 pub use entry::{ListedRun, RunState};
-pub use order::{Order, OrderError, SortDirection};
+pub use order::{SortDirection, SortOrder, SortOrderError};
 pub use owners::{owners, subset};
 
 use crate::filter::{FieldType, Filter, FilterError};
@@ -27,7 +27,7 @@ pub struct ListRequest {
     /// Only those that an expression chooses.
     pub filter: Option<Filter>,
     /// Sorted; otherwise the oldest comes first, and unfinished ones last.
-    pub order: Option<Order>,
+    pub order: Option<SortOrder>,
     /// At most so many.
     pub limit: Option<usize>,
 }

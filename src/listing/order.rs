@@ -8,7 +8,7 @@ use crate::filter::FieldValue;
 
 /// A value to sort by, and in which direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Order {
+pub struct SortOrder {
     key: String,
     direction: SortDirection,
 }
@@ -25,25 +25,25 @@ pub enum SortDirection {
 /// Text that is no order.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a sort order: give the name of a value, optionally with `:asc` or `:desc` after it")]
-pub struct OrderError(String);
+pub struct SortOrderError(String);
 
 /// Values of which more is better: the largest comes first unless something else is asked for.
 const BEST_IS_LARGEST: [&str; 2] = ["val_auc", "test_auc"];
 
-impl Order {
+impl SortOrder {
     /// Reads `KEY`, `KEY:asc` or `KEY:desc`. Without a direction, AUCs begin with the largest and everything else
     /// with the smallest.
-    pub fn parse(text: &str) -> Result<Self, OrderError> {
+    pub fn parse(text: &str) -> Result<Self, SortOrderError> {
         let (key, direction) = match text.split_once(':') {
             None if BEST_IS_LARGEST.contains(&text) => (text, SortDirection::Descending),
             None => (text, SortDirection::Ascending),
             Some((key, "asc")) => (key, SortDirection::Ascending),
             Some((key, "desc")) => (key, SortDirection::Descending),
-            Some(_) => return Err(OrderError(text.to_owned())),
+            Some(_) => return Err(SortOrderError(text.to_owned())),
         };
         match key.is_empty() {
-            true => Err(OrderError(text.to_owned())),
-            false => Ok(Order { key: key.to_owned(), direction }),
+            true => Err(SortOrderError(text.to_owned())),
+            false => Ok(SortOrder { key: key.to_owned(), direction }),
         }
     }
 

@@ -46,7 +46,7 @@ fn called(request: &ListRequest) -> Vec<String> {
 #[test]
 fn runs_are_chosen_sorted_and_cut() {
     let sorted =
-        |key: &str| ListRequest { order: Some(Order::parse(key).unwrap()), ..ListRequest::default() };
+        |key: &str| ListRequest { order: Some(SortOrder::parse(key).unwrap()), ..ListRequest::default() };
     assert_eq!(
         called(&sorted("test_auc")),
         ["run-2", "run-4", "run-1", "run-3"],
@@ -60,7 +60,7 @@ fn runs_are_chosen_sorted_and_cut() {
     let chosen = ListRequest { filter: Some(filter), limit: Some(2), ..ListRequest::default() };
     assert_eq!(called(&chosen), ["run-2", "run-3"]);
     for wrong in ["", ":asc", "lr:up"] {
-        assert!(Order::parse(wrong).is_err(), "{wrong}");
+        assert!(SortOrder::parse(wrong).is_err(), "{wrong}");
     }
     let error = choose(four(), &sorted("test_acu")).unwrap_err();
     assert!(matches!(&error, ListError::UnknownField { known, .. } if known == &["test_auc"]), "{error:?}");

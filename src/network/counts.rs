@@ -1,6 +1,6 @@
 //! What a network takes: parameters, multiplications, activations.
 
-use super::{Op, Part, Plan};
+use super::{Module, Op, Plan};
 
 /// Counts of a network without its last layer, for one image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,18 +19,18 @@ pub struct Counts {
 impl Plan {
     /// Counts of the network without its last layer.
     pub fn counts(&self) -> Counts {
-        let of = |part: &Part| part.parameters().expect("a plan has counted its parameters");
-        let parameters = self.parts.iter().map(of).sum();
+        let of = |module: &Module| module.parameters().expect("a plan has counted its parameters");
+        let parameters = self.modules.iter().map(of).sum();
         let mut counts = Counts { parameters, multiplications: 0, kept: 0, largest: 0 };
         for (step, shape) in self.steps.iter().zip(&self.shapes[1..]) {
             let numbers = shape.numbers();
             counts.largest = counts.largest.max(numbers);
             let (outputs, products) = match step.op {
-                Op::Conv { part, .. } => match &self.parts[part] {
-                    Part::Conv { norm, inputs, kernel, .. } => {
+                Op::Conv { module, .. } => match &self.modules[module] {
+                    Module::Conv { norm, inputs, kernel, .. } => {
                         (if norm.is_some() { 2 } else { 1 }, kernel * kernel * inputs * numbers)
                     }
-                    _ => unreachable!("the part of a convolution"),
+                    _ => unreachable!("the module of a convolution"),
                 },
                 Op::Dense { .. } => (2, self.shapes[step.of[0]].channels * numbers),
                 Op::Norm { .. } | Op::Concat => (1, 0),

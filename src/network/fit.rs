@@ -76,7 +76,7 @@ pub fn weights_fit(found: &BTreeMap<&str, Vec<u64>>) -> WeightsFit {
         // A preset is tested.
         let Ok(plan) = Plan::of(&model.architecture, 1) else { continue };
         let last = model.architecture.head;
-        let body: Vec<TensorShape> = plan.parts.iter().flat_map(super::Part::tensors).collect();
+        let body: Vec<TensorShape> = plan.modules.iter().flat_map(super::Module::tensors).collect();
         // Large networks and those with meta features have the same tensors.
         if !seen.insert(body.iter().map(|tensor| (tensor.name.clone(), tensor.shape.clone())).collect()) {
             continue;

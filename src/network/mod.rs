@@ -22,7 +22,7 @@ pub use counts::Counts;
 pub use error::{NetworkError, NetworkFileError};
 pub use fit::{WeightsFit, weights_fit};
 pub use initial::Initial;
-pub use plan::{Extent, META, Op, Part, Plan, Step, TensorShape};
+pub use plan::{Extent, META, Module, Op, Plan, Step, TensorShape};
 #[cfg(test)]
 use presets::text_of;
 pub use presets::{Preset, bases, names, parse, preset};

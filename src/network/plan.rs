@@ -16,19 +16,19 @@ const EXPANSION: u64 = 4;
 const LAYERS: &str = "[{ layer = \"conv-pool\", name = \"features\", widths = [16] }]";
 const HIDDEN: &str = "[{ layer = \"dense\", name = \"hidden\", hidden = [64] }]";
 
-/// The operations of a network before its last layer, in the order in which they are computed, and the parts
+/// The operations of a network before its last layer, in the order in which they are computed, and the modules
 /// with tensors to which they refer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// The parts with tensors, in torchvision's order.
-    pub parts: Vec<Part>,
+    /// The modules with tensors, in torchvision's order.
+    pub modules: Vec<Module>,
     /// The operations. The first one computes value 1, the next one value 2; value 0 is the input.
     pub steps: Vec<Step>,
     /// The shape of each value. The last value is the map, whose means over the plane are the features, or the
     /// features themselves.
     pub shapes: Vec<Extent>,
     /// The last layer.
-    pub head: Part,
+    pub head: Module,
     /// The smallest side of images for which each stride halves something: the product of all strides.
     pub smallest: u64,
     /// What the weights begin with from scratch.
@@ -51,9 +51,9 @@ impl Extent {
     }
 }
 
-/// A part of a network with tensors.
+/// A module of a network with tensors.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part {
+pub enum Module {
     /// A convolution without bias, with a BatchNorm of its output if it has one.
     Conv {
         /// Name of the convolution.
@@ -103,20 +103,20 @@ pub struct Step {
 pub enum Op {
     /// A convolution with its BatchNorm. A second value, which nothing needs afterwards, is added before the ReLU.
     Conv {
-        /// Position in [`Plan::parts`].
-        part: usize,
+        /// Position in [`Plan::modules`].
+        module: usize,
         /// Whether negative values become 0.
         relu: bool,
     },
     /// BatchNorm and ReLU.
     Norm {
-        /// Position in [`Plan::parts`].
-        part: usize,
+        /// Position in [`Plan::modules`].
+        module: usize,
     },
     /// A dense layer and ReLU.
     Dense {
-        /// Position in [`Plan::parts`].
-        part: usize,
+        /// Position in [`Plan::modules`].
+        module: usize,
     },
     /// Max-pooling.
     MaxPool {
@@ -156,18 +156,18 @@ impl Plan {
         };
         input_check(architecture)?;
         let mut planner = Planner {
-            parts: Vec::new(),
+            modules: Vec::new(),
             steps: Vec::new(),
             shapes: vec![input],
             names: BTreeSet::new(),
             operands: 0,
             parameters: 0,
             smallest: 1,
-            at: Place { number: 0, name: "" },
+            at: LayerPosition { number: 0, name: "" },
         };
         let mut x = 0;
         for (number, layer) in architecture.layers.iter().enumerate() {
-            planner.at = Place { number, name: name(layer) };
+            planner.at = LayerPosition { number, name: name(layer) };
             let dense = matches!(layer, Layer::Dense { .. });
             if dense == architecture.image.is_some() {
                 let reason = match dense {
@@ -187,17 +187,17 @@ impl Plan {
         // The features of a network without images are computed from the meta features already.
         let meta = if architecture.meta && architecture.image.is_some() { META } else { 0 };
         let (inputs, outputs) = (features + meta, u64::from(labels));
-        planner.at = Place { number: usize::MAX, name: "" };
-        let head = Part::Dense { name: architecture.head.clone(), inputs, outputs };
+        planner.at = LayerPosition { number: usize::MAX, name: "" };
+        let head = Module::Dense { name: architecture.head.clone(), inputs, outputs };
         planner.claim("head", &head)?;
-        let Planner { parts, mut steps, shapes, smallest, .. } = planner;
+        let Planner { modules, mut steps, shapes, smallest, .. } = planner;
         let mut needed = vec![false; shapes.len()];
         needed[x] = true;
         for step in steps.iter_mut().rev() {
             step.last = step.of.iter().copied().filter(|value| !needed[*value]).collect();
             step.of.iter().for_each(|value| needed[*value] = true);
         }
-        Ok(Plan { parts, steps, shapes, head, smallest, initial: Initial::of(architecture) })
+        Ok(Plan { modules, steps, shapes, head, smallest, initial: Initial::of(architecture) })
     }
 
     /// The input of the first operation.
@@ -217,35 +217,35 @@ impl Plan {
 
     /// All parameters and buffers in torchvision's order, with the last layer.
     pub fn tensors(&self) -> Vec<TensorShape> {
-        self.parts.iter().chain([&self.head]).flat_map(Part::tensors).collect()
+        self.modules.iter().chain([&self.head]).flat_map(Module::tensors).collect()
     }
 
     /// The convolution that sees the image.
     pub fn first_conv(&self) -> Option<&str> {
-        self.parts.iter().find_map(|part| match part {
-            Part::Conv { name, .. } => Some(name.as_str()),
+        self.modules.iter().find_map(|module| match module {
+            Module::Conv { name, .. } => Some(name.as_str()),
             _ => None,
         })
     }
 }
 
-impl Part {
+impl Module {
     /// The parameters and buffers, in torchvision's order.
     pub fn tensors(&self) -> Vec<TensorShape> {
         let tensor =
             |name: String, shape: &[u64], parameter| TensorShape { name, shape: shape.to_vec(), parameter };
         let of_norm = |name: &str, channels: u64| {
-            let parts = [("weight", true), ("bias", true), ("running_mean", false), ("running_var", false)];
-            parts.map(|(part, parameter)| tensor(format!("{name}.{part}"), &[channels], parameter))
+            let tensors = [("weight", true), ("bias", true), ("running_mean", false), ("running_var", false)];
+            tensors.map(|(of, parameter)| tensor(format!("{name}.{of}"), &[channels], parameter))
         };
         match self {
-            Part::Conv { name, norm, inputs, outputs, kernel, .. } => {
+            Module::Conv { name, norm, inputs, outputs, kernel, .. } => {
                 let weight = tensor(format!("{name}.weight"), &[*outputs, *inputs, *kernel, *kernel], true);
                 let norm = norm.iter().flat_map(|norm| of_norm(norm, *outputs));
                 std::iter::once(weight).chain(norm).collect()
             }
-            Part::Norm { name, channels } => of_norm(name, *channels).to_vec(),
-            Part::Dense { name, inputs, outputs } => vec![
+            Module::Norm { name, channels } => of_norm(name, *channels).to_vec(),
+            Module::Dense { name, inputs, outputs } => vec![
                 tensor(format!("{name}.weight"), &[*outputs, *inputs], true),
                 tensor(format!("{name}.bias"), &[*outputs], true),
             ],
@@ -255,19 +255,19 @@ impl Part {
     /// Number of parameters, without buffers; `None` if that is more than a number holds.
     pub(super) fn parameters(&self) -> Option<u64> {
         match self {
-            Part::Conv { norm, inputs, outputs, kernel, .. } => {
+            Module::Conv { norm, inputs, outputs, kernel, .. } => {
                 let weights = kernel.checked_mul(*kernel)?.checked_mul(*inputs)?.checked_mul(*outputs)?;
                 weights.checked_add(if norm.is_some() { 2 * outputs } else { 0 })
             }
-            Part::Norm { channels, .. } => channels.checked_mul(2),
-            Part::Dense { inputs, outputs, .. } => inputs.checked_add(1)?.checked_mul(*outputs),
+            Module::Norm { channels, .. } => channels.checked_mul(2),
+            Module::Dense { inputs, outputs, .. } => inputs.checked_add(1)?.checked_mul(*outputs),
         }
     }
 }
 
 /// Where in an architecture.
 #[derive(Clone, Copy)]
-struct Place<'a> {
+struct LayerPosition<'a> {
     number: usize,
     name: &'a str,
 }
@@ -285,16 +285,16 @@ fn name(layer: &Layer) -> &str {
     }
 }
 
-/// Collects parts and steps.
+/// Collects modules and steps.
 struct Planner<'a> {
-    parts: Vec<Part>,
+    modules: Vec<Module>,
     steps: Vec<Step>,
     shapes: Vec<Extent>,
     names: BTreeSet<String>,
     operands: usize,
     parameters: u64,
     smallest: u64,
-    at: Place<'a>,
+    at: LayerPosition<'a>,
 }
 
 type Result<T, E = NetworkError> = std::result::Result<T, E>;
@@ -303,9 +303,9 @@ impl Planner<'_> {
     fn wrong(&self, field: &str, value: impl ToString, reason: impl Into<String>) -> NetworkError {
         let error = NetworkError::new(field, value, reason);
         match self.at {
-            Place { number: usize::MAX, .. } => error,
-            Place { number, name: "" } => error.at(format!("layer {}", number + 1)),
-            Place { number, name } => error.at(format!("layer {} (`{name}`)", number + 1)),
+            LayerPosition { number: usize::MAX, .. } => error,
+            LayerPosition { number, name: "" } => error.at(format!("layer {}", number + 1)),
+            LayerPosition { number, name } => error.at(format!("layer {} (`{name}`)", number + 1)),
         }
     }
 
@@ -335,7 +335,7 @@ impl Planner<'_> {
                 self.some("widths", widths, "at least one convolution is needed")?;
                 let mut x = x;
                 for (number, width) in widths.iter().enumerate() {
-                    let names = ["conv", "bn"].map(|part| format!("{name}.{number}.{part}"));
+                    let names = ["conv", "bn"].map(|of| format!("{name}.{number}.{of}"));
                     x = self.conv(x, [&names[0], &names[1]], [u64::from(*width), 3, 1])?;
                     self.smallest = self.smallest.saturating_mul(2);
                     x = self.pool(Op::MaxPool { kernel: 2, stride: 2, padding: 0 }, x, [2, 2, 0])?;
@@ -387,9 +387,9 @@ impl Planner<'_> {
                 let mut x = x;
                 for (number, units) in hidden.iter().enumerate() {
                     let (inputs, outputs) = (self.shapes[x].channels, u64::from(*units));
-                    let part = Part::Dense { name: format!("{name}.{number}"), inputs, outputs };
-                    let part = self.part("name", part)?;
-                    x = self.step(Op::Dense { part }, vec![x], Extent { channels: outputs, side: 1 })?;
+                    let module = Module::Dense { name: format!("{name}.{number}"), inputs, outputs };
+                    let module = self.module("name", module)?;
+                    x = self.step(Op::Dense { module }, vec![x], Extent { channels: outputs, side: 1 })?;
                 }
                 Ok(x)
             }
@@ -405,27 +405,27 @@ impl Planner<'_> {
                 (vec![[planes, 1, 1], [planes, 3, stride], [outputs, 1, 1]], outputs)
             }
         };
-        let mut parts = Vec::new();
+        let mut modules = Vec::new();
         let mut channels = inputs;
         for (number, shape) in (1..).zip(&shapes) {
             let names = [format!("{name}.conv{number}"), format!("{name}.bn{number}")];
-            parts.push(self.conv_part(names, channels, *shape)?);
+            modules.push(self.conv_module(names, channels, *shape)?);
             channels = shape[0];
         }
         let downsample = match stride != 1 || inputs != outputs {
             true => {
                 let names = [format!("{name}.downsample.0"), format!("{name}.downsample.1")];
-                Some(self.conv_part(names, inputs, [outputs, 1, stride])?)
+                Some(self.conv_module(names, inputs, [outputs, 1, stride])?)
             }
             false => None,
         };
-        let (last, first) = parts.split_last().expect("a block has convolutions");
+        let (last, first) = modules.split_last().expect("a block has convolutions");
         let (last, mut y) = (*last, x);
-        for part in first.iter().copied() {
-            y = self.conv_step(part, true, vec![y])?;
+        for module in first.iter().copied() {
+            y = self.conv_step(module, true, vec![y])?;
         }
         let shortcut = match downsample {
-            Some(part) => self.conv_step(part, false, vec![x])?,
+            Some(module) => self.conv_step(module, false, vec![x])?,
             None => x,
         };
         self.conv_step(last, true, vec![y, shortcut])
@@ -433,21 +433,22 @@ impl Planner<'_> {
 
     /// Convolution, BatchNorm, ReLU.
     fn conv(&mut self, x: usize, [name, norm]: [&str; 2], shape: [u64; 3]) -> Result<usize> {
-        let part = self.conv_part([name.to_owned(), norm.to_owned()], self.shapes[x].channels, shape)?;
-        self.conv_step(part, true, vec![x])
+        let module = self.conv_module([name.to_owned(), norm.to_owned()], self.shapes[x].channels, shape)?;
+        self.conv_step(module, true, vec![x])
     }
 
     /// A convolution alone.
     fn bare(&mut self, x: usize, name: String, [outputs, kernel, stride]: [u64; 3]) -> Result<usize> {
         let inputs = self.shapes[x].channels;
-        let part = self.part("name", Part::Conv { name, norm: None, inputs, outputs, kernel, stride })?;
-        self.conv_step(part, false, vec![x])
+        let module =
+            self.module("name", Module::Conv { name, norm: None, inputs, outputs, kernel, stride })?;
+        self.conv_step(module, false, vec![x])
     }
 
     fn norm(&mut self, x: usize, name: String) -> Result<usize> {
         let shape = self.shapes[x];
-        let part = self.part("name", Part::Norm { name, channels: shape.channels })?;
-        self.step(Op::Norm { part }, vec![x], shape)
+        let module = self.module("name", Module::Norm { name, channels: shape.channels })?;
+        self.step(Op::Norm { module }, vec![x], shape)
     }
 
     fn concat(&mut self, maps: &[usize]) -> Result<usize> {
@@ -459,21 +460,21 @@ impl Planner<'_> {
         self.step(Op::Concat, maps.to_vec(), Extent { channels, side: self.shapes[first].side })
     }
 
-    fn conv_part(
+    fn conv_module(
         &mut self,
         [name, norm]: [String; 2],
         inputs: u64,
         [outputs, kernel, stride]: [u64; 3],
     ) -> Result<usize> {
-        self.part("name", Part::Conv { name, norm: Some(norm), inputs, outputs, kernel, stride })
+        self.module("name", Module::Conv { name, norm: Some(norm), inputs, outputs, kernel, stride })
     }
 
-    fn conv_step(&mut self, part: usize, relu: bool, of: Vec<usize>) -> Result<usize> {
-        let Part::Conv { outputs, kernel, stride, .. } = self.parts[part] else {
-            unreachable!("the part of a convolution")
+    fn conv_step(&mut self, module: usize, relu: bool, of: Vec<usize>) -> Result<usize> {
+        let Module::Conv { outputs, kernel, stride, .. } = self.modules[module] else {
+            unreachable!("the module of a convolution")
         };
         let side = self.side(self.shapes[of[0]].side, [kernel, stride, kernel / 2])?;
-        self.step(Op::Conv { part, relu }, of, Extent { channels: outputs, side })
+        self.step(Op::Conv { module, relu }, of, Extent { channels: outputs, side })
     }
 
     fn pool(&mut self, op: Op, x: usize, window: [u64; 3]) -> Result<usize> {
@@ -509,22 +510,22 @@ impl Planner<'_> {
         Ok(self.shapes.len() - 1)
     }
 
-    fn part(&mut self, field: &str, part: Part) -> Result<usize> {
-        self.claim(field, &part)?;
-        self.parts.push(part);
-        Ok(self.parts.len() - 1)
+    fn module(&mut self, field: &str, module: Module) -> Result<usize> {
+        self.claim(field, &module)?;
+        self.modules.push(module);
+        Ok(self.modules.len() - 1)
     }
 
-    /// Checks names and sizes of a part.
-    fn claim(&mut self, field: &str, part: &Part) -> Result<()> {
-        let (names, inputs, outputs) = match part {
-            Part::Conv { name, norm, inputs, outputs, .. } => {
+    /// Checks names and sizes of a module.
+    fn claim(&mut self, field: &str, module: &Module) -> Result<()> {
+        let (names, inputs, outputs) = match module {
+            Module::Conv { name, norm, inputs, outputs, .. } => {
                 (vec![name.as_str(), norm.as_deref().unwrap_or(name)], *inputs, *outputs)
             }
-            Part::Norm { name, channels } => (vec![name.as_str()], *channels, *channels),
-            Part::Dense { name, inputs, outputs } => (vec![name.as_str()], *inputs, *outputs),
+            Module::Norm { name, channels } => (vec![name.as_str()], *channels, *channels),
+            Module::Dense { name, inputs, outputs } => (vec![name.as_str()], *inputs, *outputs),
         };
-        let bare = matches!(part, Part::Conv { norm: None, .. });
+        let bare = matches!(module, Module::Conv { norm: None, .. });
         for (place, name) in names.iter().enumerate().skip(bare.into()) {
             let named = |reason| match place {
                 // The name of a BatchNorm of its own, which does not follow from that of its layer.
@@ -540,7 +541,7 @@ impl Planner<'_> {
             }
             self.names.insert((*name).to_owned());
         }
-        let parameters = part.parameters().and_then(|more| self.parameters.checked_add(more));
+        let parameters = module.parameters().and_then(|more| self.parameters.checked_add(more));
         if inputs.max(outputs) > limits::NETWORK_CHANNELS {
             let most = crate::digits::thousands(limits::NETWORK_CHANNELS);
             return Err(self.wrong("channels", inputs.max(outputs), format!("at most {most}")));
@@ -555,7 +556,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// A name that cannot be that of a part, and one that can be given instead of `own`, from which it comes.
+    /// A name that cannot be that of a module, and one that can be given instead of `own`, from which it comes.
     fn misnamed(&self, field: &str, name: &str, own: &str, reason: &str) -> NetworkError {
         let another = [(field, format!("\"{}\"", another_name(own, &self.names)))];
         self.wrong(field, format!("{name:?}"), reason).instead(&another)

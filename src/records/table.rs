@@ -123,8 +123,8 @@ impl Record for Table {
                 let all = models().flat_map(|model| model.predictions.iter().chain(&model.validation));
                 let mut uses: Vec<ImageUse> = all.map(|id| ImageUse::Of(id.hash)).collect();
                 if comparison.shared_images {
-                    let judged = models().flat_map(|model| model.predictions.iter().copied());
-                    uses.push(ImageUse::Shared(judged.collect()));
+                    let evaluated = models().flat_map(|model| model.predictions.iter().copied());
+                    uses.push(ImageUse::Shared(evaluated.collect()));
                 }
                 uses
             }

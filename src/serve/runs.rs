@@ -9,7 +9,7 @@ use super::answer::{Answer, Nothing, Query};
 use super::site::Site;
 use crate::digits::{counted, thousands};
 use crate::filter::Filter;
-use crate::listing::{self, ListError, ListRequest, ListedRun, Order, SortDirection, field, fields};
+use crate::listing::{self, ListError, ListRequest, ListedRun, SortDirection, SortOrder, field, fields};
 use crate::report::page::Page;
 use crate::report::{self, Align, ReportTable};
 
@@ -60,7 +60,7 @@ impl Asked {
 struct Listed {
     runs: Vec<ListedRun>,
     columns: Vec<String>,
-    order: Option<Order>,
+    order: Option<SortOrder>,
     problems: Vec<String>,
 }
 
@@ -77,7 +77,8 @@ fn listed(all: Vec<ListedRun>, asked: &Asked) -> Listed {
         problems.push(told(&e));
         all.clone()
     });
-    let order = Some(&asked.sort).filter(|text| !text.is_empty()).map(|text| Order::parse(text)).transpose();
+    let order =
+        Some(&asked.sort).filter(|text| !text.is_empty()).map(|text| SortOrder::parse(text)).transpose();
     let mut order = order.unwrap_or_else(|e| {
         problems.push(e.to_string());
         None
@@ -218,7 +219,7 @@ fn rows(
     table: &ReportTable,
     runs: &[ListedRun],
     columns: &[String],
-    order: Option<&Order>,
+    order: Option<&SortOrder>,
     asked: &Asked,
 ) -> Markup {
     html! {
@@ -271,8 +272,8 @@ fn link(run: &ListedRun, column: &str) -> Option<String> {
 }
 
 /// A heading that sorts: by the column, or the other way round.
-fn heading(name: &str, head: &str, align: Align, order: Option<&Order>) -> Markup {
-    let current = order.filter(|order| order.key() == name).map(Order::direction);
+fn heading(name: &str, head: &str, align: Align, order: Option<&SortOrder>) -> Markup {
+    let current = order.filter(|order| order.key() == name).map(SortOrder::direction);
     let (next, aria) = match current {
         Some(SortDirection::Ascending) => (format!("{name}:desc"), Some("ascending")),
         Some(SortDirection::Descending) => (format!("{name}:asc"), Some("descending")),

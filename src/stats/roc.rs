@@ -246,14 +246,14 @@ mod tests {
     fn a_threshold_is_judged_as_it_was_chosen() {
         let (scores, positive) = ([0.9, 0.7, 0.5, 0.3], [true, false, true, false]);
         let best = youden(&scores, &positive).unwrap();
-        let judged = at_threshold(&scores, &positive, best.threshold);
+        let found = at_threshold(&scores, &positive, best.threshold);
         let expected = AtThreshold {
             sensitivity: Some(0.5),
             specificity: Some(1.0),
             ppv: Some(1.0),
             npv: Some(2.0 / 3.0),
         };
-        assert_eq!(judged, expected);
+        assert_eq!(found, expected);
         // At the share of positives of these images, the values are those counted.
         assert_eq!(predictive_values(0.5, 1.0, 0.5), [expected.ppv, expected.npv]);
         let [ppv, npv] = predictive_values(0.8, 0.9, 0.1).map(|value| value.unwrap());

@@ -1,7 +1,7 @@
 //! The layers of a network before the last one, computed as its plan says. The plan has the order of the
 //! operations and the shapes; here are the tensors.
 
-use reg::network::{Op, Part, Plan};
+use reg::network::{Module, Op, Plan};
 use tch::Tensor;
 
 use crate::error::TensorError;
@@ -9,10 +9,10 @@ use crate::layers::{Activation, BatchNorm, Builder, Conv, Dense, Memory, Then};
 
 type Result<T> = std::result::Result<T, TensorError>;
 
-/// The parts of a plan, in its order.
+/// The modules of a plan, in its order.
 pub(crate) struct Body(Vec<Built>);
 
-/// A part with its tensors.
+/// A module with its tensors.
 enum Built {
     Conv(Conv),
     Norm(BatchNorm),
@@ -23,21 +23,21 @@ enum Built {
 
 impl Body {
     pub(crate) fn build(to: &mut Builder, plan: &Plan) -> Result<Self> {
-        let built = |part: &Part| {
-            Ok(match part {
-                Part::Conv { name, norm, inputs, outputs, kernel, stride } => {
+        let built = |module: &Module| {
+            Ok(match module {
+                Module::Conv { name, norm, inputs, outputs, kernel, stride } => {
                     let [inputs, outputs, kernel, stride] =
                         [*inputs, *outputs, *kernel, *stride].map(|number| number as i64);
                     let names = (name.as_str(), norm.as_deref());
                     Built::Conv(to.conv(names, [inputs, outputs], [kernel, stride])?)
                 }
-                Part::Norm { name, channels } => Built::Norm(to.batch_norm(name, *channels as i64)?),
-                Part::Dense { name, inputs, outputs } => {
+                Module::Norm { name, channels } => Built::Norm(to.batch_norm(name, *channels as i64)?),
+                Module::Dense { name, inputs, outputs } => {
                     Built::Dense(to.dense(name, *inputs as i64, *outputs as i64)?)
                 }
             })
         };
-        Ok(Body(plan.parts.iter().map(built).collect::<Result<_>>()?))
+        Ok(Body(plan.modules.iter().map(built).collect::<Result<_>>()?))
     }
 
     /// The last value of the plan for an input.
@@ -47,24 +47,24 @@ impl Body {
             let mut of =
                 |place: usize| values[step.of[place]].as_mut().expect("a plan keeps what it needs").read();
             let value = match step.op {
-                Op::Conv { part, relu } => {
+                Op::Conv { module, relu } => {
                     let then = match step.of.get(1) {
                         // Nothing needs it afterwards, so that its memory may be used again.
                         Some(_) => Then::AddRelu(of(1)),
                         None if relu => Then::Relu,
                         None => Then::Nothing,
                     };
-                    match &self.0[part] {
+                    match &self.0[module] {
                         Built::Conv(conv) => conv.forward(&of(0), training, then)?,
                         _ => return Err(mismatch()),
                     }
                 }
-                Op::Norm { part } => match &self.0[part] {
+                Op::Norm { module } => match &self.0[module] {
                     Built::Norm(norm) => norm.forward(&of(0), training, Then::Relu)?,
                     Built::Affine([factor, term]) => of(0).f_mul(factor)?.f_add_(term)?.f_relu_()?.into(),
                     _ => return Err(mismatch()),
                 },
-                Op::Dense { part } => match &self.0[part] {
+                Op::Dense { module } => match &self.0[module] {
                     Built::Dense(dense) => dense.forward(&of(0))?.f_relu()?.into(),
                     _ => return Err(mismatch()),
                 },

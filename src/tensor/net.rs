@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use reg::network::{Part, Plan};
+use reg::network::{Module, Plan};
 use reg::records::{ImageInput, Model};
 use tch::{Kind, Tensor};
 
@@ -41,7 +41,7 @@ impl Net {
         let plan = Plan::of(&model.architecture, labels).map_err(|e| TensorError::Settings(e.to_string()))?;
         let mut builder = Builder::new(start, plan.initial, memory);
         let body = Body::build(&mut builder, &plan)?;
-        let Part::Dense { name, inputs, outputs } = &plan.head else {
+        let Module::Dense { name, inputs, outputs } = &plan.head else {
             return Err(TensorError::Settings("the last layer is dense".into()));
         };
         let head = builder.dense(name, *inputs as i64, *outputs as i64)?;
@@ -58,7 +58,7 @@ impl Net {
 
     /// Whether a tensor is one of the last layer.
     pub(crate) fn is_head(&self, name: &str) -> bool {
-        let Part::Dense { name: head, .. } = &self.plan.head else { return false };
+        let Module::Dense { name: head, .. } = &self.plan.head else { return false };
         name.strip_prefix(head.as_str()).is_some_and(|rest| rest.starts_with('.'))
     }
 

@@ -103,7 +103,8 @@ pub fn probe(
             computed,
         };
         // Each fold is also recorded separately, so that it need not be fitted again after an interruption.
-        let alone = judged(first, target, &manifest, &assignment, vec![(fold.clone(), [validation, test])]);
+        let alone =
+            probe_table(first, target, &manifest, &assignment, vec![(fold.clone(), [validation, test])]);
         let alone = transaction.put(&Table::Probe(Box::new(alone)))?;
         let execution = execution(alone.hash, (worker, software), &worked, &start, environment);
         transaction.put(&execution)?;
@@ -117,7 +118,7 @@ pub fn probe(
         Ok((fold, scores))
     };
     let folds = folds.into_iter().map(with_scores).collect::<Result<_, _>>()?;
-    let table = judged(first, target, &manifest, &assignment, folds);
+    let table = probe_table(first, target, &manifest, &assignment, folds);
     let mut transaction = registry.transaction()?;
     let id = transaction.put(&Table::Probe(Box::new(table.clone())))?;
     // The combined table was computed by the executions that fitted its folds, so it is linked to them.
@@ -229,7 +230,7 @@ fn job(
 }
 
 /// Evaluates the predictions for the validation and the test images.
-fn judged(
+fn probe_table(
     spec: &NetworkSpec,
     target: Target,
     manifest: &Manifest,

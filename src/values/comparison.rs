@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::SETTINGS;
-use super::rows::{self, FoldRow, Rows, word};
+use super::rows::{self, FoldRow, ValueRows, word};
 use super::subject::{LabelScope, ValueSubject};
 use super::value::{LongValue, RowCounts};
 use crate::records::{
@@ -13,7 +13,7 @@ use crate::records::{
 };
 
 /// Adds all values of a comparison.
-pub(super) fn comparison<'t>(rows: &mut Rows<'t>, of: &'t Comparison) {
+pub(super) fn comparison<'t>(rows: &mut ValueRows<'t>, of: &'t Comparison) {
     // Folds are part of the subjects.
     let Comparison {
         dataset: _,
@@ -98,7 +98,7 @@ pub(super) fn comparison<'t>(rows: &mut Rows<'t>, of: &'t Comparison) {
 }
 
 /// Adds how thresholds are chosen.
-pub(super) fn operating_point(rows: &mut Rows<'_>, of: Option<OperatingPoint>) {
+pub(super) fn operating_point(rows: &mut ValueRows<'_>, of: Option<OperatingPoint>) {
     let name = of.map(|of| match of {
         OperatingPoint::Youden => "youden",
         OperatingPoint::Sensitivity(_) => "sensitivity",
@@ -122,7 +122,7 @@ fn at(counts: &[u64], fold: usize) -> Option<u64> {
 }
 
 /// Adds the mean over the labels of a model.
-fn mean<'t>(rows: &mut Rows<'t>, model: &'t ComparedModel, folds: &[FoldRow<'t>]) {
+fn mean<'t>(rows: &mut ValueRows<'t>, model: &'t ComparedModel, folds: &[FoldRow<'t>]) {
     let of = ValueSubject::new("auc", "").model(&model.name).scope(LabelScope::Labels);
     let covered = model.covered();
     let counts = |fold: usize| RowCounts {
@@ -143,7 +143,7 @@ fn mean<'t>(rows: &mut Rows<'t>, model: &'t ComparedModel, folds: &[FoldRow<'t>]
 }
 
 /// Adds the counts of a model and its labels.
-fn model<'t>(rows: &mut Rows<'t>, of: &'t ComparedModel, folds: &[FoldRow<'t>]) {
+fn model<'t>(rows: &mut ValueRows<'t>, of: &'t ComparedModel, folds: &[FoldRow<'t>]) {
     // The mean stands before all labels, and seeds are part of the subjects.
     let ComparedModel {
         name,
@@ -208,7 +208,7 @@ fn model<'t>(rows: &mut Rows<'t>, of: &'t ComparedModel, folds: &[FoldRow<'t>]) 
     }
 }
 
-fn paired<'t>(rows: &mut Rows<'t>, row: &'t DelongRow) {
+fn paired<'t>(rows: &mut ValueRows<'t>, row: &'t DelongRow) {
     let DelongRow {
         a,
         b,
@@ -242,7 +242,7 @@ fn p_values<'t>([p, p_holm, p_bh]: [Option<f64>; 3]) -> [(&'static str, LongValu
     [("p", p.into()), ("p_holm", p_holm.into()), ("p_bh", p_bh.into())]
 }
 
-fn over_folds<'t>(rows: &mut Rows<'t>, row: &'t ResampledRow) {
+fn over_folds<'t>(rows: &mut ValueRows<'t>, row: &'t ResampledRow) {
     let ResampledRow { a, b, label, pathologies, n, test_to_train, difference, std_error, p, p_holm, p_bh } =
         row;
     let scope = LabelScope::of(label.as_deref(), *pathologies);
@@ -255,7 +255,7 @@ fn over_folds<'t>(rows: &mut Rows<'t>, row: &'t ResampledRow) {
     rows.counts(&of, counts);
 }
 
-fn bootstrap<'t>(rows: &mut Rows<'t>, of: &'t Bootstrap) {
+fn bootstrap<'t>(rows: &mut ValueRows<'t>, of: &'t Bootstrap) {
     let Bootstrap { resamples, seed, level, patients, rows: intervals } = of;
     let all = ValueSubject::new("bootstrap", "");
     let counts =
@@ -272,7 +272,7 @@ fn bootstrap<'t>(rows: &mut Rows<'t>, of: &'t Bootstrap) {
     }
 }
 
-fn metric<'t>(rows: &mut Rows<'t>, row: &'t MetricRow) {
+fn metric<'t>(rows: &mut ValueRows<'t>, row: &'t MetricRow) {
     let MetricRow {
         model,
         label,
@@ -351,7 +351,7 @@ fn metric<'t>(rows: &mut Rows<'t>, row: &'t MetricRow) {
     }
 }
 
-fn group<'t>(rows: &mut Rows<'t>, row: &'t GroupRow) {
+fn group<'t>(rows: &mut ValueRows<'t>, row: &'t GroupRow) {
     let GroupRow {
         by,
         group,
@@ -382,7 +382,7 @@ fn group<'t>(rows: &mut Rows<'t>, row: &'t GroupRow) {
     rows.counts(&of, counts);
 }
 
-fn group_test<'t>(rows: &mut Rows<'t>, row: &'t GroupTest) {
+fn group_test<'t>(rows: &mut ValueRows<'t>, row: &'t GroupTest) {
     let GroupTest {
         by,
         group,
@@ -412,7 +412,7 @@ fn group_test<'t>(rows: &mut Rows<'t>, row: &'t GroupTest) {
     rows.counts(&of, counts);
 }
 
-fn ranked<'t>(rows: &mut Rows<'t>, of: &'t RankedModel, models: &'t [ComparedModel], folds: &[u32]) {
+fn ranked<'t>(rows: &mut ValueRows<'t>, of: &'t RankedModel, models: &'t [ComparedModel], folds: &[u32]) {
     let RankedModel { model, validation, labels } = of;
     let of = ValueSubject::new("ranking", "").model(model).scope(LabelScope::Labels);
     let seeds = models.iter().find(|own| own.name == *model).map_or(&[][..], |own| &own.seeds);
@@ -427,7 +427,7 @@ fn ranked<'t>(rows: &mut Rows<'t>, of: &'t RankedModel, models: &'t [ComparedMod
     }
 }
 
-fn published<'t>(rows: &mut Rows<'t>, of: &'t PublishedModel) {
+fn published<'t>(rows: &mut ValueRows<'t>, of: &'t PublishedModel) {
     let PublishedModel { name, source, split, images, mean, mean_std, mean_over, auc } = of;
     let model = ValueSubject::new("published", "").model(name);
     let counts = RowCounts { images: *images, ..RowCounts::default() };

@@ -42,7 +42,7 @@ pub struct LongRow<'t> {
 
 /// The long form of a table.
 pub fn long(table: &Table) -> LongTable<'_> {
-    let mut rows = rows::Rows::default();
+    let mut rows = rows::ValueRows::default();
     match table {
         Table::Auc(table) => tables::auc(&mut rows, table),
         Table::Dataset(table) => tables::dataset(&mut rows, table),
@@ -56,7 +56,7 @@ pub fn long(table: &Table) -> LongTable<'_> {
 
 /// The long form of a comparison.
 pub fn long_comparison(comparison: &crate::records::Comparison) -> LongTable<'_> {
-    let mut rows = rows::Rows::default();
+    let mut rows = rows::ValueRows::default();
     comparison::comparison(&mut rows, comparison);
     rows.finish()
 }

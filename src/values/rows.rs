@@ -9,7 +9,7 @@ use crate::records::{Computed, Numerics, Spread, StdError};
 
 /// The rows so far.
 #[derive(Default)]
-pub(super) struct Rows<'t> {
+pub(super) struct ValueRows<'t> {
     rows: Vec<LongRow<'t>>,
 }
 
@@ -47,7 +47,7 @@ spread_names!(MAE, "mae");
 spread_names!(DEVIATION, "deviation");
 spread_names!(BASELINE, "baseline");
 
-impl<'t> Rows<'t> {
+impl<'t> ValueRows<'t> {
     /// Adds a value.
     pub(super) fn add(
         &mut self,

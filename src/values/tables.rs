@@ -1,7 +1,7 @@
 //! The values of tables other than comparisons.
 
 use super::comparison::operating_point;
-use super::rows::{self, FoldRow, Rows, word};
+use super::rows::{self, FoldRow, ValueRows, word};
 use super::subject::{LabelScope, ValueSubject};
 use super::value::RowCounts;
 use crate::records::{
@@ -10,7 +10,7 @@ use crate::records::{
 };
 
 /// Adds all values of the AUCs of a model. They have the subjects that they have in a comparison, except for model and fold.
-pub(super) fn auc<'t>(rows: &mut Rows<'t>, table: &'t AucTable) {
+pub(super) fn auc<'t>(rows: &mut ValueRows<'t>, table: &'t AucTable) {
     let AucTable {
         predictions: _,
         dataset: _,
@@ -62,7 +62,7 @@ pub(super) fn auc<'t>(rows: &mut Rows<'t>, table: &'t AucTable) {
 }
 
 /// Adds all counts of a data set.
-pub(super) fn dataset<'t>(rows: &mut Rows<'t>, table: &'t DatasetTable) {
+pub(super) fn dataset<'t>(rows: &mut ValueRows<'t>, table: &'t DatasetTable) {
     let DatasetTable {
         dataset: _,
         images,
@@ -114,7 +114,7 @@ pub(super) fn dataset<'t>(rows: &mut Rows<'t>, table: &'t DatasetTable) {
 }
 
 /// Adds all values of a probe.
-pub(super) fn probe<'t>(rows: &mut Rows<'t>, table: &'t ProbeTable) {
+pub(super) fn probe<'t>(rows: &mut ValueRows<'t>, table: &'t ProbeTable) {
     let ProbeTable { target, model, dataset: _, split: _, folds, result, rules } = table;
     let of = ValueSubject::new("probe", "");
     let values = [("model", model.into()), ("target", target.name().into())];
@@ -168,7 +168,7 @@ pub(super) fn probe<'t>(rows: &mut Rows<'t>, table: &'t ProbeTable) {
 }
 
 /// Adds all values of a heat map. Those of the map itself have a table of their own.
-pub(super) fn heatmap<'t>(rows: &mut Rows<'t>, table: &'t Heatmap) {
+pub(super) fn heatmap<'t>(rows: &mut ValueRows<'t>, table: &'t Heatmap) {
     let Heatmap {
         run: _,
         image,
@@ -209,13 +209,13 @@ pub(super) fn heatmap<'t>(rows: &mut Rows<'t>, table: &'t Heatmap) {
     rows.setting("rules", *rules);
 }
 
-fn area<'t>(rows: &mut Rows<'t>, of: &ValueSubject<'t>, area: &Area) {
+fn area<'t>(rows: &mut ValueRows<'t>, of: &ValueSubject<'t>, area: &Area) {
     let Area { x, y, w, h } = *area;
     rows.all(of, RowCounts::default(), [("x", x.into()), ("y", y.into()), ("w", w.into()), ("h", h.into())]);
 }
 
 /// Adds what is in a box, which is identified by its place in the image.
-fn in_box<'t>(rows: &mut Rows<'t>, of: &ValueSubject<'t>, image: &str, in_box: &HeatmapInBox) {
+fn in_box<'t>(rows: &mut ValueRows<'t>, of: &ValueSubject<'t>, image: &str, in_box: &HeatmapInBox) {
     let HeatmapInBox { area: edges, area_share, heat_share, hit } = in_box;
     let of = boxed(of, image, edges);
     area(rows, &of, edges);
@@ -229,7 +229,7 @@ fn boxed<'t>(of: &ValueSubject<'t>, image: &str, Area { x, y, w, h }: &Area) -> 
 }
 
 /// Adds all values of a pointing game.
-pub(super) fn pointing<'t>(rows: &mut Rows<'t>, table: &'t Pointing) {
+pub(super) fn pointing<'t>(rows: &mut ValueRows<'t>, table: &'t Pointing) {
     let Pointing { run: _, dataset: _, boxes: _, subset, rows: boxes, labels, all, computed, rules } = table;
     let of = ValueSubject::new("pointing", "");
     rows.add(of.statistic("subset"), subset.name(), RowCounts::default());

@@ -22,7 +22,7 @@ pub(super) enum Member {
 ///
 /// # Errors
 /// A path outside the archive; an image whose name is no plain file name.
-pub(super) fn judge(path: &[u8], is_dir: bool, archive: &Path) -> Result<Member, DatasetError> {
+pub(super) fn classify(path: &[u8], is_dir: bool, archive: &Path) -> Result<Member, DatasetError> {
     let member = String::from_utf8_lossy(path);
     let refuse = |reason| {
         Err(DatasetError::Member { path: archive.to_owned(), member: member.clone().into_owned(), reason })

@@ -11,7 +11,7 @@ use tar::{Archive, Entry, EntryType};
 
 use super::super::DatasetError;
 use super::super::remarks::Remark;
-use super::member::{Member, judge};
+use super::member::{Member, classify};
 use super::unpack::Compression;
 use super::{Archived, deliver};
 use crate::digits::thousands;
@@ -236,13 +236,13 @@ fn member<R: Read>(entry: &Entry<R>, archive: &Path) -> Result<Member, DatasetEr
         kind if kind.as_byte() == b'M' => Some("continues a file of another volume: join the volumes first"),
         _ => Some("is neither a file nor a folder"),
     };
-    let judged = judge(&bytes, entry.header().entry_type().is_dir(), archive)?;
-    match (judged, special) {
+    let member = classify(&bytes, entry.header().entry_type().is_dir(), archive)?;
+    match (member, special) {
         (Member::Image(_), Some(reason)) => refuse(reason),
         (Member::Other, Some(_)) => {
             Ok(Member::Remark(Remark::SpecialMember, String::from_utf8_lossy(&bytes).into_owned()))
         }
-        (judged, _) => Ok(judged),
+        (member, _) => Ok(member),
     }
 }
 

@@ -17,7 +17,7 @@ use zip::{CompressionMethod, ZipArchive};
 use super::super::DatasetError;
 use super::super::remarks::Remark;
 use super::Archived;
-use super::member::{Member, judge};
+use super::member::{Member, classify};
 use crate::digits::thousands;
 use crate::disk::FileError;
 use crate::limits;
@@ -96,7 +96,7 @@ pub(super) fn read<T: Send, E: From<DatasetError> + Send>(
         let name = name.replace('\\', "/");
         let refuse = |reason| DatasetError::Member { path: path.to_owned(), member: name.clone(), reason };
         let is_dir = entry.is_dir() || name.ends_with('/');
-        match judge(name.as_bytes(), is_dir, path)? {
+        match classify(name.as_bytes(), is_dir, path)? {
             Member::Image(image) => {
                 let why = match entry.compression() {
                     _ if entry.is_symlink() => Some("is a symbolic link: pack the file that it leads to"),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const SYSTEM: [&str; 9] =
     ["/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/opt", "/nix/store", "/gnu/store"];
 /// What the system tells of itself.
-const TOLD: [&str; 2] = ["/proc", "/sys"];
+const KERNEL_FOLDERS: [&str; 2] = ["/proc", "/sys"];
 /// Settings that programs of the system read, by the beginning of their names.
 const SETTINGS: [&str; 22] = [
     "alternatives",
@@ -51,7 +51,7 @@ const DEVICES: [&str; 9] = [
 
 /// Whether a file is one of the system's programs, libraries or settings, or tells something of the machine.
 pub(super) fn is_of_the_system(path: &Path) -> bool {
-    SYSTEM.iter().chain(&TOLD).chain(&["/etc", "/dev"]).any(|folder| path.starts_with(folder))
+    SYSTEM.iter().chain(&KERNEL_FOLDERS).chain(&["/etc", "/dev"]).any(|folder| path.starts_with(folder))
 }
 
 /// What a program may read, without what lies at `never` or leads there.
@@ -64,7 +64,7 @@ pub(super) fn readable(own: &[PathBuf], never: &[PathBuf]) -> Vec<PathBuf> {
             around(&path, never, &mut all);
         }
     }
-    all.extend(TOLD.iter().map(PathBuf::from));
+    all.extend(KERNEL_FOLDERS.iter().map(PathBuf::from));
     let settings = fs::read_dir("/etc").into_iter().flatten().flatten().map(|entry| entry.path());
     let is_known = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
