@@ -1,6 +1,6 @@
-//! Removes results, with what was made of them alone.
+//! Removes results, and the results that depend on them alone.
 //!
-//! First a plan says what goes and what comes free, then a removal is recorded; the registry carries it out. The
+//! A plan lists the records and the space that is freed; then a removal is recorded, which the registry executes. The
 //! bytes stay until `reg gc`, and until then the removal can be undone.
 
 use std::collections::{BTreeSet, HashSet};
@@ -19,21 +19,21 @@ pub enum RemoveError {
     /// The registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// Something else than a result.
+    /// The record is not a result.
     #[error("`{text}` is {called}, and only runs, predictions, tables and weights can be removed")]
     NotAResult {
-        /// What was asked for.
+        /// The requested name.
         text: String,
         /// What it is.
         called: String,
     },
-    /// Something that stays was made of it.
+    /// A record that stays depends on it.
     #[error("{} on what would be removed: {}", if by.len() == 1 { "1 result depends" } else { "other results depend" }, named(by))]
     Needed {
-        /// What was made of it.
+        /// The records that depend on it.
         by: Vec<Dependent>,
     },
-    /// Objects that are not here any more.
+    /// Objects that no longer exist.
     #[error("{0} cannot be restored: `reg gc` has freed its objects")]
     Freed(String),
     /// Nothing was removed under this name.
@@ -56,7 +56,7 @@ fn named(by: &[Dependent]) -> String {
 }
 
 impl RemoveError {
-    /// What might help.
+    /// A hint.
     pub fn hint(&self) -> Option<String> {
         match self {
             RemoveError::Registry(_) => None,
@@ -100,17 +100,17 @@ impl Dependent {
 pub struct RemovalPlan {
     /// The records, results before what was made of them.
     pub records: Vec<Dependent>,
-    /// Objects that nothing else needs: these and what they made.
+    /// Objects that nothing else needs: the records and their outputs.
     pub objects: u64,
-    /// Bytes of these objects, which come free.
+    /// Bytes of these objects, which are freed.
     pub bytes: u64,
 }
 
-/// Says what goes with some results: what was made of them alone.
+/// Plans the removal of some results, and of the results that depend on them alone.
 ///
 /// # Errors
-/// Among others, a result that stays and was made of one of them, or of its weights; with `with_tables`, tables are no
-/// such results, and go.
+/// Among others, a result that stays and depends on one of them, or on its weights. With `with_tables`, tables are
+/// removed instead.
 pub fn plan_removal(
     registry: &Registry,
     view: &View,
@@ -130,7 +130,7 @@ pub fn plan_removal(
     }
     let names = view.names_by_id()?;
     let mut found = Dependents { registry, view, with_tables, staying: BTreeSet::new() };
-    // What was made of two results goes when both do, in whatever order they are looked at.
+    // A record that depends on two results is removed with the second, in whatever order they are visited.
     loop {
         let more = found.made_of(&gone)?;
         if more.is_empty() {
@@ -166,12 +166,12 @@ struct Dependents<'a> {
     registry: &'a Registry,
     view: &'a View,
     with_tables: bool,
-    /// Records that stay and depend on what goes.
+    /// Records that stay and depend on removed ones.
     staying: BTreeSet<Hash>,
 }
 
 impl Dependents<'_> {
-    /// What was made of these alone and is not among them; what else was made of them is noted.
+    /// Records that depend on these alone and are not among them; other dependents are added to `staying`.
     fn made_of(&mut self, gone: &BTreeSet<Hash>) -> Result<Vec<Hash>, RemoveError> {
         self.staying.clear();
         let mut more = Vec::new();
@@ -184,7 +184,7 @@ impl Dependents<'_> {
                 if !depends(kind, edge.role.as_slice()) || self.is_made_alone(&edge.from, kind, gone)? {
                     more.push(edge.from);
                 } else if kind == Kind::Spec {
-                    // It is nothing by itself: what counts is what was made by it.
+                    // A spec alone is no result: its runs are.
                     let made = self.made_by_spec(&edge.from)?;
                     self.staying.extend(made.into_iter().filter(|id| !gone.contains(id)));
                 } else {
@@ -195,8 +195,8 @@ impl Dependents<'_> {
         Ok(more)
     }
 
-    /// The file of a run or of weights on which others may depend without naming them: not what a run was given itself, and
-    /// not that of weights that say nothing of it.
+    /// The file of a run or of weights on which other records may depend without naming the run or the weights. None for a
+    /// checkpoint that a run was given as its input, and for weights without a declared ancestry.
     fn file(&self, id: &Hash) -> Result<Option<Hash>, RemoveError> {
         let kind = self.view.kind(id)?;
         let says = match kind {
@@ -220,7 +220,7 @@ impl Dependents<'_> {
         Ok(header.links())
     }
 
-    /// Whether all results that a result was made of go.
+    /// Whether all results on which a result depends are removed.
     fn is_made_alone(&self, id: &Hash, kind: Kind, gone: &BTreeSet<Hash>) -> Result<bool, RemoveError> {
         if kind.descriptor().class != RecordClass::Computed {
             return Ok(false);
@@ -233,11 +233,11 @@ impl Dependents<'_> {
                 return Ok(false);
             }
         }
-        // A run has no result among its inputs, but weights, which are named by its spec.
+        // The inputs of a run are weights, which its spec names.
         Ok(kind != Kind::Run)
     }
 
-    /// The runs of a spec, or the spec where it has none: of a training that was not finished.
+    /// The runs of a spec, or the spec itself if its training was not finished.
     fn made_by_spec(&self, spec: &Hash) -> Result<Vec<Hash>, RemoveError> {
         let mut runs = Vec::new();
         for (from, _) in self.view.referrers(spec)? {
@@ -249,7 +249,7 @@ impl Dependents<'_> {
     }
 }
 
-/// The specs by which only these runs were trained. They go, too, because they keep the weights that they name.
+/// The specs of these runs alone. They are removed too, because a spec keeps the weights that it names.
 fn specs_of(registry: &Registry, view: &View, gone: &BTreeSet<Hash>) -> Result<Vec<Hash>, RemoveError> {
     let named: HashSet<Hash> = view.names()?.into_iter().map(|(_, id)| id).collect();
     let mut specs = Vec::new();
@@ -265,7 +265,7 @@ fn specs_of(registry: &Registry, view: &View, gone: &BTreeSet<Hash>) -> Result<V
     Ok(specs)
 }
 
-/// The objects that nothing needs without these records.
+/// The objects that only these records need.
 fn freed_with(registry: &Registry, view: &View, gone: &BTreeSet<Hash>) -> Result<HashSet<Hash>, RemoveError> {
     let mut freed: HashSet<Hash> = gone.iter().copied().collect();
     let named: HashSet<Hash> = view.names()?.into_iter().map(|(_, id)| id).collect();
@@ -283,7 +283,7 @@ fn freed_with(registry: &Registry, view: &View, gone: &BTreeSet<Hash>) -> Result
     Ok(freed)
 }
 
-/// Records that results are removed, which makes the registry forget them.
+/// Writes the record of a removal, with which the registry forgets the results.
 pub fn remove(
     registry: &Registry,
     plan: &RemovalPlan,
@@ -307,8 +307,8 @@ pub fn remove(
     Ok(Some(id))
 }
 
-/// Takes back the removal of some records: all that the same command removed and whose objects are still here. Gives
-/// these records.
+/// Undoes the removal of some records, and of all that the same command removed and whose objects still exist. Returns
+/// the restored records.
 pub fn undo_removal(
     registry: &Registry,
     texts: &[String],

@@ -206,7 +206,7 @@ impl Batch {
             },
         })
         .map_err(|e| match e {
-            // A full disk, or a fault of a test, is no property of the file.
+            // A full disk, or a fault of a test, says nothing about the file.
             StoreError::Io(ref e) if linked && is_of_the_file(&e.source) => {
                 not_linked(disk::why_not_linked(source, self.staging.path(), &e.source))
             }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// What changes when a file is written to or replaced: size, time of the last change, inode.
 ///
-/// A file whose bytes were changed in place and whose time was then set back looks the same.
+/// A program that changes bytes in place can set the time of the last change back, but not `ctime`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileState {
     size: u64,
