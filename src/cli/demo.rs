@@ -20,7 +20,7 @@ use reg::training::{Device, TrainRequest, train};
 use serde_json::json;
 
 use super::Context;
-use super::environment::cores;
+use super::environment::default_threads;
 use super::error::Failure;
 use super::output::{Reply, TableFormat, print_line, width};
 
@@ -91,6 +91,7 @@ pub(crate) fn run(context: &Context, args: DemoArgs) -> Result<Reply, Failure> {
             say(&format!("\n# reg train --model {model} --fold {fold}"))?;
             let overrides = Overrides { model: model.to_owned(), ..Overrides::default() };
             let (model, training) = resolve(&overrides)?;
+            let threads = default_threads(&model);
             let request = TrainRequest {
                 dataset: ingested.id,
                 split: split.id,
@@ -100,7 +101,7 @@ pub(crate) fn run(context: &Context, args: DemoArgs) -> Result<Reply, Failure> {
                 init: Init::Scratch,
                 weights: None,
                 seed: SEED,
-                threads: cores(),
+                threads,
                 device: Device::cpu(),
                 save_every: 300.0,
                 name: None,

@@ -1,7 +1,7 @@
 //! The environment, which only the binary knows: clock, machine, command line, source tree.
 
 use reg::escape::shell_os;
-use reg::records::Git;
+use reg::records::{Git, Model};
 use reg::registry::{Cutoff, Stamp};
 use reg::training::Environment;
 
@@ -31,6 +31,12 @@ pub(super) fn is_clean() -> bool {
 /// Number of cores available to this process.
 pub(crate) fn cores() -> u32 {
     std::thread::available_parallelism().map_or(1, |n| n.get() as u32)
+}
+
+/// Default number of threads of a training: all cores, or one for a network without images. Its steps are so small
+/// that a second thread waits longer than it computes: it makes `mlp` 1.7 times as slow on 112,120 rows.
+pub(crate) fn default_threads(model: &Model) -> u32 {
+    if model.architecture.image().is_some() { cores() } else { 1 }
 }
 
 fn now() -> String {

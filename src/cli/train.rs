@@ -19,7 +19,7 @@ use reg::training::settings::{setting_names, settings};
 use reg::training::{Device, TrainRequest, train};
 use serde_json::{Map, Value, json};
 
-use super::environment::cores;
+use super::environment::default_threads;
 use super::error::Failure;
 use super::output::{Reply, TableFormat};
 use super::{Context, Moving, complete, marks};
@@ -67,7 +67,8 @@ pub(crate) struct TrainArgs {
     /// auto, cpu or cuda:N
     #[arg(long, default_value = "auto")]
     device: String,
-    /// Threads of the tensor library; the number changes the last bits of the result. Default: all cores
+    /// Threads of the tensor library; the number changes the last bits of the result. Default: all cores; 1 for
+    /// a network without images, whose steps are too small for more
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
     /// Checkpoint interval in minutes: the most work a kill can cost. An interrupt costs nothing
@@ -138,6 +139,7 @@ pub(crate) fn run(context: &Context, args: TrainArgs) -> Result<Reply, Failure> 
     let overrides = overrides(args.model, args.config, args.set, init)?;
     let (model, training) = resolve(&overrides)?;
     let worker = Worker::find()?;
+    let threads = args.threads.unwrap_or_else(|| default_threads(&model));
     let request = TrainRequest {
         dataset,
         split,
@@ -147,7 +149,7 @@ pub(crate) fn run(context: &Context, args: TrainArgs) -> Result<Reply, Failure> 
         init,
         weights,
         seed: args.seed,
-        threads: args.threads.unwrap_or_else(cores),
+        threads,
         device: Device::parse(&args.device, worker.identity())?,
         save_every: args.save_every * 60.0,
         name: args.name,

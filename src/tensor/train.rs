@@ -122,8 +122,25 @@ pub(crate) fn train<W: Write>(
     let clock = Clock { prepare: start.elapsed(), ..Clock::default() };
     let criterion = Criterion::new(how.loss, &inputs.images, &rows.training, inputs.labels);
     let inputs = &inputs;
-    let mut run =
-        Run { inputs, spec, rows, net, features, trained, adam, criterion, progress, best, writer, clock };
+    let labels = 0..inputs.labels as usize;
+    let truth =
+        rows.validation.iter().flat_map(|row| labels.clone().map(|label| inputs.images.label(*row, label)));
+    let truth = truth.collect();
+    let mut run = Run {
+        inputs,
+        spec,
+        rows,
+        net,
+        features,
+        trained,
+        adam,
+        criterion,
+        truth,
+        progress,
+        best,
+        writer,
+        clock,
+    };
     match run.carry_on(reporter) {
         // Not if `reg` is gone: its successor may be using the same folder.
         Err(TensorError::Interrupted { .. }) => {
@@ -214,6 +231,8 @@ struct Run<'a> {
     trained: Vec<Tensor>,
     adam: Adam,
     criterion: Criterion,
+    /// The labels of the validation images, image after image; `None` if missing.
+    truth: Vec<Option<bool>>,
     progress: TrainingProgress,
     best: Option<Best>,
     writer: CheckpointWriter,
@@ -386,7 +405,7 @@ impl Run<'_> {
             }
             None => inputs.logits(&self.net.folded()?, rows, (batch, at), left, reporter)?,
         };
-        let truth = |image: usize, label| inputs.images.label(rows[image], label);
+        let truth = |image: usize, label: usize| self.truth[image * inputs.labels as usize + label];
         let val_loss = self.criterion.mean(&logits, truth);
         if !val_loss.is_finite() {
             return Err(TensorError::Diverged { epoch, place: "validation".to_owned() });
