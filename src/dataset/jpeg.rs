@@ -1,10 +1,13 @@
 //! Checks that bytes are a complete JPEG of a kind that is read: its segments and the end, without decoding pixels.
 //!
-//! A JPEG has no checksums, so a flipped bit within the coded data is seen by nobody; that the file is cut off is. Names
-//! of markers are those of ITU-T T.81, annex B.
+//! A JPEG has no checksums, so a flipped bit within the coded data is seen by nobody; that the file is cut off is, even
+//! if somebody has closed it with the marker of the end: see [`with_padding`]. Names of markers are those of ITU-T T.81,
+//! annex B.
 //!
 //! Of the orientation in Exif (tag 0x0112, in the first Exif segment before the frame), one rule holds everywhere: the
 //! image is turned upright first of all, so width, height, boxes and pixels are those of the upright image.
+
+use std::collections::BTreeMap;
 
 use crate::digits::thousands;
 use crate::limits;
@@ -83,6 +86,12 @@ pub enum JpegError {
         /// Height in pixels.
         height: u32,
     },
+    /// A quantization step of zero, which makes all values of a frequency alike.
+    #[error("has a quantization step of zero at byte {}", thousands(*.0 as u64))]
+    Quantization(usize),
+    /// A progressive image without the scans that make it sharp.
+    #[error("is incomplete: scans are missing, so that the picture is blurred")]
+    MissingScans,
     /// More scans than the limit: each goes over all pixels.
     #[error("has more than {} scans", limits::JPEG_SCANS)]
     Scans,
@@ -96,13 +105,42 @@ pub fn is_jpeg(bytes: &[u8]) -> bool {
 const SOI: u8 = 0xd8;
 const EOI: u8 = 0xd9;
 const SOS: u8 = 0xda;
+const DQT: u8 = 0xdb;
 const APP1: u8 = 0xe1;
+/// Bytes that [`with_padding`] adds to a scan: more than a decoder reads ahead.
+const PADDING: usize = 64;
 
 /// Checks segments, frame header and end.
 ///
 /// What lies behind the end (EOI) is ignored, as by every other reader: cameras and archives put previews and padding
 /// there.
 pub fn check(bytes: &[u8]) -> Result<JpegInfo, JpegError> {
+    Ok(walk(bytes)?.0)
+}
+
+/// The file with more coded data than it has, to tell whether it has all of its own: a decoder takes missing data for
+/// zeros without a word, but decodes other pixels if there are other bytes in the place of the missing ones. If the data
+/// is complete, nothing of the padding is decoded, and the pixels stay.
+///
+/// It follows the last scan, and in a progressive image all scans but the first, behind which decoders expect the next
+/// marker at once. An image that ends within its first scan lacks the others ([`JpegError::MissingScans`]).
+pub(super) fn with_padding(bytes: &[u8]) -> Result<Vec<u8>, JpegError> {
+    let (info, ends) = walk(bytes)?;
+    let first = if info.progressive { 1 } else { ends.len() - 1 };
+    let mut padded = Vec::with_capacity(bytes.len() + ends.len() * PADDING);
+    let mut from = 0;
+    for end in &ends[first..] {
+        padded.extend_from_slice(&bytes[from..*end]);
+        // Never 0xff, which begins a marker.
+        padded.extend((0..PADDING).map(|n| (n * 151 + 77) as u8 & 0xfe));
+        from = *end;
+    }
+    padded.extend_from_slice(&bytes[from..]);
+    Ok(padded)
+}
+
+/// The header, and where the coded data of each scan ends.
+fn walk(bytes: &[u8]) -> Result<(JpegInfo, Vec<usize>), JpegError> {
     if bytes.len() as u64 > limits::IMAGE_FILE {
         return Err(JpegError::TooLong);
     }
@@ -110,13 +148,20 @@ pub fn check(bytes: &[u8]) -> Result<JpegInfo, JpegError> {
         return Err(JpegError::Signature);
     }
     let mut at = 2;
-    let (mut info, mut orientation, mut scans) = (None, None, 0);
+    let (mut info, mut orientation, mut ends) = (None, None, Vec::new());
+    let mut sharpness = Sharpness::default();
     loop {
         let (marker, behind) = marker(bytes, at)?;
         match marker {
             EOI => {
                 let info: JpegInfo = info.ok_or(JpegError::NoFrame)?;
-                return if scans == 0 { Err(JpegError::NoData) } else { Ok(info) };
+                return match ends.is_empty() {
+                    true => Err(JpegError::NoData),
+                    false if info.progressive && !sharpness.is_full(info.components) => {
+                        Err(JpegError::MissingScans)
+                    }
+                    false => Ok((info, ends)),
+                };
             }
             // TEM and the restart markers have no length; they have no business here, and do no harm.
             0x01 | 0xd0..=0xd7 => {
@@ -138,8 +183,10 @@ pub fn check(bytes: &[u8]) -> Result<JpegInfo, JpegError> {
                 if info.is_some() {
                     return Err(JpegError::SecondFrame(at));
                 }
+                sharpness.components = body.get(6..).unwrap_or_default().chunks(3).map(|of| of[0]).collect();
                 info = Some(frame(marker, body, at, orientation.unwrap_or(1))?);
             }
+            DQT if has_zero_step(body) => return Err(JpegError::Quantization(at)),
             APP1 if orientation.is_none() => {
                 orientation = body.strip_prefix(b"Exif\0\0").map(|tiff| exif_orientation(tiff).unwrap_or(1));
             }
@@ -147,17 +194,60 @@ pub fn check(bytes: &[u8]) -> Result<JpegInfo, JpegError> {
                 if info.is_none() {
                     return Err(JpegError::NoFrame);
                 }
-                scans += 1;
-                if scans > limits::JPEG_SCANS {
+                if ends.len() >= limits::JPEG_SCANS {
                     return Err(JpegError::Scans);
                 }
+                sharpness.add(body).ok_or(JpegError::Segment(at))?;
                 at = coded_data(bytes, behind + length)?;
+                ends.push(at);
                 continue;
             }
             _ => {}
         }
         at = behind + length;
     }
+}
+
+/// What the scans of a progressive image have given so far.
+#[derive(Default)]
+struct Sharpness {
+    /// The identifiers of the components, in the order of the frame header.
+    components: Vec<u8>,
+    /// For each component and coefficient, the bits that are still missing (`Al`); none if no scan had the coefficient.
+    missing: BTreeMap<u8, [Option<u8>; 64]>,
+}
+
+impl Sharpness {
+    /// Takes the header of a scan; `None` if it is malformed.
+    fn add(&mut self, scan: &[u8]) -> Option<()> {
+        let (count, rest) = scan.split_first()?;
+        let (each, band) = rest.split_at_checked(2 * usize::from(*count))?;
+        let [first, last, bits] = *band else { return None };
+        for component in each.chunks(2).map(|of| of[0]) {
+            let missing = self.missing.entry(component).or_insert([None; 64]);
+            missing.get_mut(usize::from(first)..=usize::from(last))?.fill(Some(bits & 15));
+        }
+        Some(())
+    }
+
+    /// Whether all bits of all coefficients are there.
+    fn is_full(&self, components: u8) -> bool {
+        self.components.len() == usize::from(components)
+            && self.components.iter().all(|of| self.missing.get(of) == Some(&[Some(0); 64]))
+    }
+}
+
+/// Whether a table of quantization steps has a zero: 64 steps of one byte or two behind a byte that says which.
+fn has_zero_step(mut tables: &[u8]) -> bool {
+    while let Some((head, rest)) = tables.split_first() {
+        let width = if head >> 4 == 0 { 1 } else { 2 };
+        let Some((steps, more)) = rest.split_at_checked(64 * width) else { return false };
+        if steps.chunks(width).any(|step| step.iter().all(|byte| *byte == 0)) {
+            return true;
+        }
+        tables = more;
+    }
+    false
 }
 
 /// The marker at `at`, which may be filled up with 0xff, and the place behind it.

@@ -34,6 +34,11 @@ pub enum PixelError {
     /// The pixels of a JPEG cannot be decoded.
     #[error("not a readable JPEG: {}", printable(.0))]
     Jpeg(image::ImageError),
+    /// A JPEG whose coded data ends before its last pixels.
+    #[error(
+        "not a readable JPEG: its coded data ends before its last pixels; it was cut off and closed again"
+    )]
+    JpegShort,
     /// The decoder of JPEGs found another size than the check.
     #[error("not a readable JPEG: its headers contradict each other about its size")]
     JpegSize,
@@ -93,8 +98,13 @@ fn decode_png(bytes: &[u8]) -> Result<Vec<u8>, PixelError> {
 
 fn decode_jpeg(bytes: &[u8]) -> Result<Vec<u8>, PixelError> {
     let info = jpeg::check(bytes).map_err(FormatError::from)?;
-    let decoder = JpegDecoder::new(Cursor::new(bytes)).map_err(PixelError::Jpeg)?;
-    let mut image = DynamicImage::from_decoder(decoder).map_err(PixelError::Jpeg)?;
+    let decoded = |bytes: &[u8]| DynamicImage::from_decoder(JpegDecoder::new(Cursor::new(bytes))?);
+    let mut image = decoded(bytes).map_err(PixelError::Jpeg)?;
+    // The decoder takes missing data for zeros.
+    let padded = jpeg::with_padding(bytes).map_err(FormatError::from)?;
+    if decoded(&padded).map_err(PixelError::Jpeg)? != image {
+        return Err(PixelError::JpegShort);
+    }
     if let Some(orientation) = Orientation::from_exif(info.orientation) {
         image.apply_orientation(orientation);
     }
@@ -369,6 +379,31 @@ mod tests {
             let apart = ours.data.iter().zip(&theirs.data).map(|(a, b)| a.abs_diff(*b));
             assert!(apart.clone().max().unwrap() <= most, "{name}: {:?}", apart.max());
         }
+        // A cut-off download that a tool has closed, and a header that promises more rows than there are.
+        for name in ["gray", "gray-restarts", "gray-progressive", "rgb-420", "rgb-progressive"] {
+            let whole = read(&format!("{name}.jpg"));
+            let scan = whole.windows(2).rposition(|two| two == [0xff, 0xda]).unwrap();
+            for share in [1, 5, 9] {
+                let cut = scan + 14 + (whole.len() - scan - 14) * share / 10;
+                let closed = [&whole[..cut], b"\xff\xd9"].concat();
+                let error = decode(&closed).unwrap_err().to_string();
+                assert!(error.contains("its coded data ends before"), "{name}, {share}: {error}");
+            }
+            let mut taller = whole.clone();
+            let frame = whole.windows(2).position(|two| matches!(two, [0xff, 0xc0 | 0xc2])).unwrap();
+            taller[frame + 5..frame + 7].copy_from_slice(&200u16.to_be_bytes());
+            let error = decode(&taller).unwrap_err().to_string();
+            assert!(error.contains("its coded data ends before"), "{name}: {error}");
+        }
+        let progressive = read("gray-progressive.jpg");
+        let second =
+            progressive.windows(2).enumerate().filter(|(_, two)| *two == [0xff, 0xda]).nth(1).unwrap().0;
+        let first_scan = [&progressive[..second], b"\xff\xd9"].concat();
+        assert!(decode(&first_scan).unwrap_err().to_string().contains("scans are missing"));
+        let mut flat = read("gray.jpg");
+        let table = flat.windows(2).position(|two| two == [0xff, 0xdb]).unwrap();
+        flat[table + 5..table + 69].fill(0);
+        assert!(decode(&flat).unwrap_err().to_string().contains("quantization step of zero"));
         for (name, why) in [("cmyk.jpg", "4 colour components"), ("cut-off.jpg", "is cut off at byte")] {
             assert!(decode(&read(name)).unwrap_err().to_string().contains(why), "{name}");
         }
