@@ -113,6 +113,7 @@ pub(crate) fn run(context: &Context, command: PredictionsCommand) -> Result<Repl
         "ignored_columns": imported.ignored_columns,
         "inexact_names": imported.inexact_names,
         "decisions": imported.decisions,
+        "separated": imported.separated,
         "repeated_images": imported.repeated_images,
         "unknown_images": imported.unknown_images,
         "extra_images": imported.extra_images,
@@ -150,6 +151,10 @@ fn findings(imported: &Imported, of_a_subset: bool) -> Vec<String> {
         listed(&imported.missing_labels, "labels without a column of scores"),
         listed(&imported.ignored_columns, "columns without scores of a label, ignored"),
         listed(&imported.decisions, "labels whose scores are all 0 or 1: decisions, not probabilities"),
+        listed(
+            &imported.separated,
+            "every label is separated without an error, as by the labels themselves; make sure that these are scores",
+        ),
         written_otherwise(&imported.inexact_names, "of the file"),
         said(&imported.repeated_images, "of the file with duplicate rows, counted once"),
         said(&imported.unknown_images, "of the file are not in the data set, ignored"),

@@ -2,8 +2,9 @@
 //!
 //! Tools write the true labels beside their scores: `Mass` and `pred_Mass`, or `true_Mass` and `Mass`. A column is
 //! named by its label, alone or with words before or behind it; columns with the same words belong together. Words
-//! such as `prob` or `pred` mark scores, words such as `true` mark labels. Where two groups of columns could be the
-//! scores, nothing is guessed: a pattern such as `pred_{label}` says which.
+//! such as `prob` or `pred` mark scores, words such as `true` mark labels, and the name of a network says nothing. Any
+//! other word may turn the meaning round (`prob_no_Mass`) or change it (`prob_std_Mass`). Where nothing says that columns
+//! are scores, or two groups of columns could be, nothing is guessed: a pattern such as `pred_{label}` says which.
 
 use std::collections::BTreeMap;
 
@@ -49,6 +50,41 @@ const TRUTH_WORDS: &[&str] = &[
     "truth",
 ];
 
+/// Words that leave a score what it is: whose it is, on which images.
+const NEUTRAL_WORDS: &[&str] = &[
+    "avg",
+    "average",
+    "chexnet",
+    "cnn",
+    "convnext",
+    "densenet",
+    "efficientnet",
+    "ensemble",
+    "final",
+    "hat",
+    "image",
+    "inception",
+    "mean",
+    "mlp",
+    "model",
+    "my",
+    "net",
+    "network",
+    "our",
+    "ours",
+    "raw",
+    "resnet",
+    "swin",
+    "test",
+    "tta",
+    "val",
+    "validation",
+    "value",
+    "vit",
+    "xception",
+    "y",
+];
+
 /// The words around a label in the names of columns that belong together.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 struct Affix {
@@ -71,16 +107,26 @@ impl Affix {
         let text = format!("{} {}", self.before, self.behind);
         let words: Vec<&str> = text.split_whitespace().collect();
         let is = |list: &[&str]| words.iter().any(|word| list.contains(word));
+        // `densenet121`, `v2`: a word with a digit is a name.
+        let is_neutral =
+            |word: &&str| NEUTRAL_WORDS.contains(word) || word.contains(|c: char| c.is_ascii_digit());
+        let is_known = words.iter().all(|word| SCORE_WORDS.contains(word) || is_neutral(word));
         match (words.as_slice(), is(SCORE_WORDS), is(TRUTH_WORDS)) {
             ([], ..) => Meaning::Plain,
             // `y_true` and `y_pred` have a word of their own.
             (["y"], ..) => Meaning::Truth,
             (["p"], ..) => Meaning::Scores,
-            (_, true, false) => Meaning::Scores,
+            (_, true, false) if is_known => Meaning::Scores,
             (_, false, true) => Meaning::Truth,
             _ => Meaning::Unclear,
         }
     }
+}
+
+/// Whether the name of a column says that it has logits.
+fn names_logits(name: &str) -> bool {
+    let mut words = name.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase);
+    words.any(|word| word == "logit" || word == "logits")
 }
 
 /// The columns of scores.
@@ -90,6 +136,8 @@ pub(super) struct ScoreColumns {
     pub(super) columns: Vec<(usize, usize)>,
     /// The other columns.
     pub(super) ignored: Vec<usize>,
+    /// Whether their names say that they have logits.
+    pub(super) named_logits: bool,
 }
 
 /// Why no columns could be chosen.
@@ -102,6 +150,8 @@ pub(super) enum Unchosen {
     NoScores(String),
     /// Two groups of columns could be the scores: the name of a column of each, and the pattern of each.
     Two([String; 2], [String; 2]),
+    /// Columns of some labels are named in one way, and those of other labels in another: a column of each.
+    Mixed([String; 2]),
     /// A column with more in its name than a label, beside columns with the names of the others, and the label.
     Longer(String, usize),
     /// Two columns for one label.
@@ -138,7 +188,8 @@ pub(super) fn choose(
     }
     let is_score = |place: &usize| columns.iter().any(|(_, column)| column == place);
     let ignored = (0..headings.len()).filter(|place| *place != image && !is_score(place)).collect();
-    Ok(ScoreColumns { columns, ignored })
+    let named_logits = columns.iter().any(|(_, place)| names_logits(&headings[*place]));
+    Ok(ScoreColumns { columns, ignored, named_logits })
 }
 
 /// The group of the scores.
@@ -151,7 +202,15 @@ fn group(
     let scores: Vec<&Affix> = of(Meaning::Scores).collect();
     let plain: Vec<&Affix> = of(Meaning::Plain).collect();
     let unclear: Vec<&Affix> = of(Meaning::Unclear).collect();
+    let labels_of = |affix: &Affix| groups[affix].iter().map(|(label, _)| *label);
+    let are_apart =
+        |a: &Affix, b: &Affix| !labels_of(a).any(|label| labels_of(b).any(|other| other == label));
+    let names = |pair: [&Affix; 2]| pair.map(|affix| headings[groups[affix][0].1].clone());
     let candidates = match (scores.is_empty(), plain.is_empty()) {
+        // `logit_Mass` beside `Edema`: were the latter the truth, the labels with scores would have theirs, too.
+        (false, false) if scores.len() == 1 && are_apart(scores[0], plain[0]) => {
+            return Err(Unchosen::Mixed(names([scores[0], plain[0]])));
+        }
         (false, _) => scores,
         (true, false) => [plain, unclear].concat(),
         (true, true) => {
@@ -164,16 +223,18 @@ fn group(
         [only] => Ok(only.clone()),
         [a, b, ..] => {
             // `Pleural Effusion` beside the names of all other labels is no second column of a label.
-            let of_label = |affix: &Affix| groups[affix].iter().map(|(label, _)| *label);
             let (plain, longer) = if a.meaning() == Meaning::Plain { (a, b) } else { (b, a) };
-            if plain.meaning() == Meaning::Plain
-                && !of_label(plain).any(|label| of_label(longer).any(|other| other == label))
-            {
+            if plain.meaning() == Meaning::Plain && are_apart(plain, longer) {
                 let (label, place) = groups[longer][0];
                 return Err(Unchosen::Longer(headings[place].clone(), label));
             }
-            let names = [a, b].map(|affix| headings[groups[affix][0].1].clone());
-            Err(Unchosen::Two(names, [a, b].map(|affix| pattern_of(&groups[affix], headings, labels))))
+            if are_apart(a, b) {
+                return Err(Unchosen::Mixed(names([a, b])));
+            }
+            Err(Unchosen::Two(
+                names([a, b]),
+                [a, b].map(|affix| pattern_of(&groups[affix], headings, labels)),
+            ))
         }
         [] => Err(Unchosen::None),
     }
@@ -320,6 +381,48 @@ mod tests {
         assert_eq!(chosen("i,Masses", None), Err(Unchosen::None));
         assert_eq!(chosen("i,Mass", Some("x_{label}")), Err(Unchosen::None));
         assert_eq!(chosen("i,Mass,mass", None), Err(Unchosen::Repeated(9)));
+    }
+
+    #[test]
+    fn a_word_that_may_change_a_score_is_asked_about() {
+        for word in [
+            "no",
+            "not",
+            "neg",
+            "absent",
+            "std",
+            "var",
+            "rank",
+            "loss",
+            "threshold",
+            "lower",
+            "expert",
+            "calibrated",
+        ] {
+            for column in
+                [format!("prob_{word}_Mass"), format!("Mass_{word}_prob"), format!("{word}_score_Mass")]
+            {
+                let pattern = column.replace("Mass", LABEL);
+                assert_eq!(
+                    chosen(&format!("i,{column}"), None),
+                    Err(Unchosen::NoScores(pattern.clone())),
+                    "{column}"
+                );
+                assert_eq!(chosen(&format!("i,{column}"), Some(&pattern)), Ok(vec![column.clone()]));
+                let beside = format!("i,{column},prob_Mass");
+                assert_eq!(chosen(&beside, None), Ok(vec!["prob_Mass".to_owned()]), "{column}");
+            }
+        }
+    }
+
+    #[test]
+    fn columns_that_are_named_in_two_ways_are_not_half_of_a_file() {
+        for (header, names) in [
+            ("i,logit_Mass,Edema", ["logit_Mass", "Edema"]),
+            ("i,prob_Mass,pred_Edema", ["pred_Edema", "prob_Mass"]),
+        ] {
+            assert_eq!(chosen(header, None), Err(Unchosen::Mixed(names.map(str::to_owned))), "{header}");
+        }
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub struct ScoreFile {
     pub labels: Vec<usize>,
     /// Names of the columns without scores.
     pub ignored: Vec<String>,
+    /// Name of a column of scores, if the names say that they are logits.
+    pub named_logits: Option<String>,
     /// Names of the images as they are written, in the order of the file, without repetitions.
     pub images: Vec<String>,
     /// The data row of each of them, from 1.
@@ -59,10 +61,16 @@ pub fn read(
     let text = text::decode(bytes, path)?;
     let mut table = CsvTable::open(&text, path)?;
     let image = table.column(IMAGE)?;
-    let (columns, ignored) = columns(&table, path, labels, pattern)?;
+    let ScoreColumns { columns, ignored, named_logits } = columns(&table, path, labels, pattern)?;
+    let headings = table.headings();
+    let named_logits = columns.first().filter(|_| named_logits).map(|(_, place)| headings[*place].clone());
+    let ignored = ignored.into_iter().map(|place| headings[place].clone()).collect();
+    let columns: Vec<(usize, CsvColumn)> =
+        columns.into_iter().map(|(label, place)| (label, table.column_at(place, &labels[label]))).collect();
     let mut file = ScoreFile {
         labels: columns.iter().map(|(label, _)| *label).collect(),
         ignored,
+        named_logits,
         images: Vec::new(),
         rows: Vec::new(),
         repeated: Vec::new(),
@@ -104,40 +112,34 @@ pub fn read(
     Ok(file)
 }
 
-/// Columns of scores, each with the index of its label, ascending.
-type Columns<'l> = Vec<(usize, CsvColumn<'l>)>;
-
-/// The columns of scores by label, and the names of the other columns.
-fn columns<'l>(
+/// The columns of scores, by their positions.
+fn columns(
     table: &CsvTable,
     path: &Path,
-    labels: &'l [String],
+    labels: &[String],
     pattern: Option<&str>,
-) -> Result<(Columns<'l>, Vec<String>), DatasetError> {
+) -> Result<ScoreColumns, DatasetError> {
     let headings = table.headings();
     let image = headings.iter().position(|heading| heading == IMAGE).unwrap_or(usize::MAX);
     let path = || path.to_owned();
-    let ScoreColumns { columns, ignored } =
-        score_columns::choose(headings, image, labels, pattern).map_err(|e| match e {
-            Unchosen::None => {
-                let (found, labels) = (headings.to_vec(), labels.to_vec());
-                let pattern = pattern.map(str::to_owned);
-                DatasetError::NoScores { path: path(), found, labels, pattern }
-            }
-            Unchosen::NoScores(pattern) => DatasetError::OnlyLabels { path: path(), pattern },
-            Unchosen::Two([a, b], patterns) => {
-                DatasetError::TwoScores { path: path(), a, b, patterns: Box::new(patterns) }
-            }
-            Unchosen::Longer(column, label) => {
-                DatasetError::LongerName { path: path(), column, label: labels[label].clone() }
-            }
-            Unchosen::Repeated(label) => {
-                DatasetError::RepeatedColumn { path: path(), column: labels[label].clone() }
-            }
-        })?;
-    let columns =
-        columns.into_iter().map(|(label, place)| (label, table.column_at(place, &labels[label]))).collect();
-    Ok((columns, ignored.into_iter().map(|place| headings[place].clone()).collect()))
+    score_columns::choose(headings, image, labels, pattern).map_err(|e| match e {
+        Unchosen::None => {
+            let (found, labels) = (headings.to_vec(), labels.to_vec());
+            let pattern = pattern.map(str::to_owned);
+            DatasetError::NoScores { path: path(), found, labels, pattern }
+        }
+        Unchosen::NoScores(pattern) => DatasetError::OnlyLabels { path: path(), pattern },
+        Unchosen::Two([a, b], patterns) => {
+            DatasetError::TwoScores { path: path(), a, b, patterns: Box::new(patterns) }
+        }
+        Unchosen::Mixed([a, b]) => DatasetError::MixedNames { path: path(), a, b },
+        Unchosen::Longer(column, label) => {
+            DatasetError::LongerName { path: path(), column, label: labels[label].clone() }
+        }
+        Unchosen::Repeated(label) => {
+            DatasetError::RepeatedColumn { path: path(), column: labels[label].clone() }
+        }
+    })
 }
 
 #[cfg(test)]

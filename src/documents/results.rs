@@ -288,6 +288,8 @@ struct PredictionsImported {
     inexact_names: Vec<String>,
     /// Labels whose scores are all 0 or 1.
     decisions: Vec<String>,
+    /// All labels, if the scores of each separate ten or more images without an error; else empty.
+    separated: Vec<String>,
     /// Images with duplicate rows.
     repeated_images: Vec<String>,
     /// Images that the data set does not have.

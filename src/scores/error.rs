@@ -29,6 +29,14 @@ pub enum ScoreError {
     /// A model name that tables cannot show.
     #[error("{0:?} is not a valid model name")]
     BadModelName(String),
+    /// Columns that are called logits, and scores that were said to be probabilities.
+    #[error("{}: its column {column:?} is called logits, and nothing says that they are", path.display())]
+    NamedLogits {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+    },
     /// Scores that are not probabilities.
     #[error("{}: image {image:?} has score {score} for {label}, which is not a probability", path.display())]
     NotAProbability {
@@ -98,6 +106,9 @@ impl ScoreError {
             ScoreError::Split(e) => return e.hint().map(str::to_owned),
             ScoreError::False(e) => e.hint(),
             ScoreError::BadModelName(_) => "give --model a name without control characters",
+            ScoreError::NamedLogits { .. } => {
+                "give --logits; if they are probabilities, rename the columns, for example to prob_LABEL"
+            }
             ScoreError::NotAProbability { .. } => {
                 "give --logits if the scores are outputs before the sigmoid"
             }

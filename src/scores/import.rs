@@ -12,8 +12,8 @@ use crate::dataset::{DatasetError, FilePosition, source};
 use crate::hash::Id;
 use crate::limits;
 use crate::records::{
-    AucTable, Dataset, Manifest, OperatingPoint, Predictions, Scale, ScoreSource, Scores, Split, Subset,
-    Table, rules,
+    AucTable, Dataset, LabelAuc, Manifest, OperatingPoint, Predictions, Scale, ScoreSource, Scores, Split,
+    Subset, Table, rules,
 };
 use crate::registry::{Objects, Registry, Stamp};
 use crate::split::SplitError;
@@ -72,6 +72,9 @@ pub struct Imported {
     pub inexact_names: Vec<String>,
     /// Labels whose scores are all 0 or 1.
     pub decisions: Vec<String>,
+    /// The labels, if the scores of each separate its images without an error: more likely labels with noise than scores.
+    /// Empty if one does not, or if there are fewer than ten images.
+    pub separated: Vec<String>,
     /// Images with further rows in the file, which have the same scores.
     pub repeated_images: Vec<String>,
     /// Names in the file that are not in the data set.
@@ -129,6 +132,7 @@ pub fn import_scores(registry: &Registry, foreign: &Foreign, stamp: &Stamp) -> R
         id,
         predictions,
         table,
+        separated: separated(&auc),
         auc,
         missing_labels,
         ignored_columns: ignored,
@@ -139,6 +143,17 @@ pub fn import_scores(registry: &Registry, foreign: &Foreign, stamp: &Stamp) -> R
         extra_images: sorted.extra,
         missing_images: missing.iter().map(|row| manifest.rows[*row as usize].name.to_string()).collect(),
     })
+}
+
+/// The labels with both classes, if all of them have an AUC of 0 or 1 on ten or more images.
+fn separated(table: &AucTable) -> Vec<String> {
+    let defined = || table.labels.iter().filter(|row| row.auc.is_some());
+    let is_perfect =
+        |row: &LabelAuc| [Some(0.0), Some(1.0)].contains(&row.auc) && row.positives + row.negatives >= FEWEST;
+    match defined().all(is_perfect) {
+        true => defined().map(|row| row.label.clone()).collect(),
+        false => Vec::new(),
+    }
 }
 
 /// The selected scores of a file, and what was left out.
@@ -158,6 +173,9 @@ pub(crate) fn select(objects: &dyn Objects, foreign: &Foreign, bytes: &[u8]) -> 
     let dataset = objects.get(foreign.dataset)?;
     let file = scores::read(bytes, &foreign.file, &dataset.labels, foreign.columns.as_deref())?;
     if foreign.scale == Scale::Probability {
+        if let Some(column) = file.named_logits {
+            return Err(ScoreError::NamedLogits { path: foreign.file.clone(), column });
+        }
         check_probabilities(&file, &dataset, foreign)?;
     }
     let manifest = objects.manifest(&dataset)?;

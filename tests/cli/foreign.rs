@@ -228,6 +228,27 @@ fn the_truth_beside_the_scores_is_never_taken_for_them() {
     }
     table(&labels.map(|label| format!("true_{label}")), &|i, j| vec![score(i, j)]);
     study.refused(1, import, &["nothing says that those named \"true_{label}\" are scores"]);
+    // A word that may turn a score round, two ways to name the columns, and logits that nobody called so.
+    table(&labels.map(|label| format!("prob_no_{label}")), &|i, j| vec![score(i, j)]);
+    let unclear =
+        ["nothing says that those named \"prob_no_{label}\" are scores", "--columns 'prob_no_{label}'"];
+    study.refused(1, import, &unclear);
+    table(&["pred_Mass".to_owned(), "Effusion".to_owned()], &|i, j| vec![score(i, j)]);
+    study.refused(
+        1,
+        import,
+        &["some labels like \"pred_Mass\" and those of others like \"Effusion\"", "hint: rename"],
+    );
+    table(&labels.map(|label| format!("logit_{label}")), &|i, j| vec![score(i, j)]);
+    study.refused(1, import, &["its column \"logit_Mass\" is called logits", "hint: give --logits"]);
+    study.ok(&format!("{import} --logits"));
+    // Labels with noise.
+    table(&labels.map(str::to_owned), &|i, j| {
+        vec![format!("{}{}", if truth(i, j) == "1" { "0.9" } else { "0.0" }, (i * 7 + j) % 10)]
+    });
+    let answer = study.json(import);
+    assert_eq!(answer["separated"], json!(["Effusion", "Mass"]));
+    assert!(study.reg(import).stderr.contains("every label is separated without an error"));
     // Decisions of 0 and 1 that are not all right are accepted as scores, with a note.
     table(&labels.map(str::to_owned), &|i, j| vec![if i == 0 { "1".to_owned() } else { truth(i, j) }]);
     assert!(study.reg(import).stderr.contains("scores are all 0 or 1"));
