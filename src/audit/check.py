@@ -942,12 +942,12 @@ class Bundle:
         return DIVISIONS.get(self.record(split, "split")["method"]["type"], "division")
 
     def origins(self, file):
-        """What is known of a file of weights: the runs whose checkpoint it is, the imported weights, and what these were trained on."""
+        """What is known of a file of weights: the runs that left it, the imported weights, and what these were trained on."""
         if file == blake3(b""):
             return [], [], []
         weights = sorted(id for id, own in self.documents.items() if own["kind"] == "weights" and own["file"]["object"] == file)
         records = [self.record(id, "weights") for id in weights]
-        runs = {id for id, own in self.documents.items() if own["kind"] == "run" and own.get("checkpoint") == file}
+        runs = {id for id, own in self.documents.items() if file in left_by(own)}
         runs.update(run for record in records for run in record.get("runs", []))
         # Whoever leaves what it was given has not made it.
         runs = {run for run in runs if file not in self.starts_from(self.record(self.record(run, "run")["spec"], "spec"))}
@@ -1091,6 +1091,13 @@ def check_links(bundle, id):
         complain(f"predictions {id[:12]}: their source is neither a run, a mean nor a file")
 
 
+def left_by(document):
+    """The files that a run left, with which another one may begin: its checkpoint, and what a program left beside it."""
+    if document["kind"] != "run":
+        return []
+    return [own["object"] for own in document.get("files", [])] + ([document["checkpoint"]] if document.get("checkpoint") else [])
+
+
 def begun_with(document):
     """Files of a record that may be checkpoints with which it begins."""
     if document.get("kind") == "weights":
@@ -1149,7 +1156,7 @@ def check_lineage(bundle):
                 picture = kind == "table" and bundle.documents[id]["type"] == "heat" and key in ("object", "picture")
                 follow(link, key, path_of(link) in bundle.names if picture else bundle.weights or not weights)
         for file in begun_with(bundle.documents.get(id, {})):
-            runs = sorted(run for run, own in bundle.documents.items() if own["kind"] == "run" and own.get("checkpoint") == file)
+            runs = sorted(run for run, own in bundle.documents.items() if file != blake3(b"") and file in left_by(own))
             weights = sorted(own for own, record in bundle.documents.items() if record["kind"] == "weights" and record["file"]["object"] == file)
             for known, what in [(run, "runs") for run in runs] + [(own, "weights") for own in weights if own != id]:
                 follow(known, what, True)
@@ -1645,11 +1652,11 @@ def parameters(held):
 
 
 def check_weights(bundle, id):
-    """Imported weights have as many tensors and values as recorded, and are the checkpoint of the recorded runs."""
+    """Imported weights have as many tensors and values as recorded, and were left by the recorded runs."""
     weights = bundle.record(id, "weights")
     if "runs" in weights:
-        theirs = {run for run in weights["runs"] if bundle.record(run, "run")["checkpoint"] == weights["file"]["object"]}
-        need(weights["runs"] and weights["runs"] == sorted(theirs), "it is not the checkpoint of the runs it lists")
+        theirs = {run for run in weights["runs"] if weights["file"]["object"] in left_by(bundle.record(run, "run"))}
+        need(weights["runs"] and weights["runs"] == sorted(theirs), "it was not left by the runs it lists")
     forms = {"dataset": ["dataset", "type"], "division": ["dataset", "fold", "split", "type"], "external": ["name", "type"]}
     declared = weights.get("trained_on", [])
     need(all(sorted(data) == forms.get(data["type"]) for data in declared), "what it was trained on has wrong keys")

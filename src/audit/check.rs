@@ -276,7 +276,7 @@ struct OfBundle {
     kinds: HashMap<Hash, Kind>,
     /// The executions in the bundle, by their result.
     made: HashMap<Hash, Vec<Hash>>,
-    /// The runs in the bundle, by their checkpoint.
+    /// The runs in the bundle, by the files that they left.
     trained: HashMap<Hash, Vec<Id<Run>>>,
     /// Imported weights by their file.
     imported: HashMap<Hash, Vec<Id<Weights>>>,
@@ -342,8 +342,14 @@ impl OfBundle {
             bundle.whole.insert(id);
             if let Ok(run) = codec::decode::<Run>(&bytes) {
                 bundle.kinds.insert(id, Kind::Run);
-                if let Some(checkpoint) = run.checkpoint {
-                    bundle.trained.entry(checkpoint.hash).or_default().push(Id::new(id));
+                let left = run.files.iter().map(|file| file.object.hash);
+                let left = left.chain(run.checkpoint.map(|checkpoint| checkpoint.hash));
+                for file in left.filter(|file| *file != Hash::of(b"")) {
+                    let runs = bundle.trained.entry(file).or_default();
+                    // The same bytes twice.
+                    if runs.last() != Some(&Id::new(id)) {
+                        runs.push(Id::new(id));
+                    }
                 }
             }
             if let Ok(weights) = codec::decode::<Weights>(&bytes) {
@@ -425,7 +431,7 @@ impl Objects for OfBundle {
     }
 }
 
-/// Only what an audit needs: the executions of an object, the runs of a checkpoint, and the weights of a file.
+/// Only what an audit needs: the executions of an object, the runs that left a file, and the weights of a file.
 impl Lineage for OfBundle {
     fn kind(&self, id: &Hash) -> Result<Option<Kind>, RegistryError> {
         Ok(self.kinds.get(id).copied())

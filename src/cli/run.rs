@@ -8,6 +8,7 @@ use std::time::Duration;
 use reg::digits::counted;
 use reg::records::{Dataset, Isolation, Split, variable};
 use reg::report::results;
+use reg::scores::separated;
 use reg::training::program::{ProgramRequest, run_program};
 use serde_json::json;
 
@@ -164,6 +165,12 @@ pub(crate) fn run(context: &Context, args: RunArgs) -> Result<Reply, Failure> {
         context.note(&format!("not registered, being folders or hidden: {}", ran.ignored.join(", ")));
     }
     let incomparable = warn_of_leaks(context, &registry, ran.test.predictions)?;
+    if !separated(&ran.test.auc).is_empty() {
+        context.note(
+            "warning: every label of the test images is separated without an error, as by the labels themselves; check what \
+             the program was given",
+        );
+    }
     let title = format!("AUC of {} on its test images", ran.name);
     let marks = marks::warn(context, &registry, [ran.run.hash, ran.test.table.hash])?;
     let mut text = args.format.marked(vec![results::auc(&title, &ran.test.auc)], &marks);

@@ -5,7 +5,7 @@
 //! process removes it.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -52,11 +52,31 @@ fn output_mode(mode: u32) -> u32 {
 
 /// A file that is being written. It is removed if it is dropped before it is finished.
 pub struct OutputFile {
+    file: File,
+    /// None of a pipe or device, which is written to as it is.
+    part: Option<PartFile>,
+}
+
+/// The file under another name until it is finished.
+struct PartFile {
     dir: Dir,
     part: String,
     name: PathBuf,
-    file: File,
     done: bool,
+}
+
+/// Opens a pipe, a terminal or another device, or what a link of `/dev` and `/proc` leads to, such as `/dev/stdout`: a file
+/// must not take its place.
+fn open_stream(path: &Path) -> io::Result<Option<File>> {
+    let is_file = |metadata: &fs::Metadata| metadata.is_file() || metadata.is_dir();
+    let is_device = fs::metadata(path).is_ok_and(|metadata| !is_file(&metadata));
+    let is_link = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
+    let above = || path.parent().and_then(|above| fs::canonicalize(above).ok());
+    let is_system = |above: PathBuf| above.starts_with("/dev") || above.starts_with("/proc");
+    if is_device || is_link && above().is_some_and(is_system) {
+        return File::options().append(true).open(path).map(Some);
+    }
+    Ok(None)
 }
 
 impl OutputFile {
@@ -67,6 +87,9 @@ impl OutputFile {
 
     /// Begins a file of this mode, less the umask.
     pub fn begin_with_mode(path: &Path, mode: u32) -> io::Result<Self> {
+        if let Some(file) = open_stream(path)? {
+            return Ok(OutputFile { file, part: None });
+        }
         let (dir, name) = place(path)?;
         tidy(&dir, &name);
         loop {
@@ -76,7 +99,7 @@ impl OutputFile {
             let name = path.file_name().unwrap_or(OsStr::new("")).into();
             // Before the file was locked, another process may have removed it as abandoned.
             if dir.stat(&part).is_ok() {
-                return Ok(OutputFile { dir, part, name, file, done: false });
+                return Ok(OutputFile { file, part: Some(PartFile { dir, part, name, done: false }) });
             }
         }
     }
@@ -88,14 +111,17 @@ impl OutputFile {
 
     /// Gives the file its name, and replaces a file of that name.
     pub fn finish(mut self) -> io::Result<()> {
-        self.dir.rename(&self.part, &self.dir, &self.name)?;
-        self.done = true;
+        if let Some(part) = &mut self.part {
+            part.dir.rename(&part.part, &part.dir, &part.name)?;
+            part.done = true;
+        }
         Ok(())
     }
 
     /// Writes the bytes of the file and waits until they are on the disk.
     pub fn write_durably(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let shown = self.dir.path_of(&self.part);
+        let Some(part) = &self.part else { return self.file.write_all(bytes) };
+        let shown = part.dir.path_of(&part.part);
         super::write_at(&self.file, &shown, 0, bytes)?;
         step(WriteStep::Sync { path: &shown }, || self.file.sync_all())
     }
@@ -103,13 +129,14 @@ impl OutputFile {
     /// Gives the file its name, which must be free, and waits until the name is on the disk. After an error the file is
     /// gone.
     pub fn finish_new(mut self) -> io::Result<()> {
-        self.dir.rename_new(&self.part, &self.dir, &self.name)?;
-        self.done = true;
-        self.dir.sync_dir().inspect_err(|_| drop(self.dir.remove_file(&self.name)))
+        let Some(part) = &mut self.part else { return Ok(()) };
+        part.dir.rename_new(&part.part, &part.dir, &part.name)?;
+        part.done = true;
+        part.dir.sync_dir().inspect_err(|_| drop(part.dir.remove_file(&part.name)))
     }
 }
 
-impl Drop for OutputFile {
+impl Drop for PartFile {
     fn drop(&mut self) {
         if !self.done {
             let _ = self.dir.remove_file(&self.part);

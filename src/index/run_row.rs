@@ -34,9 +34,10 @@ pub struct RunRow {
     pub best_epoch: Option<u32>,
     /// Its validation loss.
     pub val_loss: Option<f64>,
-    /// Its validation AUC, a mean over labels; none if it is undefined for all of them.
+    /// Its validation AUC, a mean over labels; of a program, that of its validation scores. None if it is undefined for all
+    /// labels, or if there are no such scores.
     pub val_auc: Option<f64>,
-    /// Number of labels that this mean covers; none where a program did not say.
+    /// Number of labels that this mean covers; none without such scores.
     pub val_auc_labels: Option<u32>,
     /// The AUC of the test images; none if they were not scored.
     pub test: Option<TestAuc>,

@@ -12,7 +12,7 @@ use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::codec::{Header, Link};
 use crate::records::{self, Dataset, ImageRow, Kind, PatientId, Role};
-use crate::registry::walk::{Edge, Walk, images, results, weights_file};
+use crate::registry::walk::{Edge, Walk, images, learnt_files, results};
 use crate::registry::{Registry, RegistryError};
 use crate::usage::{Asked, UsageCounts, UsageQuery, datasets, different};
 use crate::withdrawal::Withdrawn;
@@ -249,10 +249,10 @@ impl Gather<'_, '_> {
         while let Some((id, ())) = walk.step() {
             let used = self.usage.of(&id);
             let uses = self.usage.counts(&used);
-            let mut file = None;
+            let mut files = Vec::new();
             if let Some(header) = self.usage.header(&id) {
                 let links = header.links();
-                file = weights_file(header.kind, &links);
+                files = learnt_files(header.kind, &links);
                 if uses != UsageCounts::default() {
                     self.found.insert(id, Found::of(&header, links, uses));
                     ids.push(id);
@@ -261,7 +261,7 @@ impl Gather<'_, '_> {
                 }
             }
             // A record that used none of the images can still be compared with one that did.
-            for edge in results(view, id, file)? {
+            for edge in results(view, id, &files)? {
                 walk.reach(edge.from, ());
             }
         }

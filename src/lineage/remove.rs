@@ -9,7 +9,7 @@ use crate::hash::{Hash, Id, Mention};
 use crate::index::{IndexError, View};
 use crate::records::codec::Header;
 use crate::records::{Kind, RecordClass, Removal, RemovedRecord, Run, Weights};
-use crate::registry::walk::{results, weights_file};
+use crate::registry::walk::{learnt_files, results};
 use crate::registry::{Objects, Registry, RegistryError, Stamp, depends, is_own};
 
 /// Why something is not removed.
@@ -176,7 +176,7 @@ impl Dependents<'_> {
         self.staying.clear();
         let mut more = Vec::new();
         for id in gone {
-            for edge in results(self.view, *id, self.file(id)?)? {
+            for edge in results(self.view, *id, &self.files(id)?)? {
                 let Some(kind) = self.view.kind(&edge.from)? else { continue };
                 if gone.contains(&edge.from) {
                     continue;
@@ -195,22 +195,19 @@ impl Dependents<'_> {
         Ok(more)
     }
 
-    /// The file of a run or of weights on which other records may depend without naming the run or the weights. None for a
-    /// checkpoint that a run was given as its input, and for weights without a declared ancestry.
-    fn file(&self, id: &Hash) -> Result<Option<Hash>, RemoveError> {
-        let kind = self.view.kind(id)?;
-        let says = match kind {
-            Some(Kind::Run) => {
+    /// The files of a run or of weights on which other records may depend without naming the run or the weights. None
+    /// that a run was given as its input, and none of weights without a declared ancestry.
+    fn files(&self, id: &Hash) -> Result<Vec<Hash>, RemoveError> {
+        let Some(kind) = self.view.kind(id)? else { return Ok(Vec::new()) };
+        let files = learnt_files(kind, &self.links(id)?);
+        Ok(match kind {
+            Kind::Run => {
                 let run = self.registry.get::<Run>(Id::new(*id))?;
                 let given = (self.registry as &dyn Objects).starts_from(&self.registry.get(run.spec)?)?;
-                run.checkpoint.is_some_and(|checkpoint| !given.contains(&checkpoint.hash))
+                files.into_iter().filter(|file| !given.contains(file)).collect()
             }
-            Some(Kind::Weights) => !self.registry.get::<Weights>(Id::new(*id))?.trained_on.is_empty(),
-            _ => false,
-        };
-        Ok(match kind.filter(|_| says) {
-            Some(kind) => weights_file(kind, &self.links(id)?),
-            None => None,
+            Kind::Weights if self.registry.get::<Weights>(Id::new(*id))?.trained_on.is_empty() => Vec::new(),
+            _ => files,
         })
     }
 

@@ -11,7 +11,7 @@ use crate::records::{
     Spec, Split, Subset, Weights, Withdrawal,
 };
 use crate::registry::MemoryStore;
-use crate::registry::walk::{Lineage, Walk, inputs, results, weights_file};
+use crate::registry::walk::{Lineage, Walk, inputs, learnt_files, results};
 use crate::registry::{Objects, RegistryError};
 use crate::usage::{UsageCounts, UsageQuery};
 use crate::withdrawal::{Marks, Withdrawn};
@@ -116,14 +116,14 @@ fn walked(memory: &MemoryStore, root: Hash, up: bool) -> Result<(Vec<Hash>, usiz
     while let Some((id, ())) = walk.step() {
         all.push(id);
         let Some(kind) = memory.kind(&id)? else {
-            let naming = if up { Vec::new() } else { results(memory, id, None)? };
+            let naming = if up { Vec::new() } else { results(memory, id, &[])? };
             naming.iter().for_each(|edge| _ = walk.reach(edge.from, ()));
             continue;
         };
         let links = Header::read(&memory.bytes(&id)?).unwrap().links();
         let edges = match up {
             true => inputs(memory, id, kind, &links, id == root)?,
-            false => results(memory, id, weights_file(kind, &links))?,
+            false => results(memory, id, &learnt_files(kind, &links))?,
         };
         edges.iter().for_each(|edge| _ = walk.reach(edge.other(&id), ()));
     }

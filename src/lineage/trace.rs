@@ -8,7 +8,7 @@ use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::limits;
 use crate::records::{self, Dataset, Header, Kind, Manifest, PackedKind, Referent, Role, Roles, Study};
-use crate::registry::walk::{Edge, Walk, images, inputs, made_by, manifests_of, results, weights_file};
+use crate::registry::walk::{Edge, Walk, images, inputs, learnt_files, made_by, manifests_of, results};
 use crate::registry::{Registry, RegistryError};
 use crate::store::StoreError;
 
@@ -216,9 +216,9 @@ impl Object {
                 for made in made_by(header.kind, &links) {
                     walk.reach(made, Some(Role::Made.into()));
                 }
-                results(view, id, weights_file(header.kind, &links))
+                results(view, id, &learnt_files(header.kind, &links))
             }
-            (Direction::Down, _) => results(view, id, None),
+            (Direction::Down, _) => results(view, id, &[]),
         }
     }
 

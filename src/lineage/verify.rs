@@ -306,8 +306,8 @@ pub(super) struct DamageGraph {
     names: HashMap<Hash, String>,
     /// The result of each execution.
     made: HashMap<Hash, Hash>,
-    /// The checkpoint of each run.
-    checkpoints: HashMap<Hash, Hash>,
+    /// The files that each run left.
+    files: HashMap<Hash, Vec<Hash>>,
 }
 
 impl Lineage for DamageGraph {
@@ -338,17 +338,18 @@ impl DamageGraph {
         mentions.dedup();
         let mut referrers: HashMap<Hash, Vec<(Hash, Roles)>> = HashMap::new();
         let mut made = HashMap::new();
-        let mut checkpoints = HashMap::new();
+        let mut files: HashMap<Hash, Vec<Hash>> = HashMap::new();
         for (to, from, roles) in mentions {
-            if roles.contains(&Role::Checkpoint) && kinds.get(&from) == Some(&Kind::Run) {
-                checkpoints.insert(from, to);
+            let is_left = [Role::Checkpoint, Role::Files].iter().any(|role| roles.contains(role));
+            if is_left && kinds.get(&from) == Some(&Kind::Run) {
+                files.entry(from).or_default().push(to);
             }
             if roles.is_only(&Role::Made) {
                 made.insert(from, to);
             }
             referrers.entry(to).or_default().push((from, roles));
         }
-        DamageGraph { referrers, kinds, names, made, checkpoints }
+        DamageGraph { referrers, kinds, names, made, files }
     }
 
     fn named_by(&self, id: &Hash) -> &[(Hash, Roles)] {
@@ -415,7 +416,8 @@ impl DamageGraph {
                 tainted.extend(self.tainted(made));
             }
             // A survey that is there can always be asked.
-            let edges = results(self, next, self.checkpoints.get(&next).copied()).unwrap_or_default();
+            let files = self.files.get(&next).map_or(&[][..], Vec::as_slice);
+            let edges = results(self, next, files).unwrap_or_default();
             for Edge { from, .. } in edges.iter() {
                 if !walk.reach(*from, ()) {
                     continue;

@@ -145,12 +145,15 @@ pub(super) fn split(objects: &dyn Objects, id: Id<Split>) -> Result<Vec<Mismatch
     Ok(compared(&recorded, &now))
 }
 
-/// Checks hashes and sizes of a weights file, and that it is the checkpoint of the recorded runs.
+/// Checks hashes and sizes of a weights file, and that the recorded runs left it.
 pub(super) fn weights(objects: &dyn Objects, id: Id<Weights>) -> Result<Vec<Mismatch>, RecomputeError> {
     let recorded = objects.get(id)?;
     let mut runs = Vec::new();
     for run in &recorded.runs {
-        if objects.get(*run)?.checkpoint.is_some_and(|of| of.hash == recorded.file.object.hash) {
+        let left = objects.get(*run)?;
+        let mut files =
+            left.files.iter().map(|file| file.object.hash).chain(left.checkpoint.map(|of| of.hash));
+        if files.any(|file| file == recorded.file.object.hash) {
             runs.push(*run);
         }
     }

@@ -8,7 +8,9 @@ use serde_json::Value;
 use super::RecomputeError;
 use crate::hash::{Digest, Id};
 use crate::records::tensors::{parameters, sizes as tensors};
-use crate::records::{MAX_REPORTED, Mismatch, Predictions, Run, Scale, ScoreSource, Spec, Subset, compared};
+use crate::records::{
+    File, MAX_REPORTED, Mismatch, Predictions, ProgramSpec, Run, Scale, ScoreSource, Spec, Subset, compared,
+};
 use crate::registry::{Objects, Registry};
 use crate::scores::{Foreign, ScoredSubset, attributed, mean_of, members_of, select};
 use crate::training::RunError;
@@ -19,7 +21,6 @@ use crate::training::program::{outputs, scores};
 #[serde(deny_unknown_fields)]
 struct Epoch {
     epoch: u32,
-    #[expect(dead_code, reason = "nothing else may stand in a line")]
     lr: f64,
     #[expect(dead_code, reason = "nothing else may stand in a line")]
     train_loss: Option<f64>,
@@ -37,13 +38,19 @@ pub(super) fn run(objects: &dyn Objects, id: Id<Run>) -> Result<Vec<Mismatch>, R
     let spec = objects.get(recorded.spec)?;
     let mut now = recorded.clone();
     let mut found = Vec::new();
-    let Spec::Network(spec) = spec else { return program_run(objects, &recorded) };
+    let spec = match spec {
+        Spec::Network(spec) => spec,
+        Spec::Program(spec) => return program_run(objects, &recorded, &spec),
+    };
     let (Some(log), Some(checkpoint)) = (recorded.log, recorded.checkpoint) else {
         found.extend(Mismatch::of("log and checkpoint", Value::Null, "those of a trained network"));
         return Ok(found);
     };
     let log = objects.bytes(&log.hash)?;
+    let how = &spec.training;
     let (mut best, mut epochs) = (f64::INFINITY, 0);
+    // The learning rate, and the epochs without improvement since it changed and since the best one.
+    let (mut lr, mut stalled, mut since_best) = (how.lr, 0, 0);
     for line in log.strip_suffix(b"\n").unwrap_or(&log).split(|byte| *byte == b'\n') {
         epochs += 1;
         let Ok(epoch) = serde_json::from_slice::<Epoch>(line) else {
@@ -56,14 +63,28 @@ pub(super) fn run(objects: &dyn Objects, id: Id<Run>) -> Result<Vec<Mismatch>, R
         if improved {
             (best, now.best_epoch, now.val_loss) = (loss, Some(epochs), Some(loss));
         }
+        if epochs > 1 && how.stops_after(since_best) {
+            found.extend(Mismatch::of(
+                &format!("log line {epochs}"),
+                "an epoch",
+                "none: `early_stop` ends before",
+            ));
+        }
+        found.extend(Mismatch::of(&format!("log line {epochs} lr"), epoch.lr, lr));
+        (stalled, since_best) = if improved { (0, 0) } else { (stalled + 1, since_best + 1) };
+        if stalled > how.patience {
+            (lr, stalled) = (lr * how.lr_factor, 0);
+        }
         let auc = epoch.val_auc.filter(|auc| (0.0..=1.0).contains(auc));
         found.extend(Mismatch::of(&format!("log line {epochs} epoch"), epoch.epoch, epochs));
         found.extend(Mismatch::of(&format!("log line {epochs} improved"), epoch.improved, improved));
         found.extend(Mismatch::of(&format!("log line {epochs} val_auc"), epoch.val_auc, auc));
     }
     now.epochs = Some(epochs);
-    if epochs > spec.training.epochs {
-        found.extend(Mismatch::of("epochs", epochs, format!("at most {}", spec.training.epochs)));
+    if epochs > how.epochs {
+        found.extend(Mismatch::of("epochs", epochs, format!("at most {}", how.epochs)));
+    } else if epochs < how.epochs && !how.stops_after(since_best) {
+        found.extend(Mismatch::of("epochs", epochs, format!("{} by the spec", how.epochs)));
     }
     if !objects.lacks(&checkpoint.hash) {
         let held = tensors(&objects.bytes(&checkpoint.hash)?).unwrap_or_default();
@@ -75,13 +96,25 @@ pub(super) fn run(objects: &dyn Objects, id: Id<Run>) -> Result<Vec<Mismatch>, R
 }
 
 /// Checks a program's run against its log: what it says of epochs must follow from that.
-fn program_run(objects: &dyn Objects, recorded: &Run) -> Result<Vec<Mismatch>, RecomputeError> {
+fn program_run(
+    objects: &dyn Objects,
+    recorded: &Run,
+    spec: &ProgramSpec,
+) -> Result<Vec<Mismatch>, RecomputeError> {
+    let mut found = Vec::new();
+    for input in spec.program.inputs.iter().filter(|input| !objects.lacks(&input.object.hash)) {
+        let file = File::from(Digest::of(&objects.bytes(&input.object.hash)?));
+        let what = |what: &str| format!("input {} {what}", input.name);
+        found.extend(Mismatch::of(&what("sha256"), input.sha256, file.sha256));
+        found.extend(Mismatch::of(&what("bytes"), input.bytes, file.bytes));
+    }
     let log = recorded.log.map(|log| objects.bytes(&log.hash)).transpose()?;
     let epochs = log.map(|log| outputs::parse_log(&log)).transpose();
     let epochs = match epochs {
         Ok(epochs) => epochs,
         Err(reason) => {
-            return Ok(Mismatch::of("log", reason, "a line of JSON an epoch").into_iter().collect());
+            found.extend(Mismatch::of("log", reason, "a line of JSON an epoch"));
+            return Ok(found);
         }
     };
     let best = epochs.as_deref().and_then(outputs::best_epoch);
@@ -92,7 +125,8 @@ fn program_run(objects: &dyn Objects, recorded: &Run) -> Result<Vec<Mismatch>, R
         parameters: None,
         ..recorded.clone()
     };
-    Ok(compared(recorded, &now))
+    found.extend(compared(recorded, &now));
+    Ok(found)
 }
 
 /// Checks that a run can have produced the scores; another tool's scores are recomputed from their file.

@@ -191,7 +191,7 @@ pub enum ImageUse {
     TrainedOnAll(Id<super::Dataset>),
     /// It uses the images that another record uses.
     Of(Hash),
-    /// It uses the images of the runs whose checkpoint this file is, and those on which it was trained as weights that
+    /// It uses the images of the runs that left this file, and those on which it was trained as weights that
     /// were imported.
     Learnt(Hash),
     /// It has scores for the rows of these scores.

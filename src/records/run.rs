@@ -557,8 +557,8 @@ impl Packed for Scores {
 pub struct Weights {
     /// The original safetensors file.
     pub file: File,
-    /// The runs whose checkpoint the file is, among those known at the time of import, sorted by id: a network
-    /// that starts from these weights has seen everything that these runs have seen.
+    /// The runs that left the file, as their checkpoint or beside it, among those known at the time of import, sorted by
+    /// id: a network that starts from these weights has seen everything that these runs have seen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub runs: Vec<Id<Run>>,

@@ -50,7 +50,17 @@ impl Registry {
     ) -> Result<RunRow, RegistryError> {
         let run = self.get(id)?;
         let spec = self.get(run.spec)?;
-        let kept = self.kept_epoch(&run)?;
+        // What a program says of itself is no result: only its validation scores are.
+        let (val_auc, val_auc_labels) = match spec.network() {
+            Some(_) => {
+                let kept = self.kept_epoch(&run)?;
+                (kept.as_ref().and_then(|epoch| epoch.val_auc), kept.and_then(|epoch| epoch.val_auc_labels))
+            }
+            None => match self.recorded_auc(lineage, id, &spec, Subset::Val)? {
+                Some(val) => (val.mean, Some(val.mean_over)),
+                None => (None, None),
+            },
+        };
         let execution = self.first_execution(lineage, &id.hash)?;
         Ok(RunRow {
             spec: run.spec.hash,
@@ -64,9 +74,9 @@ impl Registry {
             epochs: run.epochs,
             best_epoch: run.best_epoch,
             val_loss: run.val_loss,
-            val_auc: kept.as_ref().and_then(|epoch| epoch.val_auc),
-            val_auc_labels: kept.and_then(|epoch| epoch.val_auc_labels),
-            test: self.test_auc(lineage, id, &spec)?,
+            val_auc,
+            val_auc_labels,
+            test: self.recorded_auc(lineage, id, &spec, Subset::Test)?,
             started: execution.as_ref().map(|execution| execution.started.clone()),
             seconds: execution.map(|execution| execution.seconds),
             note: self.note(lineage, &id.hash)?.map(|(_, note)| note.text),
@@ -80,7 +90,7 @@ impl Registry {
     }
 
     /// The line of the log about the epoch whose weights were kept.
-    fn kept_epoch(&self, run: &Run) -> Result<Option<RecordedEpoch>, RegistryError> {
+    pub fn kept_epoch(&self, run: &Run) -> Result<Option<RecordedEpoch>, RegistryError> {
         let epochs = self.epochs(run)?;
         Ok(epochs.into_iter().find(|epoch| Some(epoch.epoch) == run.best_epoch))
     }
@@ -93,17 +103,18 @@ impl Registry {
             .min_by(|a, b| (&a.started, a.seconds.to_bits()).cmp(&(&b.started, b.seconds.to_bits()))))
     }
 
-    /// The AUC table of the run's test images. Of several, one of the device and threads of the training and of the
+    /// The AUC table of a subset of the run's images. Of several, one of the device and threads of the training and of the
     /// newest rules; the choice does not depend on the order of registration.
-    fn test_auc(
+    fn recorded_auc(
         &self,
         lineage: &dyn Lineage,
         id: Id<Run>,
         spec: &Spec,
+        subset: Subset,
     ) -> Result<Option<TestAuc>, RegistryError> {
         let mut found: Vec<((bool, bool, Hash), AucTable)> = Vec::new();
         for (predictions, record) in self.referring::<Predictions>(lineage, &id.hash)? {
-            if !record.is_plain(Subset::Test) {
+            if !record.is_plain(subset) {
                 continue;
             }
             let same = match &record.source {

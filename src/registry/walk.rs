@@ -131,19 +131,19 @@ pub fn made_by(kind: Kind, links: &[Link]) -> impl Iterator<Item = Hash> {
     links.iter().filter(move |link| is_beside && link.role == Role::Made).map(|link| link.to)
 }
 
-/// The checkpoint of a run, or the file of imported weights: what a training can begin with. None for other kinds.
-pub fn weights_file(kind: Kind, links: &[Link]) -> Option<Hash> {
-    let role = match kind {
-        Kind::Run => Role::Checkpoint,
-        Kind::Weights => Role::File,
-        _ => return None,
+/// The files that a run left, or the file of imported weights: what a training can begin with. None for other kinds.
+pub fn learnt_files(kind: Kind, links: &[Link]) -> Vec<Hash> {
+    let roles: &[Role] = match kind {
+        Kind::Run => &[Role::Checkpoint, Role::Files],
+        Kind::Weights => &[Role::File],
+        _ => &[],
     };
-    links.iter().find(|link| link.role == role).map(|link| link.to)
+    links.iter().filter(|link| roles.contains(&link.role)).map(|link| link.to).collect()
 }
 
-/// The edges from an object towards its referrers and, for a run or weights with this `file`, towards what began with
-/// the file: at most one from each object.
-pub fn results(lineage: &dyn Lineage, id: Hash, file: Option<Hash>) -> Result<Vec<Edge>, RegistryError> {
+/// The edges from an object towards its referrers and, for a run or weights with these `files`, towards what began with
+/// one of the files: at most one from each object.
+pub fn results(lineage: &dyn Lineage, id: Hash, files: &[Hash]) -> Result<Vec<Edge>, RegistryError> {
     let mut naming = HashSet::new();
     let mut edges = Vec::new();
     for (from, roles) in lineage.referrers(&id)? {
@@ -152,12 +152,14 @@ pub fn results(lineage: &dyn Lineage, id: Hash, file: Option<Hash>) -> Result<Ve
     }
     // Weights that were imported before their run or again, and programs that began with a file, refer only to that file.
     let kind = lineage.kind(&id)?;
-    for (from, roles) in file.map_or(Ok(Vec::new()), |file| lineage.referrers(&file))? {
-        let Some(by) = lineage.kind(&from)? else { continue };
-        let begins = roles.as_slice().iter().any(|role| is_begun_with(by, role));
-        if begins && from != id && !naming.contains(&from) {
-            let role = if kind == Some(Kind::Run) { Role::Runs } else { Role::Weights };
-            edges.push(Edge::new(from, id, role));
+    for file in files.iter().filter(|file| **file != Hash::of(b"")) {
+        for (from, roles) in lineage.referrers(file)? {
+            let Some(by) = lineage.kind(&from)? else { continue };
+            let begins = roles.as_slice().iter().any(|role| is_begun_with(by, role));
+            if begins && from != id && naming.insert(from) {
+                let role = if kind == Some(Kind::Run) { Role::Runs } else { Role::Weights };
+                edges.push(Edge::new(from, id, role));
+            }
         }
     }
     Ok(edges)
@@ -169,9 +171,16 @@ fn is_begun_with(by: Kind, role: &Role) -> bool {
         || by == Kind::Spec && [Role::Files, Role::Inputs].contains(role)
 }
 
-/// The runs whose checkpoint the file is, sorted by id.
+/// The runs that left the file, as their checkpoint or beside it, sorted by id. Nobody left the empty file.
 pub fn runs_of(lineage: &dyn Lineage, file: &Hash) -> Result<Vec<Hash>, RegistryError> {
-    referring(lineage, file, Kind::Run, &Role::Checkpoint)
+    if *file == Hash::of(b"") {
+        return Ok(Vec::new());
+    }
+    let mut runs = referring(lineage, file, Kind::Run, &Role::Checkpoint)?;
+    runs.extend(referring(lineage, file, Kind::Run, &Role::Files)?);
+    runs.sort_unstable();
+    runs.dedup();
+    Ok(runs)
 }
 
 /// The records of a kind that name an object in a role, sorted by id.

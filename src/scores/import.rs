@@ -145,8 +145,9 @@ pub fn import_scores(registry: &Registry, foreign: &Foreign, stamp: &Stamp) -> R
     })
 }
 
-/// The labels with both classes, if all of them have an AUC of 0 or 1 on ten or more images.
-fn separated(table: &AucTable) -> Vec<String> {
+/// The labels with both classes, if all of them have an AUC of 0 or 1 on ten or more images: more likely the labels in
+/// another form than scores.
+pub fn separated(table: &AucTable) -> Vec<String> {
     let defined = || table.labels.iter().filter(|row| row.auc.is_some());
     let is_perfect =
         |row: &LabelAuc| [Some(0.0), Some(1.0)].contains(&row.auc) && row.positives + row.negatives >= FEWEST;

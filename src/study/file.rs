@@ -226,6 +226,10 @@ impl StudyFile {
                     }
                 }
             }
+            let folds = section.folds.as_deref().unwrap_or_default();
+            if let Some(twice) = folds.iter().enumerate().find(|(at, fold)| folds[..*at].contains(fold)) {
+                return Err(format!("`folds` of section `{}` has {} twice", section.name, twice.1));
+            }
             if let Some(margin) = section.margin.filter(|margin| !(*margin > 0.0 && *margin < 1.0)) {
                 return Err(format!(
                     "`margin` of section `{}` is {margin}; expected a difference of AUCs between 0 and 1, such as 0.01",

@@ -41,14 +41,18 @@ fn a_program_is_a_run_with_all_that_a_run_has() {
     assert_eq!(left, ["notes.txt", "scores.csv"]);
     let record = study.json("show theirs");
     assert_eq!(record["record"]["best_epoch"], json!(1));
-    assert_eq!(record["run"]["val_auc_labels"], Value::Null);
+    // That of its validation scores, whatever it says itself.
+    assert!(record["run"]["val_auc_labels"].as_u64().is_some_and(|labels| labels > 1), "{record}");
+    let silent = study.json("run --dataset tiny --split s --fold 0 --name silent -- python3 train.py test");
+    let silent = silent["run"].as_str().unwrap();
+    assert_eq!(study.json("list run --where name=silent")["runs"][0]["val_auc"], Value::Null);
+    assert!(study.ok(&format!("show {silent}")).contains("as the program reports it; without scores"));
+    study.ok("rm silent");
     let spec = study.json(&format!("show {}", ran["spec"].as_str().unwrap()));
     assert_eq!(spec["record"]["program"]["command"], json!(["python3", "train.py", "test", "val"]));
     assert!(spec["record"]["program"]["interpreter"].as_str().unwrap().starts_with("Python 3."));
     let page = study.ok("show theirs");
-    for line in
-        ["a program of the user's own", "train.py", "notes.txt", "Isolation", "as the program reports it"]
-    {
+    for line in ["a program of the user's own", "train.py", "notes.txt", "Isolation"] {
         assert!(page.contains(line), "{line}: {page}");
     }
 
@@ -289,6 +293,62 @@ fn a_confined_program_reaches_neither_labels_nor_home_nor_the_network() {
     assert!(["namespace", "tcp"].contains(&ran["isolation"]["network"].as_str().unwrap()), "{ran}");
     let open = study.json(&format!("{run} --move --network -- python3 train.py"));
     assert_eq!(open["isolation"]["network"], json!("allowed"));
+}
+
+#[test]
+fn nothing_leads_into_a_program_or_out_of_it_but_what_records_name() {
+    let study = with_program();
+    let metadata = study.path("data.csv");
+    fs::set_permissions(&metadata, fs::Permissions::from_mode(0o600)).unwrap();
+    let before = fs::metadata(&metadata).unwrap().modified().unwrap();
+    let left = format!("/dev/shm/reg-test-{}", std::process::id());
+    let probe = format!(
+        "import ctypes, os\n\
+         for fd in os.listdir('/proc/self/fd'):\n    \
+         try:\n        name = os.readlink('/proc/self/fd/' + fd)\n    except OSError:\n        continue\n    \
+         if name.endswith('data.csv'):\n        raise SystemExit('was given ' + name)\n\
+         os.chmod({metadata:?}, 0o666)\nos.utime({metadata:?}, (1, 1))\n\
+         try:\n    open({left:?}, 'w').write('memo')\nexcept OSError:\n    pass\n\
+         if ctypes.CDLL(None).shmget(4711, 100, 0o1666) >= 0:\n    raise SystemExit('has memory that outlives it')\n"
+    );
+    python(&study, "probe.py", &format!("{probe}{TRAIN}"));
+    let inner = study.command("--json run --dataset tiny --split s --name theirs -- python3 probe.py");
+    let mut outer = std::process::Command::new("sh");
+    outer
+        .args(["-c", "exec 9<data.csv && exec \"$@\"", "sh"])
+        .arg(inner.get_program())
+        .args(inner.get_args());
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => outer.env(name, value),
+            None => outer.env_remove(name),
+        };
+    }
+    let output = outer.current_dir(inner.get_current_dir().unwrap()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let after = fs::metadata(&metadata).unwrap();
+    assert_eq!((after.permissions().mode() & 0o777, after.modified().unwrap()), (0o600, before));
+    assert!(!std::path::Path::new(&left).exists());
+}
+
+#[test]
+fn whatever_a_run_left_is_known_when_another_is_given_it() {
+    let study = with_program();
+    let remember = "import os\nopen(os.environ['REG_OUT'] + '/memo.json', 'w').write(open(os.environ['REG_JOB']).read())\n";
+    python(&study, "remember.py", &format!("{remember}{TRAIN}"));
+    let first = study.json("run --dataset tiny --split s --fold 1 --name first -- python3 remember.py");
+    let files = first["files"].as_array().unwrap();
+    let memo = files.iter().find(|file| file["name"] == "memo.json").unwrap();
+    fs::write(study.path("memo.json"), study.ok(&format!("cat {}", memo["object"].as_str().unwrap())))
+        .unwrap();
+    let run = "run --dataset tiny --split s --fold 0 --name second --input m=memo.json -- python3 train.py";
+    let second = study.json(run);
+    assert!(!second["unfair"].as_array().unwrap().is_empty(), "{second}");
+    study.refused(3, "compare first second --allow-different-images", &["first", "second"]);
+    assert!(study.ok("trace second").contains("first"));
+    study.refused(1, "rm first", &["second"]);
+    study.ok("audit second -o second.zip");
+    study.ok("audit verify second.zip");
 }
 
 #[test]

@@ -74,10 +74,16 @@ pub(super) fn page(
     };
     match (row.val_auc_labels, row.val_auc) {
         (Some(covered), auc) => add("Validation AUC", format!("{}, {}", decimals(auc), over(covered))),
-        (None, Some(auc)) => {
-            add("Validation AUC", format!("{}, as the program reports it", decimals(Some(auc))))
+        (None, _) => {
+            let told = registry.kept_epoch(&run)?.and_then(|epoch| epoch.val_auc);
+            if let Some(auc) = told {
+                let told = format!(
+                    "{}, as the program reports it; without scores it cannot be checked",
+                    decimals(Some(auc))
+                );
+                add("Validation AUC", told);
+            }
         }
-        (None, None) => {}
     }
     match &row.test {
         Some(test) => add("Test AUC", format!("{}, {}", decimals(test.mean), over(test.mean_over))),

@@ -5,8 +5,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The system's programs and libraries.
-const SYSTEM: [&str; 9] =
-    ["/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/opt", "/nix/store", "/gnu/store"];
+const SYSTEM: [&str; 12] = [
+    "/usr",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/bin",
+    "/sbin",
+    "/nix/store",
+    "/gnu/store",
+    // What lies beside these in `/opt` may be anything; an interpreter there is found by its own folder.
+    "/opt/cuda",
+    "/opt/intel",
+    "/opt/nvidia",
+    "/opt/rocm",
+];
 /// What the system tells of itself.
 const KERNEL_FOLDERS: [&str; 2] = ["/proc", "/sys"];
 /// Settings that programs of the system read, by the beginning of their names.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,6 +31,8 @@ const DRAIN: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_millis(20);
 /// The variable that names the folder of a program's outputs, which no other program has.
 const MARK: &str = "REG_OUT";
+/// The folder of shared memory.
+const MEMORY: &str = "/dev/shm";
 /// The longest line that is shown while the program runs.
 const SHOWN: usize = 400;
 
@@ -105,18 +107,21 @@ impl Start<'_> {
     /// Runs the program to its end.
     pub(super) fn run(mut self, listener: &mut dyn Listener) -> Result<EndedProgram, ProgramError> {
         let reg = std::env::current_exe().map_err(|e| ProgramError::io(Path::new("reg"), &e))?;
-        let unshare = if self.network { None } else { unshare() };
-        self.plan.forbid_tcp = !self.network && unshare.is_none();
+        let namespaces = Namespaces::find(!self.network);
+        self.plan.forbid_tcp = !self.network && !namespaces.network;
+        if !namespaces.memory {
+            self.plan.write.retain(|path| path != Path::new(MEMORY));
+        }
         let text = serde_json::to_vec(&self.plan)
             .map_err(|_| ProgramError::NotText(self.plan.program.to_string_lossy().into_owned()))?;
         std::fs::write(self.plan_file, text).map_err(|e| ProgramError::io(self.plan_file, &e))?;
-        let mut command = match unshare.as_deref() {
-            Some([program, options @ ..]) => {
+        let mut command = match namespaces.command.split_first() {
+            Some((program, arguments)) => {
                 let mut command = Command::new(program);
-                command.args(options).arg("--").arg(&reg);
+                command.args(arguments).arg(&reg);
                 command
             }
-            _ => Command::new(&reg),
+            None => Command::new(&reg),
         };
         let child = command
             .arg(ARGUMENT)
@@ -141,7 +146,7 @@ impl Start<'_> {
         if !status.success() {
             return Err(ProgramError::Failed { status: told(status), last: stderr.last_line() });
         }
-        let network = match (self.network, unshare.is_some(), launched.tcp) {
+        let network = match (self.network, namespaces.network, launched.tcp) {
             (true, ..) => NetworkIsolation::Allowed,
             (false, true, _) => NetworkIsolation::Namespace,
             (false, false, true) => NetworkIsolation::Tcp,
@@ -170,17 +175,41 @@ fn told(status: ExitStatus) -> String {
     }
 }
 
-/// The command that gives a process a network of its own, if the system allows it: with the rights of this process, or
-/// in a user namespace.
-fn unshare() -> Option<Vec<PathBuf>> {
-    let forms: [&[&str]; 2] = [&["unshare", "--net"], &["unshare", "--user", "--map-current-user", "--net"]];
-    let works = |form: &&&[&str]| {
-        let mut command = Command::new(form[0]);
-        command.args(&form[1..]).args(["--", "true"]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.status().is_ok_and(|status| status.success())
-    };
-    forms.iter().find(works).map(|form| form.iter().map(PathBuf::from).collect())
+/// What a process can have of its own here.
+struct Namespaces {
+    /// A command that gives it that, to be followed by the command of the process; empty if there is none.
+    command: Vec<&'static str>,
+    /// A network without any interface.
+    network: bool,
+    /// Shared memory, which vanishes with the process: other runs must not find in it what this one leaves.
+    memory: bool,
+}
+
+impl Namespaces {
+    /// The most that the system allows, with the rights of this process or in a user namespace.
+    fn find(network: bool) -> Self {
+        const USER: [&str; 3] = ["--user", "--map-current-user", "--keep-caps"];
+        const MOUNT: [&str; 4] =
+            ["sh", "-c", "mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs /dev/shm && exec \"$@\"", "sh"];
+        for (memory, user) in [(true, false), (true, true), (false, false), (false, true)] {
+            if !memory && !network {
+                break;
+            }
+            let mut command = vec!["unshare"];
+            command.extend(user.then_some(USER).into_iter().flatten());
+            command.extend(network.then_some("--net"));
+            command.extend(memory.then_some("--mount"));
+            command.push("--");
+            command.extend(memory.then_some(MOUNT).into_iter().flatten());
+            let mut trial = Command::new(command[0]);
+            trial.args(&command[1..]).arg("true");
+            trial.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            if trial.status().is_ok_and(|status| status.success()) {
+                return Namespaces { command, network, memory };
+            }
+        }
+        Namespaces { command: Vec::new(), network: false, memory: false }
+    }
 }
 
 /// A line of output, or the end of one of the two.

@@ -1,22 +1,28 @@
 //! The last step before a program: confines the process to the program's files and becomes the program.
 //!
-//! Runs in a process of its own, `reg` started by `reg` with [`ARGUMENT`]: what Landlock forbids a process it forbids all
-//! that the process starts, and cannot be taken back.
+//! Runs in a process of its own, `reg` started by `reg` with [`ARGUMENT`]: what Landlock and seccomp forbid a process they
+//! forbid all that the process starts, and cannot be taken back.
 
-use std::fs::File;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
 use std::io::{Seek, Write};
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, LandlockStatus, Ruleset, RulesetAttr,
-    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, path_beneath_rules,
+    RulesetCreatedAttr, RulesetStatus, Scope, path_beneath_rules,
 };
+use nix::libc;
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
+
+type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The first argument of a process that becomes a program; the second is the path of its plan.
 pub const ARGUMENT: &str = "become-program";
@@ -24,6 +30,43 @@ pub const ARGUMENT: &str = "become-program";
 const NEWEST: ABI = ABI::V6;
 /// What a shell answers if a program cannot be started.
 const NOT_STARTED: u8 = 126;
+
+/// Calls that change modes, owners, times or attributes of files, for which Landlock has no right: by them a program
+/// could open the registry, or the files of its user, to others. Programs copy files with such calls, so that these
+/// succeed and do nothing. The numbers are those of calls that libc has no names for: fchmodat2, setxattrat,
+/// removexattrat.
+const IGNORED: &[libc::c_long] = &[
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chmod,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chown,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_lchown,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_utime,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_utimes,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_futimesat,
+    libc::SYS_fchmod,
+    libc::SYS_fchmodat,
+    452,
+    libc::SYS_fchown,
+    libc::SYS_fchownat,
+    libc::SYS_utimensat,
+    libc::SYS_setxattr,
+    libc::SYS_lsetxattr,
+    libc::SYS_fsetxattr,
+    463,
+    libc::SYS_removexattr,
+    libc::SYS_lremovexattr,
+    libc::SYS_fremovexattr,
+    466,
+];
+/// Calls that fail as in a kernel without them: memory and queues of System V, which outlive a process and lead from one
+/// run to another, and rings, which make calls that no filter sees.
+const MISSING: &[libc::c_long] =
+    &[libc::SYS_shmget, libc::SYS_msgget, libc::SYS_semget, libc::SYS_io_uring_setup];
 
 /// What a process becomes.
 #[derive(Debug, Serialize, Deserialize)]
@@ -61,6 +104,7 @@ pub fn become_program(plan: &Path) -> ExitCode {
     };
     // Opened before the process is confined.
     let Ok(mut status) = File::create(&plan.status) else { return ExitCode::from(NOT_STARTED) };
+    close_inherited(&status);
     let mut launched = match confine(&plan) {
         Ok(launched) => launched,
         Err(e) => Launched { landlock: None, tcp: false, error: Some(e.to_string()) },
@@ -80,11 +124,31 @@ fn tell(status: &mut File, launched: &Launched) -> std::io::Result<()> {
     status.write_all(&serde_json::to_vec(launched)?)
 }
 
-/// Takes the rights of root from this process and all that it becomes, but for those over files, which Landlock confines:
-/// with others it could read the memory and the environment of processes outside.
+/// Closes what whoever started reg had open, such as `9<labels.csv`: what is open can be read, whatever is forbidden.
+fn close_inherited(status: &File) {
+    let open = fs::read_dir("/proc/self/fd").map(|entries| {
+        let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse::<RawFd>().ok();
+        entries.flatten().filter_map(number).collect::<Vec<_>>()
+    });
+    let open = open.unwrap_or_else(|_| (3..1024).collect());
+    for number in open.into_iter().filter(|number| *number > 2 && *number != status.as_raw_fd()) {
+        let _ = nix::unistd::close(number);
+    }
+}
+
+/// Installs a filter with which some calls end with an error number, or as if they had done their work with 0.
+fn answer_calls(calls: &[libc::c_long], with: i32) -> Result<(), AnyError> {
+    let rules: BTreeMap<i64, Vec<_>> = calls.iter().map(|call| (*call, Vec::new())).collect();
+    let arch = TargetArch::try_from(std::env::consts::ARCH)?;
+    let action = SeccompAction::Errno(with as u32);
+    let filter: BpfProgram = SeccompFilter::new(rules, SeccompAction::Allow, action, arch)?.try_into()?;
+    Ok(seccompiler::apply_filter(&filter)?)
+}
+
+/// Takes the rights of root from this process and all that it becomes, but for that to every file, which Landlock
+/// confines: with others it could read the memory and the environment of processes outside.
 fn drop_capabilities() {
-    let kept =
-        CapabilitySet::CHOWN | CapabilitySet::DAC_OVERRIDE | CapabilitySet::FOWNER | CapabilitySet::FSETID;
+    let kept = CapabilitySet::DAC_OVERRIDE;
     let Ok(now) = capabilities(None) else { return };
     let [effective, permitted, inheritable] =
         [now.effective, now.permitted, now.inheritable].map(|set| set & kept);
@@ -93,7 +157,7 @@ fn drop_capabilities() {
     let _ = set_capabilities(None, CapabilitySets { effective, permitted, inheritable });
 }
 
-fn confine(plan: &LaunchPlan) -> Result<Launched, RulesetError> {
+fn confine(plan: &LaunchPlan) -> Result<Launched, AnyError> {
     let mut rules = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(NEWEST))?
@@ -107,6 +171,8 @@ fn confine(plan: &LaunchPlan) -> Result<Launched, RulesetError> {
         .add_rules(path_beneath_rules(&plan.write, AccessFs::from_all(NEWEST)))?
         .restrict_self()?;
     drop_capabilities();
+    answer_calls(IGNORED, 0)?;
+    answer_calls(MISSING, libc::ENOSYS)?;
     let version = match status.landlock {
         LandlockStatus::Available { effective_abi, kernel_abi } => {
             let number = (1..=64).find(|number| ABI::from(*number) == effective_abi);

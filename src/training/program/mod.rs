@@ -153,6 +153,9 @@ fn prepare_spec(request: &ProgramRequest) -> Result<Prepared, ProgramError> {
         if !is_key(key) {
             return Err(option("a key has letters, digits and _, a letter first"));
         }
+        if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
+            return Err(option("it is a pipe or a device: give a file"));
+        }
         let bytes = limits::read(path, limits::PROGRAM_INPUT).map_err(|e| ProgramError::io(path, &e))?;
         let digest = Digest::of(&bytes);
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();

@@ -185,9 +185,28 @@ fn all_files(folder: &Path) -> Result<Vec<PathBuf>, ProgramError> {
 }
 
 /// Runs git on a folder; what it says on standard error where it fails.
+///
+/// The settings of a stranger's repository can name programs, which would run unconfined: a monitor of the file system,
+/// hooks, filters, transports. None of them is started.
 fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, String> {
-    let output =
-        Command::new("git").arg("-C").arg(folder).args(arguments).output().map_err(|e| e.to_string())?;
+    const OFF: [&str; 5] =
+        ["--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"];
+    let call = |options: &[String], arguments: &[&str]| {
+        let mut command = Command::new("git");
+        command.arg("-C").arg(folder).args(OFF).args(options).args(arguments);
+        // Objects of a partial clone would be fetched.
+        command.env("GIT_ALLOW_PROTOCOL", "none").env("GIT_NO_LAZY_FETCH", "1");
+        command.output().map_err(|e| e.to_string())
+    };
+    let listed = call(&[], &["config", "--name-only", "-z", "--get-regexp", "^filter\\."])?.stdout;
+    let mut options = Vec::new();
+    for key in listed.split(|byte| *byte == 0).filter_map(|key| std::str::from_utf8(key).ok()) {
+        let value = if key.ends_with(".required") { "false" } else { "" };
+        if !key.is_empty() {
+            options.extend(["-c".to_owned(), format!("{key}={value}")]);
+        }
+    }
+    let output = call(&options, arguments)?;
     match output.status.success() {
         true => Ok(output.stdout),
         false => Err(String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or_default().to_owned()),
