@@ -254,6 +254,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "audit",
         &[
+            "compare",
             "digits",
             "disk",
             "hash",

@@ -40,6 +40,8 @@ pub enum ScoreError {
         label: String,
         /// The score.
         score: f64,
+        /// Whether all scores of the file are from 0 to 100, and can be percentages.
+        percent: bool,
     },
     /// A file of scores for other images.
     #[error(
@@ -98,6 +100,9 @@ impl ScoreError {
             ScoreError::Split(e) => return e.hint().map(str::to_owned),
             ScoreError::False(e) => e.hint(),
             ScoreError::BadModelName(_) => "give --model a name without control characters",
+            ScoreError::NotAProbability { percent: true, .. } => {
+                "divide the scores by 100 if they are percentages; give --logits if they are outputs before the sigmoid"
+            }
             ScoreError::NotAProbability { .. } => {
                 "give --logits if the scores are outputs before the sigmoid"
             }
