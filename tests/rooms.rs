@@ -319,6 +319,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "index",
             "lineage",
             "listing",
+            "recognise",
             "recompute",
             "records",
             "registry",

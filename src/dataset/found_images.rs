@@ -12,7 +12,7 @@ use super::seen::Image;
 use crate::records::ImageRow;
 
 /// Images by name, and the file or archive that contains each.
-pub(super) struct Images<'a> {
+pub(super) struct FoundFiles<'a> {
     pub(super) by_name: HashMap<Cow<'a, str>, (Image, ImageSource<'a>)>,
     /// File names of images without a row.
     pub(super) without: Vec<String>,
@@ -23,7 +23,7 @@ pub(super) struct Images<'a> {
 #[derive(Clone)]
 pub(super) struct ImageSource<'a>(pub(super) &'a Path, pub(super) Option<String>);
 
-impl<'a> Images<'a> {
+impl<'a> FoundFiles<'a> {
     pub(super) fn add(
         &mut self,
         name: Cow<'a, str>,
@@ -149,7 +149,7 @@ pub(super) fn missing<'a>(
 }
 
 /// Images with different names and bytes and the same pixels.
-pub(super) fn same_pixels(images: &Images<'_>) -> Option<String> {
+pub(super) fn same_pixels(images: &FoundFiles<'_>) -> Option<String> {
     let mut named: Vec<_> = images
         .by_name
         .iter()

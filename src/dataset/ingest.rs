@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::formats::{self, FormatError, ImageFormat};
-use super::found_images::{ImageSource, Images, missing, same_pixels};
+use super::found_images::{FoundFiles, ImageSource, missing, same_pixels};
 use super::ingest_error::{count, report_same};
 use super::left_out::LeftOut;
 use super::matching::{RowNames, written_otherwise};
@@ -236,7 +236,7 @@ struct ImageImport<'a> {
 
 /// The result of importing images.
 struct ImportedImages<'a> {
-    images: Images<'a>,
+    images: FoundFiles<'a>,
     files: Vec<(&'a Path, SeenFile)>,
     unchanged: u64,
     findings: Vec<String>,
@@ -282,7 +282,7 @@ impl ImageImport<'_> {
             return Err(missing(rows, &self.request.metadata, &found.remarks, without));
         }
         let mut without: Vec<String> = without.iter().map(|image| image.name.to_string()).collect();
-        let mut images = Images {
+        let mut images = FoundFiles {
             by_name: HashMap::with_capacity(rows.len()),
             without: Vec::new(),
             remarks: found.remarks.clone(),
