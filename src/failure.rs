@@ -434,7 +434,12 @@ impl From<RunError> for Failure {
             | RunError::Program(ProgramError::Interrupted) => Failure::interrupted(e.to_string()),
             RunError::Registry(e) => e.into(),
             RunError::Score(e) => e.into(),
-            RunError::Io(e) => Failure::of_io(e.to_string(), &e.source),
+            RunError::Io(e) => match e.source.kind() {
+                // Of a file that was given, and is a folder or a link that leads nowhere.
+                io::ErrorKind::IsADirectory => e.into(),
+                io::ErrorKind::NotFound if e.path.is_symlink() => e.into(),
+                _ => Failure::of_io(e.to_string(), &e.source),
+            },
             e => judged(&e, e.hint(), e.is_refusal()),
         }
     }

@@ -399,7 +399,7 @@ fn scores_that_other_tools_write_are_refused_with_what_to_change() {
     refused(&["has no column of scores"]);
     file("Image Index;Mass;Edema", ";0,5;0,1");
     refused(&[
-        "is \"0,5\"",
+        "is \"0,1\"",
         "decimal commas are not read; if commas stand in numbers only: `sed 's/,/./g' s.csv > points.csv`",
     ]);
     file("Image Index,Mass", ",55.5");
