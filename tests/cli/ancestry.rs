@@ -178,7 +178,7 @@ fn a_program_that_was_given_a_checkpoint_has_seen_what_its_run_saw() {
     fs::write(study.path("own/native.so"), b"\x7fELF\x02\x01\x01\0\0\0\0").unwrap();
     let own = |name: &str| {
         study.json(&format!(
-            "run --dataset tiny --split s --fold 0 --name {name} --source own -- python3 own/train.py"
+            "run --dataset tiny --split s --fold 0 --name {name} --source own -- python3 train.py"
         ))
     };
     assert_eq!(own("library")["unknown_ancestry"], json!(null));
