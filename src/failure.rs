@@ -17,9 +17,10 @@ use crate::filter::FilterError;
 use crate::index::IndexError;
 use crate::lineage::{RemoveError, RepairError};
 use crate::listing::ListError;
+use crate::recognise::{FileKind, is_annexed};
 use crate::recompute::RecomputeError;
 use crate::records::CodecError;
-use crate::registry::RegistryError;
+use crate::registry::{FORMAT_LINE, RegistryError};
 use crate::remote::RemoteError;
 use crate::report::page::PageError;
 use crate::scores::ScoreError;
@@ -113,6 +114,9 @@ impl From<FileError> for Failure {
             Some(why) if e.source.kind() != io::ErrorKind::CrossesDevices => {
                 Some(format!("{why}: use a path that you may read and write"))
             }
+            _ if e.source.kind() == io::ErrorKind::NotFound => {
+                broken_link(&e.path).or_else(|| file_hint(&e.source))
+            }
             _ => file_hint(&e.source),
         };
         Failure::new(e.to_string(), hint)
@@ -172,6 +176,13 @@ fn io_hint(e: &std::io::Error) -> Option<String> {
     }
 }
 
+/// What to do with a link that leads nowhere; none if it is none.
+fn broken_link(path: &Path) -> Option<String> {
+    let target = std::fs::read_link(path).ok()?;
+    let annexed = if is_annexed(&target) { FileKind::AnnexPointer.remedy(path) } else { None };
+    Some(annexed.unwrap_or_else(|| "mount the disk that it leads to, or give another path".to_owned()))
+}
+
 /// The same for a file given by the user, outside of the registry.
 fn file_hint(e: &std::io::Error) -> Option<String> {
     match e.kind() {
@@ -185,6 +196,7 @@ fn file_hint(e: &std::io::Error) -> Option<String> {
             Some("a hard link needs one file system: give `--link copy`".to_owned())
         }
         std::io::ErrorKind::NotFound => Some("check the path".to_owned()),
+        std::io::ErrorKind::IsADirectory => Some("give a file in it".to_owned()),
         _ => io_hint(e),
     }
 }
@@ -224,6 +236,10 @@ impl From<AttestError> for Failure {
             AttestError::NoFile(_) => "give files, not folders".to_owned(),
             AttestError::SameName(_) => {
                 "a statement names files without their folders: sign them one by one".to_owned()
+            }
+            AttestError::NotAKey { expected, .. } if expected.starts_with("public") => {
+                "give the public key of the signer in PEM (Ed25519); `reg key new --output KEY` writes it as KEY.pub"
+                    .to_owned()
             }
             AttestError::NotAKey { .. } => {
                 "give a private key in PEM (Ed25519); `reg key new --output KEY` creates a pair".to_owned()
@@ -285,7 +301,7 @@ impl From<RegistryError> for Failure {
         let hint = match e {
             RegistryError::Store(e) => return e.into(),
             RegistryError::Index(e) => return e.into(),
-            RegistryError::NotFound(_) => {
+            RegistryError::NotFound { .. } => {
                 "create one here with `reg init`, or name another with --registry DIR or REG_REGISTRY"
                     .to_owned()
             }
@@ -293,6 +309,12 @@ impl From<RegistryError> for Failure {
                 let path = shell_os(&path);
                 format!(
                     "`reg trust {path}` if you trust that account; to use the registry only once: `--registry {path}`"
+                )
+            }
+            RegistryError::NoFormat(path) => {
+                let path = shell_os(path.join("format"));
+                format!(
+                    "copy this file from a backup; this reg writes \"{FORMAT_LINE}\" into it: if it made the registry, `echo '{FORMAT_LINE}' > {path}`, then `reg verify`"
                 )
             }
             RegistryError::NotARegistry(_) => "create one with `reg init DIR`".to_owned(),
@@ -412,7 +434,12 @@ impl From<RunError> for Failure {
             | RunError::Program(ProgramError::Interrupted) => Failure::interrupted(e.to_string()),
             RunError::Registry(e) => e.into(),
             RunError::Score(e) => e.into(),
-            RunError::Io(e) => Failure::of_io(e.to_string(), &e.source),
+            RunError::Io(e) => match e.source.kind() {
+                // Of a file that was given, and is a folder or a link that leads nowhere.
+                io::ErrorKind::IsADirectory => e.into(),
+                io::ErrorKind::NotFound if e.path.is_symlink() => e.into(),
+                _ => Failure::of_io(e.to_string(), &e.source),
+            },
             e => of_error(&e, e.hint(), e.is_refusal()),
         }
     }

@@ -58,6 +58,12 @@ pub enum FileKind {
     Npy,
     /// A file of HDF5, such as Keras' weights.
     Hdf5,
+    /// A network in the format ONNX.
+    Onnx,
+    /// A network of TensorFlow Lite.
+    Tflite,
+    /// Weights in the format GGUF.
+    Gguf,
     /// A Parquet table.
     Parquet,
     /// A PNG image.
@@ -108,6 +114,7 @@ const BEGINNINGS: &[(&[u8], FileKind)] = &[
     (b"PAR1", FileKind::Parquet),
     (b"\x89HDF\r\n\x1a\n", FileKind::Hdf5),
     (b"\x93NUMPY", FileKind::Npy),
+    (b"GGUF", FileKind::Gguf),
     (b"%PDF-", FileKind::Pdf),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", FileKind::Xls),
     (b"/annex/objects/", FileKind::AnnexPointer),
@@ -134,10 +141,14 @@ impl FileKind {
             _ if head.starts_with(b"BM") && head.get(6..10) == Some(&[0; 4]) => FileKind::Bmp,
             _ if head.get(128..132) == Some(b"DICM") => FileKind::Dicom,
             _ if head.get(344..347) == Some(b"n+1") => FileKind::Nifti,
+            _ if head.get(4..8) == Some(b"TFL3") => FileKind::Tflite,
             _ if is_tar(head) => FileKind::Tar,
             _ if is_safetensors(head) => FileKind::Safetensors,
             _ if is_pickle(head) => FileKind::Pickle,
+            _ if is_onnx(head) => FileKind::Onnx,
             _ if head.iter().all(|byte| *byte == 0) => FileKind::Zeros,
+            // What git writes in the place of a link where links cannot be.
+            _ if is_annexed_path(head) => FileKind::AnnexPointer,
             _ => text(head),
         }
     }
@@ -167,6 +178,9 @@ impl FileKind {
             FileKind::Safetensors => "a safetensors file",
             FileKind::Npy => "a NumPy array",
             FileKind::Hdf5 => "an HDF5 file",
+            FileKind::Onnx => "an ONNX network",
+            FileKind::Tflite => "a TensorFlow Lite network",
+            FileKind::Gguf => "a GGUF file",
             FileKind::Parquet => "a Parquet table",
             FileKind::Png => "a PNG image",
             FileKind::Jpeg => "a JPEG image",
@@ -212,6 +226,11 @@ impl FileKind {
     }
 }
 
+/// Whether a path leads to where git-annex keeps what it fetched.
+pub fn is_annexed(target: &Path) -> bool {
+    target.to_string_lossy().contains(".git/annex/objects/")
+}
+
 /// A zip archive by the name of its first member.
 fn zip(head: &[u8]) -> FileKind {
     let length = head.get(26..28).map_or(0, |two| usize::from(u16::from_le_bytes([two[0], two[1]])));
@@ -243,6 +262,15 @@ fn is_safetensors(head: &[u8]) -> bool {
     (2..=1 << 30).contains(&length) && rest.trim_ascii_start().starts_with(b"{")
 }
 
+/// Whether it begins as exporters write ONNX: field 1, a small version, then field 2, the name of the program.
+fn is_onnx(head: &[u8]) -> bool {
+    let [0x08, 1..=64, 0x12, length, rest @ ..] = head else { return false };
+    let name = rest.get(..usize::from(*length)).unwrap_or_default();
+    (1..64).contains(length)
+        && name.len() == usize::from(*length)
+        && name.iter().all(|byte| byte.is_ascii_graphic())
+}
+
 /// Whether it begins like a pickle. Those since protocol 2 say their protocol; older ones are operations in ASCII, of
 /// which a dictionary, a list, a tuple or a class comes first.
 fn is_pickle(head: &[u8]) -> bool {
@@ -267,6 +295,14 @@ fn is_pickle(head: &[u8]) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether it is nothing but a path to where git-annex keeps what it fetched.
+fn is_annexed_path(head: &[u8]) -> bool {
+    let text = std::str::from_utf8(head).unwrap_or_default().trim_end();
+    head.len() < HEAD
+        && !text.contains(char::is_whitespace)
+        && text.trim_start_matches("../").starts_with(".git/annex/objects/")
 }
 
 fn text(head: &[u8]) -> FileKind {
@@ -337,6 +373,8 @@ mod tests {
             (b"<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>".to_vec(), FileKind::Xml),
             (b"version https://git-lfs.github.com/spec/v1\noid sha256:".to_vec(), FileKind::LfsPointer),
             (b"/annex/objects/SHA256E-s10--00.png\n".to_vec(), FileKind::AnnexPointer),
+            (b"../../.git/annex/objects/Ab/Cd/SHA256E-s1/SHA256E-s1".to_vec(), FileKind::AnnexPointer),
+            (b"see .git/annex/objects/\n".to_vec(), FileKind::Text),
             (b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.".to_vec(), FileKind::Pickle),
             (b"\x80\x04\x95\0\0".to_vec(), FileKind::Pickle),
             (b"}q\0(X\x05\0\0\0".to_vec(), FileKind::Pickle),
@@ -345,6 +383,10 @@ mod tests {
             (b"ccollections\nOrderedDict\nq\0)Rq\x01".to_vec(), FileKind::Pickle),
             ([&40u64.to_le_bytes()[..], b"{\"a\":"].concat(), FileKind::Safetensors),
             ([&[0; 128][..], b"DICM"].concat(), FileKind::Dicom),
+            (b"\x08\x0a\x12\x07pytorch\x1a\x05".to_vec(), FileKind::Onnx),
+            (b"\x1c\0\0\0TFL3\0".to_vec(), FileKind::Tflite),
+            (b"GGUF\x03\0\0\0".to_vec(), FileKind::Gguf),
+            (b"\x7fELF\x02\x01\x01\0".to_vec(), FileKind::Other),
             (b"\x89PNG\r\n\x1a\n".to_vec(), FileKind::Png),
             (b"\xff\xd8\xff\xe0".to_vec(), FileKind::Jpeg),
             (b"\xff\xfeI\0".to_vec(), FileKind::Utf16),

@@ -57,14 +57,26 @@ const LIVE: &str = "live";
 const CACHE: &str = "cache";
 /// The format that this reg reads and writes.
 const FORMAT: u32 = 6;
+/// The line that says so.
+pub const FORMAT_LINE: &str = "reg 6";
+
+/// Where and why a search ended early.
+fn ended(at: Option<&(PathBuf, &'static str)>) -> String {
+    at.map_or(String::new(), |(folder, why)| format!(": the search ended at {}, {why}", folder.display()))
+}
 
 /// Why an operation on a registry failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
     /// No registry was found.
-    #[error("no registry found in {} or any parent folder", .0.display())]
-    NotFound(PathBuf),
+    #[error("no registry found in {} or any parent folder{}", from.display(), ended(ended_at.as_ref()))]
+    NotFound {
+        /// Where the search began.
+        from: PathBuf,
+        /// The last folder that was looked into, if the search ended below the root, and why.
+        ended_at: Option<(PathBuf, &'static str)>,
+    },
     /// A registry of another account that was found and not named.
     #[error("registry {} belongs to {}, not to you", path.display(), account(*owner))]
     OtherOwner {
@@ -76,6 +88,9 @@ pub enum RegistryError {
     /// The given folder is not a registry.
     #[error("{} is not a registry", .0.display())]
     NotARegistry(PathBuf),
+    /// A registry whose file `format` says nothing.
+    #[error("registry {} is damaged: its file `format` does not name a format", .0.display())]
+    NoFormat(PathBuf),
     /// `init` in a folder with a registry.
     #[error("a registry already exists in {}", .0.display())]
     Exists(PathBuf),

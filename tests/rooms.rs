@@ -254,6 +254,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "audit",
         &[
+            "compare",
             "digits",
             "disk",
             "hash",
@@ -318,6 +319,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "index",
             "lineage",
             "listing",
+            "recognise",
             "recompute",
             "records",
             "registry",

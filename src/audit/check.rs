@@ -15,6 +15,7 @@ use super::bundle::{FORMAT, LISTING, derived, object_at, path_of, write};
 use super::remarks::{BundleRemarks, remarks};
 use super::same::Same;
 use super::walk::{BundleMember, ObjectSource, walk};
+use crate::compare::leaks_among;
 use crate::digits::thousands;
 use crate::disk::{Doing, FileError};
 use crate::hash::{Hash, Hasher, Id};
@@ -24,8 +25,8 @@ use crate::recompute::recompute;
 use crate::records::Mismatch;
 use crate::records::codec::printable;
 use crate::records::{
-    Content, Execution, Kind, Predictions, Recomputed, Role, Roles, Run, Split, Table, Weights, Withdrawal,
-    codec,
+    Content, Execution, Kind, PixelHashes, Predictions, Recomputed, Role, Roles, Run, Split, Table, Weights,
+    Withdrawal, codec,
 };
 use crate::registry::walk::Lineage;
 use crate::registry::{Objects, RegistryError};
@@ -63,6 +64,8 @@ pub struct Checked {
     pub mark: Option<Mark>,
     /// The files of unknown origin from which its models started, as a sentence without subject.
     pub unknown: Option<String>,
+    /// What the models of the result have seen of what they are tested on, a sentence each.
+    pub leaks: BTreeSet<String>,
     /// The withdrawals in the bundle: their subjects and reasons.
     pub withdrawals: Vec<Withdrawal>,
     /// Everything that is wrong with the bundle; empty if nothing is.
@@ -122,6 +125,7 @@ pub fn check(path: &Path) -> Result<Checked, AuditError> {
         renamed: BTreeMap::new(),
         mark: None,
         unknown: None,
+        leaks: BTreeSet::new(),
         withdrawals: Vec::new(),
         wrong: Vec::new(),
     };
@@ -172,6 +176,8 @@ impl Checked {
             match bundle.member(&name) {
                 Some(found) if found == bytes => {}
                 Some(_) => self.wrong.push(format!("{name} does not match the objects")),
+                // What is there and cannot be read is told as such.
+                None if members.contains(&name) => {}
                 None => self.wrong.push(format!("{name} is missing")),
             }
             expected.insert(name);
@@ -195,6 +201,14 @@ impl Checked {
         }
         let BundleRemarks { mark, unknown } = remarks(bundle, self.root, parts)?;
         (self.mark, self.unknown) = (mark, unknown);
+        let of_kind =
+            |kind| parts.iter().filter(move |(_, part)| part.kept && part.kind.is(kind)).map(|(id, _)| *id);
+        let pixels: Vec<Id<PixelHashes>> = of_kind(Kind::PixelHashes).map(Id::new).collect();
+        for predictions in of_kind(Kind::Predictions) {
+            // A record that cannot be read is told above.
+            let found = leaks_among(bundle, Id::new(predictions), &pixels).unwrap_or_default();
+            self.leaks.extend(found.into_iter().map(|leak| leak.why));
+        }
         Ok(())
     }
 

@@ -123,6 +123,8 @@ fn verified(file: &std::path::Path) -> Result<Reply, Failure> {
     lines.extend(checked.mark.map(|mark| format!("note: {} {mark}", root.short())));
     let unknown = checked.unknown.iter().map(|said| format!("note: {} {said}", root.short()));
     lines.extend(unknown.map(|line| line.replace('\n', "\\n")));
+    let leaks = checked.leaks.iter().map(|why| format!("note: {} has a leak: {why}", root.short()));
+    lines.extend(leaks.map(|line| line.replace('\n', "\\n")));
     lines.push(match ok {
         true => format!(
             "sound: {} ({}) in the lineage of {}; {} recomputed, equal to the last \
@@ -136,12 +138,15 @@ fn verified(file: &std::path::Path) -> Result<Reply, Failure> {
         ),
         false => format!("not sound: {}", plural(checked.wrong.len(), "problem")),
     });
-    let json = json!({
+    let mut json = json!({
         "ok": ok, "id": root, "records": records, "objects": objects, "aucs": checked.aucs,
         "recomputed": checked.recomputed, "uncomputed": checked.uncomputed, "unread": checked.unread,
         "other_rules": checked.other_rules, "renamed": checked.renamed,
         "withdrawn": checked.mark, "withdrawals": checked.withdrawals, "wrong": checked.wrong,
     });
+    if !checked.leaks.is_empty() {
+        json["leaks"] = json!([{ "id": root, "why": checked.leaks }]);
+    }
     let reply = Reply::new(lines.join("\n"), json);
     Ok(if ok { reply } else { reply.with_code(NO) })
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use reg::compare::LeakFinder;
+use reg::escape::shell;
 use reg::export::{ColumnValues, Sheet, SheetColumn};
 use reg::filter::{FieldType, FieldValue};
 use reg::hash::Hash;
@@ -76,6 +78,7 @@ struct Row {
     of: Vec<String>,
     note: Option<String>,
     withdrawn: Option<Value>,
+    leaks: Vec<String>,
 }
 
 /// Values by which records of all kinds are chosen and sorted.
@@ -97,7 +100,7 @@ impl Row {
     }
 
     fn document(&self) -> Value {
-        let Row { kind, id, name, what, of, note, withdrawn } = self;
+        let Row { kind, id, name, what, of, note, withdrawn, leaks } = self;
         let mut document = json!({ "id": id, "kind": kind, "name": name, "summary": what });
         if !of.is_empty() {
             document["of"] = json!(of);
@@ -107,6 +110,9 @@ impl Row {
         }
         if let Some(mark) = withdrawn {
             document["withdrawn"] = mark.clone();
+        }
+        if !leaks.is_empty() {
+            document["leaks"] = json!(leaks);
         }
         document
     }
@@ -121,6 +127,7 @@ fn rows(context: &Context, kind: Option<Kind>) -> Result<Vec<Row>, Failure> {
     let view = registry.view()?;
     let names = view.names_by_id()?;
     let mut marks = marks(context, &registry, &view);
+    let mut finder = LeakFinder::of(&registry);
     let mut rows = Vec::new();
     for kind in kinds {
         for id in view.of_kind(kind)? {
@@ -141,11 +148,15 @@ fn rows(context: &Context, kind: Option<Kind>) -> Result<Vec<Row>, Failure> {
                 what = format!("{what} on its {} images", subset.in_words());
             }
             let mark = marks.as_mut().and_then(|marks| marks.of(&id));
-            let what = mark.map_or(what.clone(), |mark| format!("{what}; {mark}"));
+            let mut what = mark.map_or(what.clone(), |mark| format!("{what}; {mark}"));
+            let called = names.get(&id).map_or_else(|| id.short(), |name| shell(name));
+            // One damaged record must not hide the others.
+            let leaks = finder.of_record(id, &called).unwrap_or_default();
+            leaks.iter().for_each(|why| what += &format!("; LEAK: {why}"));
             // A damaged note is told by `verify`.
             let note = registry.note(&view, &id).ok().flatten().map(|(_, note)| note.text);
             let (name, withdrawn) = (names.get(&id).cloned(), mark.map(|mark| json!(mark)));
-            rows.push(Row { kind, id, name, what, of, note, withdrawn });
+            rows.push(Row { kind, id, name, what, of, note, withdrawn, leaks });
         }
     }
     Ok(rows)

@@ -14,20 +14,11 @@ use super::console::harmless;
 pub(crate) use super::console::{NO, tell};
 use super::error::Failure;
 use super::marks::ResultRemark;
+pub(crate) use reg::digits::several;
 
 /// `1 image`, `1,024 images`.
 pub(crate) fn plural(count: usize, one: &str) -> String {
     format!("{} {one}{}", thousands(count as u64), if count == 1 { "" } else { "s" })
-}
-
-/// The first names, and how many there are besides.
-pub(crate) fn several(names: &[String]) -> String {
-    const SHOWN: usize = 4;
-    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }
 
 /// A number of log entries.
@@ -172,7 +163,11 @@ impl TableFormat {
         let marked = |table: ReportTable| ReportTable {
             withdrawn: withdrawn.clone(),
             unknown: unknown.clone(),
-            warning: table.warning.clone().or_else(|| leaks.clone()),
+            // A split has its leaks as a caution.
+            warning: table
+                .warning
+                .clone()
+                .or_else(|| leaks.clone().filter(|leaks| table.caution.as_ref() != Some(leaks))),
             ..table
         };
         self.render(&tables.into_iter().map(marked).collect::<Vec<_>>())
@@ -186,7 +181,7 @@ impl TableFormat {
             TableFormat::Markdown => Format::Markdown,
             TableFormat::Latex => Format::Latex,
         };
-        tables.iter().map(|table| table.render(format)).collect::<Vec<_>>().join("\n")
+        reg::report::render(tables, format)
     }
 }
 

@@ -51,8 +51,14 @@ pub(crate) fn run(context: &Context, args: PredictArgs) -> Result<Reply, Failure
     let withdrawn: Vec<Option<String>> = scored.iter().map(|file| told_withdrawn(context, file)).collect();
 
     let mut columns = vec![Column::left("Label")];
-    let name =
-        |path: &PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let base = |path: &PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    // Of several files of one name, each is called by its path.
+    let name = |path: &PathBuf| match base(path) {
+        Some(name) if args.images.iter().filter(|other| base(other).as_ref() == Some(&name)).count() == 1 => {
+            name
+        }
+        _ => path.display().to_string(),
+    };
     for path in &args.images {
         columns.push(Column::named(name(path)));
         columns.extend(thresholds.is_some().then(|| Column::under(&name(path), "positive")));

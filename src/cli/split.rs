@@ -6,8 +6,8 @@ use reg::dataset::pixel_hashes::{self, KnownPixels};
 use reg::digits::{counted, thousands};
 use reg::records::{Dataset, ImageRow, Split, Subset};
 use reg::registry::Registry;
-use reg::report::Column;
 use reg::report::dataset::{split_prevalence, split_sizes};
+use reg::report::{Column, ReportTable};
 use reg::split::{self, Lists, Registered, Scheme};
 use serde_json::{Value, json};
 
@@ -187,7 +187,10 @@ fn show(context: &Context, text: &str, format: TableFormat) -> Result<Reply, Fai
         _ => tables.push(split_prevalence(&prevalence, division)),
     }
     let json = json!({ "id": id, "dataset": record.dataset, "method": record.method, "folds": folds });
-    let marks = marks::warn(context, &registry, [id.hash])?;
+    let marks = marks::warn_of_leaks_too(context, &registry, id.hash)?;
+    let leaks: Vec<&str> = marks.iter().flat_map(|remark| &remark.leaks).map(String::as_str).collect();
+    let caution = (!leaks.is_empty()).then(|| leaks.join("; "));
+    let tables = tables.into_iter().map(|table| ReportTable { caution: caution.clone(), ..table }).collect();
     Ok(Reply::new(format.marked(tables, &marks), json).marked(&marks))
 }
 

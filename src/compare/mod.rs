@@ -7,6 +7,7 @@ mod curves;
 mod error;
 mod evaluate;
 mod groups;
+mod known_leaks;
 mod metric_intervals;
 mod metrics;
 mod paired;
@@ -25,8 +26,8 @@ use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::records::{
     ComparedDivision, Comparison, Content, File, GroupBy, Incomparable, IncomparableKind, Kind,
-    OperatingPoint, Pooling, Predictions, Primary, PublishedModel, PublishedTable, ScoreSource, SplitMethod,
-    Subset, Table, Variance, rules,
+    OperatingPoint, PixelHashes, Pooling, Predictions, Primary, PublishedModel, PublishedTable, ScoreSource,
+    SplitMethod, Subset, Table, Variance, rules,
 };
 use crate::registry::{Objects, Registry, RegistryError, Stamp};
 use crate::scores::Validation;
@@ -34,6 +35,7 @@ use crate::split::{OFFICIAL, PublishedLists};
 use columns::{FoldScores, ModelColumn};
 pub use curves::{PrecisionRecallCurve, RocCurve, precision_recall_curves, roc_curves};
 pub use error::CompareError;
+pub use known_leaks::LeakFinder;
 pub(crate) use recorded::comparison;
 use seen::PixelSource;
 
@@ -180,6 +182,15 @@ pub enum Labels {
 pub fn leaks(registry: &Registry, predictions: Id<Predictions>) -> Result<Vec<Incomparable>, CompareError> {
     let view = registry.view()?;
     own_leaks(registry, predictions, PixelSource::In(registry, &view))
+}
+
+/// The same for scores among other objects, whose pixels are compared as far as one of some records knows them.
+pub(crate) fn leaks_among(
+    objects: &dyn Objects,
+    predictions: Id<Predictions>,
+    pixels: &[Id<PixelHashes>],
+) -> Result<Vec<Incomparable>, CompareError> {
+    own_leaks(objects, predictions, PixelSource::Among(pixels))
 }
 
 fn own_leaks(

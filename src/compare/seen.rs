@@ -9,7 +9,6 @@ use std::rc::Rc;
 
 use super::CompareError;
 use super::columns::{FoldScores, ModelColumn, SeedScores};
-use crate::digits::thousands;
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::{
@@ -17,6 +16,7 @@ use crate::records::{
     TrainingData, rules,
 };
 use crate::registry::{Objects, Registry};
+use crate::split::SeenInTest;
 
 /// Where to look for hashes of pixels.
 #[derive(Clone, Copy)]
@@ -83,7 +83,7 @@ pub(super) fn leaks(
         for (fold_a, learner) in &a.folds {
             let Some(seen) = search.seen(learner)? else { continue };
             let learner = learner.shared();
-            let who = format!("{} ({}) was trained or selected on", a.name, learner.place());
+            let who = format!("{} ({})", a.name, learner.place());
             for b in columns {
                 for (fold_b, evaluated) in &b.folds {
                     let evaluated = evaluated.shared();
@@ -93,21 +93,7 @@ pub(super) fn leaks(
                     let whose = if a.name == b.name { "it" } else { &b.name };
                     let leak = |why: String| Incomparable { kind: IncomparableKind::Leak, why };
                     let found = search.compare(&seen, evaluated)?;
-                    if found.known > 0 {
-                        let [known, all] = [found.known, found.patients].map(|n| thousands(n as u64));
-                        incomparable.push(leak(format!(
-                            "{who} {known} of the {all} patients that {whose} is tested on"
-                        )));
-                    }
-                    let [bytes, pixels] = found.images;
-                    if bytes + pixels > 0 {
-                        let counts = [bytes + pixels, evaluated.rows.len(), bytes, pixels];
-                        let [known, all, bytes, pixels] = counts.map(|n| thousands(n as u64));
-                        incomparable.push(leak(format!(
-                            "{who} {known} of the {all} images that {whose} is tested on, where they belong to other patients \
-                             (identical files: {bytes}, identical pixels in another file: {pixels})"
-                        )));
-                    }
+                    incomparable.extend(found.sentences(&who, whose).into_iter().map(leak));
                 }
             }
         }
@@ -123,16 +109,6 @@ pub(super) fn leaks(
         }
     });
     Ok(Leaks { incomparable, check })
-}
-
-/// What a model has seen of what another one is tested on.
-struct Overlap {
-    /// Patients that are tested.
-    patients: usize,
-    /// Those of them that were seen.
-    known: usize,
-    /// Images of other patients that were seen: by their bytes, otherwise by their pixels.
-    images: [usize; 2],
 }
 
 impl Search<'_> {
@@ -219,10 +195,11 @@ impl Search<'_> {
         Ok(())
     }
 
-    fn compare(&mut self, seen: &Seen, cell: &FoldScores) -> Result<Overlap, CompareError> {
+    fn compare(&mut self, seen: &Seen, cell: &FoldScores) -> Result<SeenInTest, CompareError> {
         let dataset = cell.predictions.dataset;
         let images = self.images(dataset)?;
-        let (mut patients, mut known, mut shared) = (HashSet::new(), HashSet::new(), [0; 2]);
+        let (mut patients, mut known) = (HashSet::new(), HashSet::new());
+        let mut found = SeenInTest { images: cell.rows.len() as u64, ..SeenInTest::default() };
         for row in &cell.rows {
             let image = &images.manifest.rows[*row as usize];
             let pixels = images.pixels(*row);
@@ -231,11 +208,11 @@ impl Search<'_> {
             if seen.patients.contains(&(images.source.clone(), image.patient.clone())) {
                 known.insert(&image.patient);
             } else if image.object.is_some_and(|object| seen.bytes.contains(&object)) {
-                shared[0] += 1;
+                found.bytes += 1;
             } else if pixels.is_some_and(|pixels| seen.pixels.contains(&pixels)) {
-                shared[1] += 1;
+                found.pixels += 1;
             }
         }
-        Ok(Overlap { patients: patients.len(), known: known.len(), images: shared })
+        Ok(SeenInTest { patients: patients.len() as u64, known: known.len() as u64, ..found })
     }
 }

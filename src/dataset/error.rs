@@ -4,13 +4,13 @@
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::labels;
 use crate::digits::{counted, thousands};
 use crate::disk::FileError;
 use crate::escape::{line, shell, shell_os};
-use crate::recognise::FileKind;
+use crate::recognise::{FileKind, is_annexed};
 use crate::records::codec::printable;
 
 /// Maximum number of labels in a message.
@@ -341,6 +341,12 @@ pub enum DatasetError {
         /// The path.
         path: PathBuf,
     },
+    /// One of several files that are a zip archive together.
+    #[error("{} is one part of a zip archive in several files", path.display())]
+    PartOfZip {
+        /// The part.
+        path: PathBuf,
+    },
     /// A damaged or truncated archive.
     #[error("{} is a damaged or cut-off archive: {}", path.display(), printable(source))]
     Archive {
@@ -410,8 +416,13 @@ impl DatasetError {
                     .to_owned()
             }
             DatasetError::Box { .. } => "remove one of the two rows".to_owned(),
-            DatasetError::MissingColumn { .. } => {
-                "the first line must be the header, with commas, semicolons or tabs between the columns".to_owned()
+            DatasetError::MissingColumn { column, found, .. } => return Some(missing_column(column, found)),
+            DatasetError::Value { path, value, .. } if has_decimal_comma(value) => format!(
+                "numbers with decimal commas are not read; if commas stand in numbers only: `sed 's/,/./g' {} > points.csv`",
+                shell_os(path)
+            ),
+            DatasetError::ArchiveRefused { reason, .. } if reason.ends_with("between or after its members") => {
+                "unpack it, and give the folder".to_owned()
             }
             DatasetError::NoScores { pattern: Some(pattern), .. } => {
                 format!("no column name matches {pattern:?} with the name of a label in place of {{label}}")
@@ -496,6 +507,10 @@ impl DatasetError {
                     _ => return None,
                 }
             }
+            DatasetError::PartOfZip { path } => {
+                let last = shell_os(path.with_extension("zip"));
+                format!("`zip -s 0 {last} --out joined.zip` joins the parts; give joined.zip")
+            }
             DatasetError::NotAFile { .. } => "save its output as a file, and give that file".to_owned(),
             DatasetError::NotText { path, found } => {
                 let file = shell_os(path);
@@ -530,9 +545,48 @@ fn list(found: &[String]) -> String {
     }
 }
 
-/// Whether a link leads to where git-annex keeps what it fetched.
-fn is_annexed(target: &Path) -> bool {
-    target.to_string_lossy().contains(".git/annex/objects/")
+/// How a file gets a column that it lacks.
+fn missing_column(column: &str, found: &[String]) -> String {
+    /// What other tools call the column of the images, in lower case.
+    const NAMES: [&str; 14] = [
+        "image",
+        "images",
+        "img",
+        "image_id",
+        "image_name",
+        "image index",
+        "image_index",
+        "imageindex",
+        "filename",
+        "file_name",
+        "file",
+        "path",
+        "name",
+        "id",
+    ];
+    let is_meant = |name: &&String| NAMES.contains(&name.to_lowercase().as_str());
+    match found {
+        [] | [_] => "the first line must be the header, with commas, semicolons or tabs between the columns"
+            .to_owned(),
+        [first, ..] if first.is_empty() && column == IMAGE_COLUMN => {
+            format!("the first column has no name; if it has the names of the images, call it {column:?}")
+        }
+        _ => match found.iter().find(is_meant).filter(|_| column == IMAGE_COLUMN) {
+            Some(meant) => format!("rename the column {} to {column:?}", quoted(meant)),
+            None => format!("name the column that it is {column:?} in the first line of the file"),
+        },
+    }
+}
+
+/// The column of the names of images.
+const IMAGE_COLUMN: &str = "Image Index";
+
+/// Whether a text is a number with a decimal comma.
+fn has_decimal_comma(text: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let whole = |part: &str| digits(part.strip_prefix(['-', '+']).unwrap_or(part));
+    text.split_once(',')
+        .is_some_and(|(a, b)| whole(a) && digits(b.split(['e', 'E']).next().unwrap_or_default()))
 }
 
 /// The option that chooses columns by a pattern out of a file, as it is typed; none for a pattern that nobody can type.

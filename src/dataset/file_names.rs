@@ -1,9 +1,10 @@
-//! What the name of a file says of it.
+//! What the name of a file says of it, and what its first bytes say where the name says nothing.
 
 use std::ffi::OsStr;
 use std::path::Path;
 
 use super::formats::ImageFormat;
+use crate::recognise::FileKind;
 
 /// Whether a file or folder with this name does not belong to the data set: `.DS_Store`, `._00000001_000.png`.
 pub(super) fn is_hidden(name: &OsStr) -> bool {
@@ -34,6 +35,17 @@ pub(super) fn is_archive(path: &Path) -> bool {
         path,
         &[".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".tar.bz2", ".7z", ".rar"],
     )
+}
+
+/// Whether bytes are those of an archive that may hold images.
+pub(super) fn is_archive_kind(kind: FileKind) -> bool {
+    matches!(kind, FileKind::Zip | FileKind::Tar | FileKind::SevenZip | FileKind::Rar)
+}
+
+/// Whether bytes are those of an image of a format that is not read.
+pub(super) fn is_other_image_kind(kind: FileKind) -> bool {
+    use FileKind::{Bmp, Dicom, Gif, Jpeg2000, Nifti, Tiff, Webp};
+    matches!(kind, Dicom | Gif | Bmp | Tiff | Webp | Jpeg2000 | Nifti)
 }
 
 /// What macOS puts beside files: `__MACOSX`, `._00000001_000.png`.

@@ -80,6 +80,22 @@ impl FormatError {
     }
 }
 
+impl FormatError {
+    /// What to do with a file that another download would not change.
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            FormatError::Jpeg(JpegError::Coding(_) | JpegError::Depth(_) | JpegError::Components(_)) => {
+                Some("convert these images to PNG, or to JPEG in gray or RGB with 8 bits per sample")
+            }
+            FormatError::Png(PngError::Trailing(_)) => Some(
+                "cut off what stands behind the end of these images, such as by saving them again: the bytes there are \
+                 no part of the image, and nothing would check them",
+            ),
+            _ => None,
+        }
+    }
+}
+
 impl From<PngError> for FormatError {
     fn from(e: PngError) -> Self {
         match e {

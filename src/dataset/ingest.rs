@@ -1,17 +1,16 @@
 //! Ingests a data set: reads metadata, matches images, checks, hashes and stores them, then registers
 //! everything at once. If anything fails, nothing is registered, and staged files are removed.
 
-use std::borrow::Cow;
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use super::formats::{self, FormatError, ImageFormat};
-use super::ingest_error::{NAMED, count, first, report_same};
+use super::found_images::{FoundFiles, ImageSource, missing, same_pixels};
+use super::ingest_error::{count, report_same};
 use super::left_out::LeftOut;
-use super::matching::{Likeness, RowNames, pairs, written_otherwise};
+use super::matching::{RowNames, written_otherwise};
 use super::pixel_hashes::{self, KnownPixels, pixel_hash};
 use super::remarks::{Remark, Remarks};
 use super::seen::{Image, SeenFile, SeenFiles};
@@ -139,7 +138,7 @@ pub fn ingest(
         let taken = taking.all(&found, &rows)?;
         findings.extend(taken.findings);
         rows = left_out.take_files(rows, &taken.withdrawn, &withdrawn);
-        missing = taken.images.fill(&mut rows, request, &mut findings)?;
+        missing = taken.images.fill(&mut rows, &request.metadata, request.allow_missing, &mut findings)?;
         unchanged = taken.unchanged;
         seen = Some((cache, taken.files));
     }
@@ -222,14 +221,6 @@ pub fn ingest(
     Ok(Ingested { id, dataset, persisted: committed.persisted, unchanged, findings })
 }
 
-/// Images by name, and the file or archive that contains each.
-struct Images<'a> {
-    by_name: HashMap<Cow<'a, str>, (Image, &'a Path)>,
-    /// File names of images without a row.
-    without: Vec<String>,
-    remarks: Remarks,
-}
-
 /// The import of images into a registry.
 struct ImageImport<'a> {
     /// The objects in the registry, ascending; empty if they are not needed.
@@ -245,7 +236,7 @@ struct ImageImport<'a> {
 
 /// The result of importing images.
 struct ImportedImages<'a> {
-    images: Images<'a>,
+    images: FoundFiles<'a>,
     files: Vec<(&'a Path, SeenFile)>,
     unchanged: u64,
     findings: Vec<String>,
@@ -257,6 +248,8 @@ struct ImportedImages<'a> {
 #[derive(Default)]
 struct Content {
     images: Vec<(String, Image)>,
+    /// The paths of these images in the archive, unless it was not read again.
+    members: Vec<String>,
     bad: Vec<(PathBuf, BadImage)>,
     /// Images without a metadata row.
     without: Vec<String>,
@@ -285,10 +278,11 @@ impl ImageImport<'_> {
         if all_found && wanted.len() < rows.len() && !self.request.allow_missing {
             let there = RowNames::new(wanted.iter().map(|image| image.name.as_str()));
             let rows = rows.iter().filter(|row| !there.may_have(row.name.as_str()));
-            return Err(missing(rows, self.request, &found.remarks));
+            let without = without.iter().map(|image| image.name.as_str());
+            return Err(missing(rows, &self.request.metadata, &found.remarks, without));
         }
         let mut without: Vec<String> = without.iter().map(|image| image.name.to_string()).collect();
-        let mut images = Images {
+        let mut images = FoundFiles {
             by_name: HashMap::with_capacity(rows.len()),
             without: Vec::new(),
             remarks: found.remarks.clone(),
@@ -316,7 +310,7 @@ impl ImageImport<'_> {
                         file.path.as_path(),
                         SeenFile { state, images: vec![(String::new(), image)] },
                     ));
-                    images.add(file.name.as_str().into(), image, &file.path)?;
+                    images.add(file.name.as_str().into(), image, ImageSource(&file.path, None))?;
                 }
             }
         }
@@ -331,12 +325,14 @@ impl ImageImport<'_> {
                 images.remarks.extend(content.remarks);
                 unchanged += u64::from(content.unchanged);
                 let mut all_taken = true;
+                let mut members = content.members.into_iter();
                 for (name, image) in &content.images {
+                    let member = members.next();
                     if self.withdrawn.of_file(&image.blake3).is_some() {
                         withdrawn.insert(name.clone(), image.blake3);
                         all_taken = false;
                     } else {
-                        images.add(name.clone().into(), *image, path)?;
+                        images.add(name.clone().into(), *image, ImageSource(path, member))?;
                     }
                 }
                 if let Some(state) = content.state.filter(|_| all_taken) {
@@ -411,14 +407,16 @@ impl ImageImport<'_> {
         })?;
         let mut content = Content { remarks: archived.remarks, ..Content::default() };
         content.without.extend(archived.unwanted.into_iter().filter(|name| !self.out.contains(name)));
-        for (name, image) in archived.images {
+        for (member, image) in archived.images {
             match image {
-                Err(e) => content.bad.push((path.join(name), e)),
+                Err(e) => content.bad.push((path.join(archive::file_name(&member)), e)),
                 Ok(image) => {
-                    if ImageFormat::of_name(Path::new(&name)) != Some(image.format()) {
+                    let name = archive::file_name(&member).to_owned();
+                    if ImageFormat::of_name(Path::new(&name)).is_some_and(|format| format != image.format()) {
                         content.remarks.add_path(Remark::OtherEnding, &path.join(&name));
                     }
                     content.images.push((name, image));
+                    content.members.push(member);
                 }
             }
         }
@@ -455,132 +453,8 @@ fn look(bytes: &[u8], decode: bool) -> Result<Image, BadImage> {
     Ok(Image { blake3, sha256, bytes, width: info.width, height: info.height, pixels, jpeg })
 }
 
-impl<'a> Images<'a> {
-    fn add(&mut self, name: Cow<'a, str>, image: Image, path: &'a Path) -> Result<(), IngestError> {
-        match self.by_name.entry(name) {
-            Entry::Occupied(there) if there.get().0.blake3 != image.blake3 => {
-                let inside = |path: &Path| match path.ends_with(&**there.key()) {
-                    true => path.to_owned(),
-                    false => path.join(&**there.key()),
-                };
-                return Err(IngestError::TwoOfOneName(inside(there.get().1), inside(path)));
-            }
-            Entry::Occupied(_) => {}
-            Entry::Vacant(free) => drop(free.insert((image, path))),
-        }
-        Ok(())
-    }
-
-    /// Assigns files to rows, removes the rows without a file, and returns the number of removed rows.
-    fn fill(
-        mut self,
-        rows: &mut Vec<ImageRow>,
-        request: &IngestRequest,
-        findings: &mut Vec<String>,
-    ) -> Result<usize, IngestError> {
-        let found = self.by_name.len() + self.without.len();
-        for row in rows.iter_mut() {
-            if let Some((image, _)) = self.by_name.remove(row.name.as_str()) {
-                image.describe(row);
-            }
-        }
-        for likeness in Likeness::ALL {
-            findings.extend(self.fill_alike(rows, likeness));
-        }
-        self.without.extend(self.by_name.into_keys().map(Cow::into_owned));
-        self.without.sort_unstable();
-        if rows.iter().all(|row| row.object.is_none()) {
-            let (path, remarks) = (request.metadata.clone(), self.remarks.sentences());
-            return Err(IngestError::NothingMatches { images: found, path, remarks });
-        }
-        let missing_rows = rows.iter().filter(|row| row.object.is_none()).count();
-        if missing_rows > 0 && !request.allow_missing {
-            let rows = rows.iter().filter(|row| row.object.is_none());
-            return Err(missing(rows, request, &self.remarks));
-        }
-        if !self.without.is_empty() {
-            let named = first(self.without.iter().cloned());
-            findings.push(format!(
-                "{} no row in the metadata, ignored: {named}",
-                count(self.without.len(), "image has", "images have")
-            ));
-        }
-        findings.extend(self.remarks.sentences());
-        rows.retain(|row| row.object.is_some());
-        Ok(missing_rows)
-    }
-
-    /// Assigns files to rows whose names are alike, and says so.
-    fn fill_alike(&mut self, rows: &mut [ImageRow], likeness: Likeness) -> Option<String> {
-        if self.by_name.is_empty() {
-            return None;
-        }
-        let names = rows.iter().filter(|row| row.object.is_none()).map(|row| row.name.as_str());
-        let files = self.by_name.keys().map(|name| &**name);
-        let pairs = pairs(likeness, names, files);
-        let pairs: Vec<(String, String)> =
-            pairs.into_iter().map(|(row, file)| (row.to_owned(), file.to_owned())).collect();
-        let by_row: HashMap<&str, &str> = pairs.iter().map(|(row, file)| (&**row, &**file)).collect();
-        for row in rows.iter_mut().filter(|row| row.object.is_none()) {
-            if let Some(file) = by_row.get(row.name.as_str())
-                && let Some((image, _)) = self.by_name.remove(*file)
-            {
-                image.describe(row);
-            }
-        }
-        let (one, many) = match likeness {
-            Likeness::Case => ("image differs", "images differ"),
-            Likeness::Ending => ("image has another ending", "images have another ending"),
-        };
-        let than = match likeness {
-            Likeness::Case => "in case or Unicode form only from its name in the metadata",
-            Likeness::Ending => "than in the metadata",
-        };
-        let cases = pairs.iter().map(|(row, file)| format!("{file} for {row}"));
-        (!pairs.is_empty())
-            .then(|| format!("{} {than}, used: {}", count(pairs.len(), one, many), first(cases)))
-    }
-}
-
-impl Image {
-    fn format(&self) -> ImageFormat {
-        if self.jpeg { ImageFormat::Jpeg } else { ImageFormat::Png }
-    }
-
-    /// Enters the file into a row.
-    fn describe(&self, row: &mut ImageRow) {
-        row.object = Some(self.blake3);
-        row.sha256 = self.sha256;
-        row.bytes = self.bytes;
-        (row.width, row.height) = (self.width, self.height);
-    }
-}
-
-fn missing<'a>(
-    rows: impl Iterator<Item = &'a ImageRow>,
-    request: &IngestRequest,
-    remarks: &Remarks,
-) -> IngestError {
-    let mut names: Vec<String> = rows.map(|row| row.name.to_string()).collect();
-    let missing = names.len();
-    names.truncate(NAMED);
-    IngestError::Missing { path: request.metadata.clone(), missing, names, remarks: remarks.sentences() }
-}
-
 /// Images with different names and the same bytes.
 fn same_bytes(rows: &[ImageRow]) -> Option<String> {
     let named = rows.iter().filter_map(|row| Some((row.object?, row.name.as_str())));
     report_same(named.collect(), "file")
-}
-
-/// Images with different names and bytes and the same pixels.
-fn same_pixels(images: &Images<'_>) -> Option<String> {
-    let mut named: Vec<_> = images
-        .by_name
-        .iter()
-        .filter_map(|(name, (image, _))| Some((image.pixels?, image.blake3, &**name)))
-        .collect();
-    named.sort_unstable();
-    named.dedup_by_key(|(pixels, bytes, _)| (*pixels, *bytes));
-    report_same(named.into_iter().map(|(pixels, _, name)| (pixels, name)).collect(), "picture")
 }

@@ -40,6 +40,16 @@ pub enum IngestError {
     /// Two different files with the same name.
     #[error("{} and {} have the same name but different bytes", .0.display(), .1.display())]
     TwoOfOneName(PathBuf, PathBuf),
+    /// Two different members of an archive with the same file name.
+    #[error("{} has two images of one name and different bytes: {}", archive.display(), match a == b { true => format!("two members are {a}"), false => format!("{a} and {b}") })]
+    TwoInArchive {
+        /// The archive.
+        archive: PathBuf,
+        /// The path of a member.
+        a: String,
+        /// That of the other one, which may be the same.
+        b: String,
+    },
     /// All images were withdrawn.
     #[error("every image in {} was withdrawn", .0.display())]
     AllWithdrawn(PathBuf),
@@ -68,10 +78,10 @@ pub enum BadImage {
 }
 
 impl BadImage {
-    /// How to get the image, where something else lies in its place.
+    /// How to get the image, where something else lies in its place, or one that can be read.
     fn remedy(&self, path: &Path) -> Option<String> {
         match self {
-            BadImage::Format(e) => e.found()?.remedy(path),
+            BadImage::Format(e) => e.remedy().map(str::to_owned).or_else(|| e.found()?.remedy(path)),
             BadImage::Pixels(_) => None,
         }
     }
@@ -109,6 +119,10 @@ impl IngestError {
             IngestError::AllWithdrawn(_) => Some(
                 "`reg list withdrawal` shows the reasons; to revoke one: `reg withdraw PATIENT --reason WHY --revoke`".to_owned(),
             ),
+            IngestError::TwoInArchive { a, b, .. } => Some(match a == b {
+                true => "unpack the archive, which keeps the last of the two, and give the folder".to_owned(),
+                false => "unpack the archive, move one of them away, and give the folder".to_owned(),
+            }),
             IngestError::TwoOfOneName(..) => Some("move one of them away".to_owned()),
             IngestError::Registry(_) => None,
         }

@@ -6,7 +6,7 @@
 //! nothing else can be meant, and whoever reads the names says so. The image keeps its name.
 
 use std::cell::OnceCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use unicode_normalization::UnicodeNormalization;
@@ -96,6 +96,33 @@ pub(super) fn pairs<'r, 'f>(
     let mut pairs: Vec<_> = rows.iter().filter_map(pair).collect();
     pairs.sort_unstable();
     pairs
+}
+
+/// Rows and files that could belong together and are not paired, because several are alike: a sentence each, for the first
+/// few.
+pub(super) fn ambiguous<'n>(
+    rows: impl Iterator<Item = &'n str>,
+    files: impl Iterator<Item = &'n str>,
+) -> Vec<String> {
+    const SHOWN: usize = 3;
+    let mut by_key: BTreeMap<String, [Vec<&str>; 2]> = BTreeMap::new();
+    for row in rows {
+        by_key.entry(Likeness::Ending.key(row)).or_default()[0].push(row);
+    }
+    for file in files {
+        if let Some([_, alike]) = by_key.get_mut(&Likeness::Ending.key(file)) {
+            alike.push(file);
+        }
+    }
+    let unclear = by_key.values_mut().filter(|[_, files]| !files.is_empty()).take(SHOWN);
+    let said = unclear.map(|names| {
+        names.iter_mut().for_each(|names| names.sort_unstable());
+        let [rows, files] = names.each_ref().map(|names| names.join(", "));
+        format!(
+            "{rows} of the metadata can be {files}: give the image that is meant exactly the name of its row"
+        )
+    });
+    said.collect()
 }
 
 /// How a name differs from that of its image.
@@ -210,6 +237,16 @@ mod tests {
         assert_eq!(paired(Likeness::Ending, &["a.png"], &["a.jpg", "a.jpeg"]), []);
         assert_eq!(paired(Likeness::Ending, &["a.png", "a.jpg"], &["A.jpeg"]), []);
         assert_eq!(paired(Likeness::Ending, &["a.dcm"], &["a.png"]), []);
+        let unclear = |rows: &[&'static str], files: &[&'static str]| {
+            ambiguous(rows.iter().copied(), files.iter().copied())
+        };
+        assert_eq!(
+            unclear(&["A.PNG", "b.png"], &["a.png", "A.png", "c.png"]),
+            [
+                "A.PNG of the metadata can be A.png, a.png: give the image that is meant exactly the name of its row"
+            ]
+        );
+        assert_eq!(unclear(&["a.png"], &["b.png"]), [""; 0]);
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl Columns {
             row: row.row,
             patient: row.parse(self.patient, whole_number(row.text(self.patient)), patient)?,
             study: None,
-            follow_up: row.parse(self.follow_up, "a whole number", follow_up)?,
+            follow_up: row.parse(self.follow_up, whole_number(row.text(self.follow_up)), follow_up)?,
             age: row.parse(self.age, "an age in years such as 58 or 058Y", age)?,
             gender: row.parse(self.gender, "M or F", gender)?,
             view: row.parse(self.view, "PA or AP", view)?,
@@ -98,9 +98,16 @@ impl Columns {
 
 /// What a patient must be.
 fn whole_number(text: &str) -> &'static str {
-    match text.split_once('.').is_some_and(|(digits, _)| whole(digits).is_some() && digits.len() > 15) {
-        true => "a whole number of at most 15 digits, which is what a float holds exactly",
-        false => "a whole number",
+    let is_rounded =
+        || text.split_once('.').is_some_and(|(digits, _)| whole(digits).is_some() && digits.len() > 15);
+    let is_number = || text.parse::<f64>().is_ok_and(|number| number.is_finite() && number.fract() == 0.0);
+    match () {
+        () if text.strip_prefix('-').is_some_and(|digits| whole(digits).is_some()) => "a whole number from 0",
+        () if is_rounded() => "a whole number of at most 15 digits, which is what a float holds exactly",
+        () if text.contains(['e', 'E']) && is_number() => {
+            "a whole number with all its digits: written like this, another number may have been meant"
+        }
+        () => "a whole number",
     }
 }
 
@@ -265,10 +272,22 @@ mod tests {
             assert_eq!(with(patient, "0.0"), Ok((expected.to_owned(), Some(0))), "{patient}");
         }
         assert_eq!(with("1", "NaN"), Ok(("1".to_owned(), None)));
-        for wrong in ["1.5", "NaN", "", "1e3", "-1", "1,0"] {
+        let digits =
+            "a whole number with all its digits: written like this, another number may have been meant";
+        for (wrong, expected) in [
+            ("1.5", "a whole number"),
+            ("NaN", "a whole number"),
+            ("", "a whole number"),
+            ("1e3", digits),
+            ("1.2E+05", digits),
+            ("1e-3", "a whole number"),
+            ("-1", "a whole number from 0"),
+        ] {
             let error = with(&format!("\"{wrong}\""), "0").unwrap_err();
-            assert_eq!(error, format!("d.csv, row 1: Patient ID is {wrong:?}, not a whole number"));
+            assert_eq!(error, format!("d.csv, row 1: Patient ID is {wrong:?}, not {expected}"));
         }
+        let error = with("\"1,0\"", "0").unwrap_err();
+        assert!(error.contains("not a whole number; numbers with decimal commas are not read"), "{error}");
         let error = with("9007199254740993.0", "0").unwrap_err();
         assert!(error.ends_with("at most 15 digits, which is what a float holds exactly"), "{error}");
     }
@@ -328,7 +347,7 @@ mod tests {
             ),
             (
                 csv(&["b.png,Mass,-1,1,58,M,PA,1,1,1,1"]),
-                "d.csv, row 1: Follow-up # is \"-1\", not a whole number",
+                "d.csv, row 1: Follow-up # is \"-1\", not a whole number from 0",
             ),
             (csv(&["b.png,Mass,0,1,58,X,PA,1,1,1,1"]), "d.csv, row 1: Patient Gender is \"X\", not M or F"),
             (csv(&["b.png,Mass,0,1,58,M,LL,1,1,1,1"]), "d.csv, row 1: View Position is \"LL\", not PA or AP"),

@@ -16,6 +16,7 @@ mod error;
 mod file_names;
 mod findings;
 pub mod formats;
+mod found_images;
 pub mod ingest;
 mod ingest_error;
 pub mod jpeg;

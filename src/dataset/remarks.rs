@@ -24,8 +24,12 @@ pub enum Remark {
     HiddenImage,
     /// An image of a format that is not read.
     OtherFormat,
-    /// An archive in a folder or in another archive.
+    /// An archive in a folder.
     InnerArchive,
+    /// An archive in another archive.
+    PackedArchive,
+    /// A pipe, socket or device in a folder.
+    SpecialFile,
     /// A member of an archive that is neither a file nor a folder.
     SpecialMember,
     /// A file whose name promises one format and that is of the other.
@@ -59,6 +63,14 @@ impl Remark {
                 "archives inside were not read",
                 " (give it as a path of its own)",
             ),
+            Remark::PackedArchive => (
+                "archive inside another was not read",
+                "archives inside others were not read",
+                " (unpack the outer archive first)",
+            ),
+            Remark::SpecialFile => {
+                ("pipe, socket or device was not read", "pipes, sockets or devices were not read", "")
+            }
             Remark::SpecialMember => (
                 "member of an archive is neither a file nor a folder and was not read",
                 "members of archives are neither files nor folders and were not read",

@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::formats::ImageFormat;
 use crate::disk::{self, Dir, PLAIN};
 use crate::hash::{Hash, Sha256};
 use crate::limits;
-use crate::records::{Packed, codec};
+use crate::records::{ImageRow, Packed, codec};
 use crate::registry::Registry;
 use crate::store::FileState;
 
@@ -132,4 +133,18 @@ fn load(folder: &Dir, name: &str) -> Option<Content> {
         return None;
     }
     codec::unpack(packed).ok()
+}
+impl Image {
+    /// Its format.
+    pub(super) fn format(&self) -> ImageFormat {
+        if self.jpeg { ImageFormat::Jpeg } else { ImageFormat::Png }
+    }
+
+    /// Enters the file into a row.
+    pub(super) fn describe(&self, row: &mut ImageRow) {
+        row.object = Some(self.blake3);
+        row.sha256 = self.sha256;
+        row.bytes = self.bytes;
+        (row.width, row.height) = (self.width, self.height);
+    }
 }

@@ -14,7 +14,9 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use walkdir::{DirEntry, WalkDir};
 
-use super::file_names::{is_archive, is_hidden, is_image, is_mac, is_other_image};
+use super::file_names::{
+    is_archive, is_archive_kind, is_hidden, is_image, is_mac, is_other_image, is_other_image_kind,
+};
 use super::remarks::{Remark, Remarks};
 use super::{DatasetError, archive};
 use crate::disk::FileError;
@@ -45,7 +47,7 @@ pub struct ImageFile {
 }
 
 /// Finds every `*.png`, `*.jpg` and `*.jpeg` below `paths`: in folders, as single images, and in archives, which are
-/// only listed. A given file is judged by its bytes where its name says nothing.
+/// only listed. A file is judged by its bytes where its name says nothing.
 ///
 /// Hidden files and folders, `__MACOSX`, and entries that are neither a file nor a link to one are skipped.
 ///
@@ -55,10 +57,16 @@ pub struct ImageFile {
 pub fn find_images(paths: &[PathBuf]) -> Result<FoundImages, DatasetError> {
     let mut found = FoundImages::default();
     let mut images = Vec::new();
+    // What is given as a path of its own is read, wherever else it lies.
+    let given: HashSet<(u64, u64)> = paths
+        .iter()
+        .filter_map(|path| path.metadata().ok())
+        .map(|found| (found.dev(), found.ino()))
+        .collect();
     for path in paths {
         let kind = path.metadata().map_err(|source| unreadable(path, source))?;
         if kind.is_dir() {
-            walk(path, &mut images, &mut found.remarks)?;
+            walk(path, &given, &mut images, &mut found.remarks)?;
         } else if !kind.is_file() {
             let kind = if kind.file_type().is_fifo() { "a pipe" } else { "a device or socket" };
             return Err(DatasetError::NotAFile { path: path.clone(), kind });
@@ -115,10 +123,17 @@ fn unreadable(path: &Path, source: io::Error) -> DatasetError {
 }
 
 /// Finds the images in a folder and in what it links to.
-fn walk(root: &Path, images: &mut Vec<ImageFile>, remarks: &mut Remarks) -> Result<(), DatasetError> {
+fn walk(
+    root: &Path,
+    given: &HashSet<(u64, u64)>,
+    images: &mut Vec<ImageFile>,
+    remarks: &mut Remarks,
+) -> Result<(), DatasetError> {
     let before = images.len();
     let mut own = Remarks::default();
     let mut read = HashSet::new();
+    let is_given =
+        |path: &Path| path.metadata().is_ok_and(|found| given.contains(&(found.dev(), found.ino())));
     let mut folders = VecDeque::from([root.to_owned()]);
     // Links come after all that lies in the folder itself, whatever the order of names.
     while let Some(folder) = folders.pop_front() {
@@ -137,20 +152,23 @@ fn walk(root: &Path, images: &mut Vec<ImageFile>, remarks: &mut Remarks) -> Resu
                 if new && top && folder != root {
                     own.add(Remark::FollowedLink, leading(path));
                 } else if !new {
-                    if hidden && !is_mac(entry.file_name().as_encoded_bytes()) && has_image(path) {
+                    let mac = is_mac(entry.file_name().as_encoded_bytes());
+                    if hidden && !mac && !is_given(path) && has_image(path) {
                         own.add_path(Remark::HiddenFolder, path);
                     }
                     entries.skip_current_dir();
                 }
             } else if hidden {
                 let mac = is_mac(entry.file_name().as_encoded_bytes());
-                if is_image(path) && !mac && entry.file_type().is_file() {
+                if is_image(path) && !mac && entry.file_type().is_file() && !is_given(path) {
                     own.add_path(Remark::HiddenImage, path);
                 }
             } else if entry.path_is_symlink() {
-                follow(&entry, images, &mut folders, &mut own)?;
+                follow(&entry, &is_given, images, &mut folders, &mut own)?;
             } else if entry.file_type().is_file() {
-                file(path, images, &mut own)?;
+                file(path, &is_given, images, &mut own)?;
+            } else {
+                own.add_path(Remark::SpecialFile, path);
             }
         }
     }
@@ -163,14 +181,32 @@ fn walk(root: &Path, images: &mut Vec<ImageFile>, remarks: &mut Remarks) -> Resu
     Ok(())
 }
 
-/// Takes a file if it is an image, and remarks upon what could have been meant as one.
-fn file(path: &Path, images: &mut Vec<ImageFile>, remarks: &mut Remarks) -> Result<(), DatasetError> {
+/// Takes a file if it is an image, and remarks upon what could have been meant as one. Where its name says nothing, its
+/// first bytes do.
+fn file(
+    path: &Path,
+    is_given: &impl Fn(&Path) -> bool,
+    images: &mut Vec<ImageFile>,
+    remarks: &mut Remarks,
+) -> Result<(), DatasetError> {
     if is_image(path) {
         images.push(image_file(path)?);
-    } else if is_archive(path) {
-        remarks.add_path(Remark::InnerArchive, path);
-    } else if is_other_image(path) {
-        remarks.add_path(Remark::OtherFormat, path);
+        return Ok(());
+    }
+    let [named_archive, named_image] = [is_archive(path), is_other_image(path)];
+    // What cannot be read says nothing either.
+    let kind = if named_archive || named_image { None } else { archive::kind_of(path).ok() };
+    let remark = match kind {
+        Some(FileKind::Png | FileKind::Jpeg) => {
+            images.push(image_file(path)?);
+            return Ok(());
+        }
+        _ if named_archive || kind.is_some_and(is_archive_kind) => Remark::InnerArchive,
+        _ if named_image || kind.is_some_and(is_other_image_kind) => Remark::OtherFormat,
+        _ => return Ok(()),
+    };
+    if !is_given(path) {
+        remarks.add_path(remark, path);
     }
     Ok(())
 }
@@ -178,6 +214,7 @@ fn file(path: &Path, images: &mut Vec<ImageFile>, remarks: &mut Remarks) -> Resu
 /// Follows a link: a file is taken, a folder is read later unless it contains the link.
 fn follow(
     link: &DirEntry,
+    is_given: &impl Fn(&Path) -> bool,
     images: &mut Vec<ImageFile>,
     folders: &mut VecDeque<PathBuf>,
     remarks: &mut Remarks,
@@ -192,9 +229,10 @@ fn follow(
         }
     };
     if target.is_file() {
-        return file(path, images, remarks);
+        return file(path, is_given, images, remarks);
     }
     if !target.is_dir() {
+        remarks.add_path(Remark::SpecialFile, path);
         return Ok(());
     }
     let above = |source| DatasetError::Read(FileError::new("read", path, source));

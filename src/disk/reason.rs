@@ -15,6 +15,17 @@ use super::refused::Refused;
 pub fn failed(doing: &str, path: &Path, e: &io::Error) -> String {
     match Refused::behind(e) {
         Some(refused) if path.starts_with(refused.path()) => refused.to_string(),
+        _ if e.kind() == io::ErrorKind::IsADirectory => {
+            format!("cannot {doing} {}: it is a folder", path.display())
+        }
+        _ if e.kind() == io::ErrorKind::NotFound && path.is_symlink() => {
+            let target = fs::read_link(path).unwrap_or_default();
+            format!(
+                "cannot {doing} {}: it is a link to {}, which does not exist",
+                path.display(),
+                target.display()
+            )
+        }
         _ => format!("cannot {doing} {}: {e}", path.display()),
     }
 }

@@ -52,6 +52,9 @@ struct ListedRecord {
     /// How many withdrawn images it has, and how it used them.
     #[serde(skip_serializing_if = "Option::is_none")]
     withdrawn: Option<Value>,
+    /// Its leaks that are known today, each as a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    leaks: Option<Vec<String>>,
 }
 
 #[derive(Serialize, JsonSchema)]

@@ -69,9 +69,13 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
     out += "\n## Use\n\nNo intended use, clinical evaluation or licence is recorded. The scores come from a \
             research data set and are not a diagnosis.\n";
     out += &data(&dataset_name, &dataset, &split, spec.fold());
+    let division = split.method.division().name();
+    let called = |key: String| if key == "fold" { division.to_owned() } else { key };
     let mut table = ReportTable::new("", vec![Column::left("Setting"), Column::left("Value")]);
-    table.rows =
-        settings(&spec).into_iter().map(|(key, value)| vec![Cell::Text(key), Cell::Text(value)]).collect();
+    table.rows = settings(&spec)
+        .into_iter()
+        .map(|(key, value)| vec![Cell::Text(called(key)), Cell::Text(value)])
+        .collect();
     out += "\n## Training\n\n";
     if let (Some(best), Some(epochs), Some(loss)) = (run.best_epoch, run.epochs, run.val_loss) {
         let _ = match architecture {

@@ -285,6 +285,8 @@ impl ListedRun {
             "state" => FieldValue::text(self.state.name()),
             "note" => of(&self.note),
             "error" => of(&self.error),
+            "leaks" if self.leaks.is_empty() => FieldValue::Missing,
+            "leaks" => FieldValue::text(self.leaks.join("; ")),
             setting => self.settings.get(setting).map_or(FieldValue::Missing, setting_value),
         }
     }

@@ -68,7 +68,7 @@ impl Record for Spec {
     fn summary(&self) -> String {
         let Spec::Network(spec) = self else {
             return format!(
-                "{}, a program of {}, re-sampling/fold {}, seed {}",
+                "{}, a program of {}, division {}, seed {}",
                 self.model_name(),
                 counted(self.program().map_or(0, |program| program.files.len()) as u64, "file"),
                 self.fold(),
@@ -76,7 +76,7 @@ impl Record for Spec {
             );
         };
         format!(
-            "{}, {}, re-sampling/fold {}, seed {}, {}, {}, {}",
+            "{}, {}, division {}, seed {}, {}, {}, {}",
             spec.model.name,
             spec.init.name(),
             spec.fold,
@@ -177,7 +177,7 @@ impl Record for Predictions {
     }
 
     fn summary(&self) -> String {
-        let fold = self.fold.map(|fold| format!(", re-sampling/fold {fold}")).unwrap_or_default();
+        let fold = self.fold.map(|fold| format!(", division {fold}")).unwrap_or_default();
         let subset = self.subset.map(|subset| format!(", {}", subset.name())).unwrap_or_default();
         format!("{}{fold}{subset}, {}", self.model, counted(self.images, "image"))
     }

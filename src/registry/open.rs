@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::sharing::SHARED_FILE;
-use super::{CACHE, FOLDER, FORMAT, LIVE, Moves, Registry, RegistryError, Sharing};
+use super::{CACHE, FOLDER, FORMAT, FORMAT_LINE, LIVE, Moves, Registry, RegistryError, Sharing};
 use crate::disk::{Dir, Doing, FileError, PLAIN, Refused};
 use crate::index::{Index, IndexError};
 use crate::limits;
@@ -74,7 +74,7 @@ impl Registry {
         // Written last: without this file, the folder is not a registry.
         let scratch = registry.store.scratch()?;
         let write = || -> std::io::Result<()> {
-            scratch.dir().write_new(FORMAT_FILE, format!("reg {FORMAT}\n").as_bytes(), PLAIN)?;
+            scratch.dir().write_new(FORMAT_FILE, format!("{FORMAT_LINE}\n").as_bytes(), PLAIN)?;
             scratch.dir().sync_file(FORMAT_FILE)?;
             root.sync_dir()?;
             scratch.dir().rename(FORMAT_FILE, root, FORMAT_FILE)?;
@@ -112,6 +112,9 @@ impl Registry {
             Some(FORMAT) => Ok(Registry::in_folder(root)),
             Some(found) if found > FORMAT => Err(RegistryError::NewerFormat { path, found }),
             Some(found @ 1..FORMAT) => Err(RegistryError::OlderFormat { path, found }),
+            _ if root.stat(INDEX).is_ok() && root.stat(store::OBJECTS).is_ok() => {
+                Err(RegistryError::NoFormat(path))
+            }
             _ => Err(RegistryError::NotARegistry(dir.to_owned())),
         }
     }

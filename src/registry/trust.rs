@@ -78,7 +78,7 @@ pub struct Search<'a> {
 impl Registry {
     /// Loads the nearest registry in a folder or above it, if the user owns or trusts it.
     pub fn find(search: &Search<'_>) -> Result<Self, RegistryError> {
-        let none = || RegistryError::NotFound(search.from.to_owned());
+        let none = |ended_at| RegistryError::NotFound { from: search.from.to_owned(), ended_at };
         let home = search.home.and_then(|home| fs::canonicalize(home).ok());
         let start = fs::canonicalize(search.from).unwrap_or_else(|_| search.from.to_owned());
         let mut folder = start.as_path();
@@ -92,7 +92,7 @@ impl Registry {
                     io::ErrorKind::PermissionDenied => {
                         FileError::new("look for a registry in", &path, source).into()
                     }
-                    _ => RegistryError::NotFound(search.from.to_owned()),
+                    _ => RegistryError::NotFound { from: search.from.to_owned(), ended_at: None },
                 }
             };
             let inner = folder.join(FOLDER);
@@ -102,10 +102,17 @@ impl Registry {
                 return Err(closed(inner)(e));
             }
             let here = Dir::open(folder).map_err(closed(folder.to_owned()))?;
-            let above = folder.parent().ok_or_else(none)?;
-            let leaves_home = home.as_deref() == Some(folder);
-            if leaves_home || here.is_writable_by_others() || !here.is_on_device_of(above) {
-                return Err(none());
+            let above = folder.parent().ok_or_else(|| none(None))?;
+            let why = match () {
+                () if home.as_deref() == Some(folder) => Some("your home folder"),
+                () if here.is_writable_by_others() => Some("to which other accounts may write"),
+                () if !here.is_on_device_of(above) => {
+                    Some("which is on another file system than the folder above it")
+                }
+                () => None,
+            };
+            if let Some(why) = why {
+                return Err(none(Some((folder.to_owned(), why))));
             }
             folder = above;
         };

@@ -164,7 +164,9 @@ fn of_split(found: &SplitDiff) -> Vec<String> {
 }
 
 fn of_change(change: &Change) -> String {
-    format!("{}: {} -> {}{}", change.what, shown(&change.a), shown(&change.b), gap(change))
+    // What the field `fold` of a spec counts is a fold of some splits only.
+    let what = if change.what == "fold" { "division" } else { &change.what };
+    format!("{what}: {} -> {}{}", shown(&change.a), shown(&change.b), gap(change))
 }
 
 /// A difference of two numbers.

@@ -223,6 +223,20 @@ fn notes(table: &ReportTable) -> String {
     }
 }
 
+/// What begins the line that names packages.
+const PACKAGES: &str = "% \\usepackage{";
+
+/// Tables of which the first line names the packages that any of them needs, and no other line does.
+pub fn with_packages_once(tables: &str) -> String {
+    let is_packages = |line: &&str| line.starts_with(PACKAGES);
+    // Those of a table that goes on over pages include those of others.
+    let Some(most) = tables.lines().filter(is_packages).max_by_key(|line| line.len()) else {
+        return tables.to_owned();
+    };
+    let others = tables.split_inclusive('\n').filter(|line| !line.starts_with(PACKAGES));
+    std::iter::once(format!("{most}\n")).chain(others.map(str::to_owned)).collect()
+}
+
 /// A table that LaTeX moves to where it fits.
 fn float(table: &ReportTable, blocks: &[Block], size: &Size) -> String {
     let mut out = String::from("% \\usepackage{booktabs}\n\\begin{table}\n  \\centering\\sloppy\n");

@@ -21,6 +21,7 @@ pub mod page;
 mod pivot;
 mod render;
 pub mod results;
+mod run_remarks;
 mod runs;
 mod seeds;
 pub mod show;
@@ -32,7 +33,10 @@ mod uncertainty;
 
 pub use confusion::confusion;
 pub use histogram::{Bar, bars};
+pub use latex::with_packages_once;
 pub use means::mean_over_pathologies;
+pub use render::render;
+pub use run_remarks::run_remarks;
 pub use runs::{runs, settings};
 pub use table::{Align, Cell, Column, Format, ReportTable};
 pub use terminal::paragraphs;

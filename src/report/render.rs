@@ -14,3 +14,9 @@ impl ReportTable {
         }
     }
 }
+
+/// Writes tables one after the other. Of LaTeX, the first line names the packages that any of them needs.
+pub fn render(tables: &[ReportTable], format: Format) -> String {
+    let all = tables.iter().map(|table| table.render(format)).collect::<Vec<_>>().join("\n");
+    if format == Format::Latex { latex::with_packages_once(&all) } else { all }
+}

@@ -48,6 +48,8 @@ pub enum ScoreError {
         label: String,
         /// The score.
         score: f64,
+        /// Whether all scores of the file are from 0 to 100, and can be percentages.
+        percent: bool,
     },
     /// A file of scores for other images.
     #[error(
@@ -108,6 +110,9 @@ impl ScoreError {
             ScoreError::BadModelName(_) => "give --model a name without control characters",
             ScoreError::NamedLogits { .. } => {
                 "give --logits; if they are probabilities, rename the columns, for example to prob_LABEL"
+            }
+            ScoreError::NotAProbability { percent: true, .. } => {
+                "divide the scores by 100 if they are percentages; give --logits if they are outputs before the sigmoid"
             }
             ScoreError::NotAProbability { .. } => {
                 "give --logits if the scores are outputs before the sigmoid"

@@ -270,6 +270,7 @@ fn check_probabilities(file: &ScoreFile, dataset: &Dataset, foreign: &Foreign) -
         image: file.images[image].clone(),
         label: dataset.labels[file.labels[column]].clone(),
         score: file.scores[place],
+        percent: file.scores.iter().all(|score| (0.0..=100.0).contains(score)),
     })
 }
 

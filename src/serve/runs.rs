@@ -132,7 +132,8 @@ pub(super) fn list(site: &Site, query: &Query) -> Result<Answer, Nothing> {
     let Listed { runs, columns, order, problems } = listed(all, &asked);
     let (page, pages) = (query.page(), runs.len().div_ceil(LEAF));
     let found = runs.len() as u64;
-    let shown: Vec<ListedRun> = runs.into_iter().skip(page * LEAF).take(LEAF).collect();
+    let mut shown: Vec<ListedRun> = runs.into_iter().skip(page * LEAF).take(LEAF).collect();
+    let remarks = report::run_remarks(&site.registry, &mut shown)?;
     let table = report::runs(&shown, &columns);
     let is_shown = |id: &String| shown.iter().any(|run| key(run).as_ref() == Some(id));
     let elsewhere: Vec<&String> = asked.selected.iter().filter(|id| !is_shown(id)).collect();
@@ -173,6 +174,7 @@ pub(super) fn list(site: &Site, query: &Query) -> Result<Answer, Nothing> {
                 } @else {
                     (rows(&table, &shown, &columns, order.as_ref(), &asked))
                 }
+                @for remark in &remarks { p.warning { (remark) } }
                 @if pages > 1 {
                     div.bar role="group" aria-label="Pages" {
                         @if page > 0 { button #before name="page" value=(page) { "Previous" } }

@@ -6,6 +6,7 @@
 
 mod check;
 mod k_fold;
+mod known_leaks;
 mod lists;
 mod official;
 mod register;
@@ -16,6 +17,7 @@ pub use check::{
     LabelFrequency, Leak, SharedImage, SubsetPrevalence, leaks, prevalence, shared_images, sizes,
 };
 pub use k_fold::{k_fold, parse_parts};
+pub use known_leaks::{DivisionLeaks, SeenInTest, known_leaks, leak_sentences};
 pub use lists::{OFFICIAL, PublishedLists, names_hash};
 pub use official::{Official, official};
 pub(crate) use register::draw;

@@ -54,7 +54,7 @@ pub fn compare_sections(
         sections.push(ComparedSection { section: section.clone(), name, table, comparison, left_out });
     }
     if sections.is_empty() {
-        return Err(StudyError::NothingDone(study.name.clone()));
+        return Err(StudyError::NothingDone { name: study.name.clone(), given: study.name.clone().into() });
     }
     Ok(sections)
 }

@@ -16,6 +16,7 @@ mod probes;
 pub mod slurm;
 mod status;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::compare::CompareError;
@@ -86,8 +87,13 @@ pub enum StudyError {
     #[error("the devices {0} are of different kinds")]
     MixedDevices(String),
     /// No setup can be compared yet.
-    #[error("no setup of study `{0}` has all its runs")]
-    NothingDone(String),
+    #[error("no setup of study `{name}` has all its runs")]
+    NothingDone {
+        /// The study.
+        name: String,
+        /// As it was given: a file, or the name of a recorded study.
+        given: OsString,
+    },
     /// Something that would not stay one word, or one line, of a script.
     #[error("{what} has characters that are not allowed in the script: \"{value}\"")]
     NotInScript {
@@ -177,10 +183,14 @@ impl StudyError {
             StudyError::Slurm { .. } => {
                 "with --plan the script is printed and not submitted; this works without Slurm"
             }
-            StudyError::NotInScript { .. } => "rename it without line breaks, quotes and blanks",
-            StudyError::NothingDone(name) => {
+            StudyError::NotInScript { what, .. } if what.starts_with("--") => {
+                "the options of Slurm take letters, digits and -_.,:+@/=()*[]&|!%, no blanks, quotes or semicolons"
+            }
+            StudyError::NotInScript { .. } => "rename it without line breaks, quotes and backslashes",
+            StudyError::NothingDone { given, .. } => {
+                let given = shell_os(given);
                 return Some(format!(
-                    "`reg study status {name}` lists pending runs, `reg study run {name}` trains them"
+                    "`reg study status {given}` lists pending runs, `reg study run {given}` trains them"
                 ));
             }
             StudyError::NeverRun { path, .. } => {

@@ -142,6 +142,8 @@ pub enum RunError {
         named: bool,
         /// The options that are missing.
         missing: Vec<&'static str>,
+        /// Whether other files of the same command are images of the data set.
+        mixed: bool,
     },
     /// A file that is several images with different meta features.
     #[error("{} is both {a} and {b} of the data set, which differ in age, gender or view", path.display())]
@@ -162,6 +164,8 @@ pub enum RunError {
         image: String,
         /// Those of the image.
         meta: MetaFeatures,
+        /// Whether other files of the same command are no images of the data set.
+        mixed: bool,
     },
     /// Meta features for a network that does not see them.
     #[error("{0} sees no age, gender or view")]
@@ -294,6 +298,9 @@ impl RunError {
                      weights.safetensors`",
                     conversion(path)
                 ));
+            }
+            RunError::MetaUnknown { mixed: true, .. } | RunError::MetaContradicts { mixed: true, .. } => {
+                "give two commands: one for the images of the data set, without --age, --gender and --view, and one for the other files, with them"
             }
             RunError::MetaUnknown { missing, .. } => {
                 let options = missing.iter().map(|option| match *option {

@@ -100,6 +100,11 @@ impl<'m> KnownImages<'m> {
         KnownImages { manifest, by_hash }
     }
 
+    /// Whether some image has these bytes.
+    pub(super) fn has(&self, hash: Hash) -> bool {
+        self.by_hash.contains_key(&hash)
+    }
+
     /// Identifies a file by the hash of its bytes, and finds its meta features if `model` sees them. Where
     /// several images have these bytes, the one of the file's name is meant, or any if they do not differ.
     ///
@@ -137,6 +142,7 @@ impl<'m> KnownImages<'m> {
                         path: path(),
                         image: row.name.to_string(),
                         meta,
+                        mixed: false,
                     });
                 }
                 meta
@@ -146,6 +152,7 @@ impl<'m> KnownImages<'m> {
                 model: model.name.clone(),
                 named: name.is_some_and(|name| self.manifest.row_named(name).is_some()),
                 missing,
+                mixed: false,
             })?,
         };
         Ok(KnownFile { hash, row, meta: Some(meta) })

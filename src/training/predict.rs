@@ -8,6 +8,7 @@ use super::files::{self, GivenMeta, KnownImages};
 use super::inputs::{TrainInputs, TrainedNetwork};
 use super::process::{Listener, Worker};
 use super::{Device, RunError};
+use crate::dataset::pixels;
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::{
@@ -129,12 +130,19 @@ pub fn predict(
     for (number, path) in images.iter().enumerate() {
         let bytes = files::read(path)?;
         let hash = Hash::of(&bytes);
+        if !path.is_file() || bytes.is_empty() {
+            // The worker would name a copy.
+            let wrong = |source| RunError::NotAnImage { name: path.display().to_string(), source };
+            pixels::decode(&bytes).map_err(wrong)?;
+        }
         let read_at = files::for_worker(path, &bytes, &scratch, number)?;
         let (mut row, mut meta) = (None, None);
         for (network, files) in mean.networks.iter().zip(&mut for_worker) {
             // What one member sees is not refused because another does not.
             let given = if sees_meta && !of_meta(network) { &GivenMeta::default() } else { given };
-            let file = known.identify(path, hash, &network.trained.spec.model, given)?;
+            let file = known
+                .identify(path, hash, &network.trained.spec.model, given)
+                .map_err(|e| with_others(e, &known, images))?;
             (row, meta) = (file.row.map(|row| known.row(row)), meta.or(file.meta));
             files.push(JobFile { path: read_at.clone(), hash, meta: file.meta });
         }
@@ -171,6 +179,21 @@ pub fn predict(
         }
     });
     Ok(Predicted { files: found, members: once, scale, thresholds })
+}
+
+/// An error about age, gender and view that also says that other files need the opposite.
+fn with_others(e: RunError, known: &KnownImages<'_>, images: &[PathBuf]) -> RunError {
+    let is_known = |path: &PathBuf| Some(known.has(Hash::of(&files::read(path).ok()?)));
+    let others = |wanted: bool| images.iter().any(|path| is_known(path) == Some(wanted));
+    match e {
+        RunError::MetaUnknown { path, model, named, missing, .. } => {
+            RunError::MetaUnknown { path, model, named, missing, mixed: others(true) }
+        }
+        RunError::MetaContradicts { path, image, meta, .. } => {
+            RunError::MetaContradicts { path, image, meta, mixed: others(false) }
+        }
+        e => e,
+    }
 }
 
 /// A trained network, and how it computes.

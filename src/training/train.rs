@@ -197,7 +197,8 @@ fn execute(
     unfinished::announce(&folder, name, spec_id, &start.time, environment)?;
     let folders = TrainFolders { out: folder.path().to_owned(), cache: registry.cache() };
     let job = train_job(registry, context, spec, &request.device.name, folders, request.save_every);
-    let worked = worker.run(&job, listener).inspect_err(|e| {
+    let worked = worker.run(&job, listener).map_err(|e| with_name_of_weights(registry, spec, context, e));
+    let worked = worked.inspect_err(|e| {
         if !matches!(e, WorkerError::Interrupted { .. } | WorkerError::Killed) {
             unfinished::failed(&folder, &e.to_string());
         }
@@ -237,6 +238,23 @@ fn execute(
         removed => removed.doing("remove", folder.path())?,
     }
     Ok((run, record, named.or(request.name.clone()).unwrap_or_else(|| run.hash.short())))
+}
+
+/// The same error with the name of the initial weights in the place of the hash of their file, which is all that the worker
+/// knows of them.
+fn with_name_of_weights(
+    registry: &Registry,
+    spec: &NetworkSpec,
+    context: &TrainInputs,
+    e: WorkerError,
+) -> WorkerError {
+    let (WorkerError::Failed { message, hint }, Some(file)) = (&e, context.weights) else { return e };
+    let called = |id: Hash| {
+        let names = registry.view().ok()?.names_by_id().ok()?;
+        Some(names.get(&id).cloned().unwrap_or_else(|| id.short()))
+    };
+    let name = spec.weights.and_then(|weights| called(weights.hash)).unwrap_or_else(|| file.short());
+    WorkerError::Failed { message: message.replace(&file.to_string(), &name), hint: hint.clone() }
 }
 
 /// Output folders of a training.

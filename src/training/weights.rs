@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::RunError;
 use crate::digits::{counted, thousands};
-use crate::disk::{Doing, FileError};
+use crate::disk::Doing;
 use crate::escape;
 use crate::hash::{Hash, Id};
 use crate::limits;
@@ -155,16 +155,7 @@ fn not_safetensors(path: &Path, head: &[u8], reason: String) -> RunError {
 
 /// Reads a file as long as its header says that it is: nothing else is kept in memory, however long the file is.
 fn load(path: &Path) -> Result<Vec<u8>, RunError> {
-    let mut file = fs::File::open(path).map_err(|e| match fs::read_link(path) {
-        Ok(target) if e.kind() == std::io::ErrorKind::NotFound => {
-            let error = std::io::Error::new(
-                e.kind(),
-                format!("it is a link to {}, which is not there", target.display()),
-            );
-            FileError::new("read", path, error)
-        }
-        _ => FileError::new("read", path, e),
-    })?;
+    let mut file = fs::File::open(path).doing("read", path)?;
     let mut bytes = Vec::new();
     let mut take = |bytes: &mut Vec<u8>, until: u64| {
         let more = until.saturating_sub(bytes.len() as u64);

@@ -35,14 +35,14 @@ impl UnknownAncestry {
     /// Searches what the records were made of; none if all is known, or nothing was started from.
     ///
     /// A file is known if it is the checkpoint of a run, if imported weights declare what it was trained on, or if it
-    /// is text, which holds no weights. Objects that are not there are passed over: whoever needs them says so.
+    /// holds no weights: text, and among a program's own files whatever has no format of weights. Objects that are not there are passed over: whoever needs them says so.
     ///
     /// # Errors
     /// Among others, a record that cannot be decoded.
     pub fn of(objects: &dyn Objects, ids: &[Hash]) -> Result<Option<Self>, RegistryError> {
         let mut files: BTreeMap<Hash, UnknownOrigin> = BTreeMap::new();
         let mut walk = Walk::from(ids.iter().map(|id| (*id, ())));
-        let mut texts: HashMap<Hash, bool> = HashMap::new();
+        let mut kinds: HashMap<Hash, FileKind> = HashMap::new();
         while let Some((id, ())) = walk.step() {
             if objects.lacks(&id) {
                 continue;
@@ -76,16 +76,23 @@ impl UnknownAncestry {
                 let input = match weights {
                     Some(_) => None,
                     None => {
-                        let is_text = match texts.get(&file) {
+                        let kind = match kinds.get(&file) {
                             Some(known) => *known,
-                            None => !objects.lacks(&file) && is_text(&objects.bytes(&file)?),
+                            None if objects.lacks(&file) => FileKind::Other,
+                            None => kind_of(&objects.bytes(&file)?),
                         };
-                        texts.insert(file, is_text);
-                        if is_text {
-                            continue;
-                        }
+                        kinds.insert(file, kind);
                         let spec: Spec = objects.get(Id::new(id))?;
                         let own = spec.inputs().iter().find(|input| input.object.hash == file);
+                        // What is given as an input may be anything but text; among a program's own files lie
+                        // libraries and pictures, too.
+                        let is_known = match own {
+                            Some(_) => is_text(kind),
+                            None => !objects.lacks(&file) && !may_be_weights(kind),
+                        };
+                        if is_known {
+                            continue;
+                        }
                         let files = spec.program().map_or(&[][..], |program| &program.files);
                         let own_file = || files.iter().find(|own| own.object.hash == file);
                         own.map(|input| input.file_name.clone()).or_else(|| Some(own_file()?.path.clone()))
@@ -137,8 +144,18 @@ pub fn unknown_ancestry(
     Ok(Some(unknown.said(|id| names.get(id).cloned())))
 }
 
+fn kind_of(bytes: &[u8]) -> FileKind {
+    FileKind::of(&bytes[..bytes.len().min(HEAD)])
+}
+
 /// Whether a file is text.
-fn is_text(bytes: &[u8]) -> bool {
+fn is_text(kind: FileKind) -> bool {
     use FileKind::{Empty, Html, Json, Text, Utf16, Xml};
-    matches!(FileKind::of(&bytes[..bytes.len().min(HEAD)]), Empty | Html | Json | Text | Utf16 | Xml)
+    matches!(kind, Empty | Html | Json | Text | Utf16 | Xml)
+}
+
+/// Whether a file has a format in which weights are stored. Keras writes a zip archive of no other mark.
+fn may_be_weights(kind: FileKind) -> bool {
+    use FileKind::{Gguf, Hdf5, Npy, Npz, Onnx, Pickle, Safetensors, Tflite, TorchZip, Zip};
+    matches!(kind, Safetensors | TorchZip | Pickle | Npy | Npz | Hdf5 | Onnx | Tflite | Gguf | Zip)
 }

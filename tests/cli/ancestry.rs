@@ -170,6 +170,20 @@ fn a_program_that_was_given_a_checkpoint_has_seen_what_its_run_saw() {
     study.ok("weights import w.safetensors --trained-on tiny --name w");
     assert_eq!(study.json("show begun")["unknown_ancestry"], json!(null));
     study.refused(3, "compare begun mlp-s-f0", &["was trained or selected on"]);
+    study.ok("audit begun -o begun.zip");
+    study.reg("audit verify begun.zip").says(0, &["has a leak: ", "was trained or selected on"]);
+    // Of a program's own files only formats of weights count: a library is none.
+    fs::create_dir(study.path("own")).unwrap();
+    fs::copy(study.path("train.py"), study.path("own/train.py")).unwrap();
+    fs::write(study.path("own/native.so"), b"\x7fELF\x02\x01\x01\0\0\0\0").unwrap();
+    let own = |name: &str| {
+        study.json(&format!(
+            "run --dataset tiny --split s --fold 0 --name {name} --source own -- python3 train.py"
+        ))
+    };
+    assert_eq!(own("library")["unknown_ancestry"], json!(null));
+    fs::write(study.path("own/net.onnx"), b"\x08\x08\x12\x07pytorch\x1a\x05").unwrap();
+    assert_eq!(own("network")["unknown_ancestry"][0]["files"][0]["input"], json!("net.onnx"));
     assert!(study.ok("trace begun").contains(&study.id("w")[..12]));
 }
 

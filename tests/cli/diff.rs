@@ -230,8 +230,7 @@ fn comparisons_of_the_same_models_and_labels_in_another_order_are_equal() {
 fn a_name_that_a_model_is_given_cannot_matter() {
     let study = Study::trained();
     let all = study.json("list predictions")["records"].clone();
-    let of_tiny =
-        |record: &&Value| record["summary"].as_str().unwrap().starts_with("tiny, re-sampling/fold 0, test");
+    let of_tiny = |record: &&Value| record["summary"].as_str().unwrap().starts_with("tiny, division 0, test");
     let scores = all.as_array().unwrap().iter().find(of_tiny).unwrap()["id"].as_str().unwrap().to_owned();
     study.ok(&format!("export {scores} -o scores.csv"));
     for name in ["ours", "theirs"] {

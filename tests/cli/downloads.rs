@@ -254,3 +254,156 @@ fn a_hard_link_that_cannot_be_made_says_why() {
     );
     assert!(!out.exists(), "nothing half-written stays");
 }
+
+#[test]
+fn the_bytes_of_a_file_without_an_ending_decide_in_a_folder_and_in_an_archive() {
+    if !support::programs(&["zip", "tar", "mkfifo"]) {
+        return;
+    }
+    let study = Study::new();
+    study.ok(INGEST);
+    sh(
+        &study,
+        "cp -r images bare && for f in bare/*.png; do mv $f ${f%.png}; done && echo text >bare/README",
+    );
+    sh(&study, "tar -czf bare.tgz bare && zip -qr bare.zip bare && mkfifo bare/00000099_000.png");
+    let folder = study.json("ingest bare --metadata data.csv");
+    let named = findings(&folder);
+    assert!(
+        named.contains("30 images have another ending than in the metadata, used: 00000001_000 for"),
+        "{named}"
+    );
+    assert!(named.contains("1 pipe, socket or device was not read: bare/00000099_000.png"), "{named}");
+    for archive in ["bare.tgz", "bare.zip"] {
+        let read = study.json(&format!("ingest {archive} --metadata data.csv"));
+        assert_eq!(read["id"], folder["id"], "{archive}");
+    }
+}
+
+#[test]
+fn notes_tell_only_of_what_was_not_read_and_how_to_have_it_read() {
+    if !support::programs(&["zip", "tar"]) {
+        return;
+    }
+    let study = Study::new();
+    sh(&study, "mkdir -p root/.hid && cp images/*.png root && mv root/00000002_000.png root/.hid");
+    sh(&study, "cd root && tar -cf inner.tar 00000003_000.png && rm 00000003_000.png");
+    sh(&study, "cd root && cp .hid/*.png . && tar -cf ../outer.tar *.png inner.tar && rm 00000002_000.png");
+    let own = "(give it as a path of its own)";
+    let said = study.reg("ingest root --metadata data.csv --allow-missing");
+    said.says(0, &[&format!("root/.hid {own}"), &format!("root/inner.tar {own}")]);
+    let all = study.reg("ingest root root/.hid root/inner.tar --metadata data.csv");
+    assert!(all.code == 0 && !all.stderr.contains("not read"), "{all:?}");
+    let packed = study.reg("ingest outer.tar --metadata data.csv --allow-missing");
+    packed.says(
+        0,
+        &["1 archive inside another was not read: outer.tar/inner.tar (unpack the outer archive first)"],
+    );
+    // Names that several files could have.
+    sh(&study, "mkdir amb && cp images/00000001_000.png amb/A.png && cp images/00000002_000.png amb/a.png");
+    study.edit("data.csv", |text| text.replace("00000001_000.png", "A.PNG"));
+    let unclear =
+        "A.PNG of the metadata can be A.png, a.png: give the image that is meant exactly the name of its row";
+    study.reg("ingest amb --metadata data.csv").says(1, &[unclear]);
+    sh(&study, "cp images/00000003_000.png amb");
+    study.reg("ingest amb --metadata data.csv").says(1, &[unclear]);
+    study.reg("ingest amb --metadata data.csv --allow-missing").says(0, &[unclear]);
+    // Members of one name.
+    sh(
+        &study,
+        "mkdir -p t/p t/q && cp images/00000002_000.png t/p && cp images/00000003_000.png t/q/00000002_000.png",
+    );
+    sh(&study, "tar -cf twice.tar -C t p q && tar -cf same.tar -C t/p . && tar -rf same.tar -C t/q .");
+    study.reg("ingest twice.tar --metadata data.csv --allow-missing").says(
+        1,
+        &["twice.tar has two images of one name and different bytes: p/00000002_000.png and q/00000002_000.png", "move one of them away"],
+    );
+    study
+        .reg("ingest same.tar --metadata data.csv --allow-missing")
+        .says(1, &["two members are ./00000002_000.png", "keeps the last of the two"]);
+    // One zip archive in several files.
+    sh(&study, "head -c 300000 /dev/urandom >noise && zip -q0 -s 64k parts.zip images/*.png noise");
+    for part in ["parts.zip", "parts.z01", "parts.z02"] {
+        let command = format!("ingest {part} --metadata data.csv");
+        let said = study.reg(&command);
+        if part == "parts.z02" {
+            assert_eq!(said.code, 1, "{said:?}");
+            continue;
+        }
+        said.says(
+            1,
+            &["is one part of a zip archive in several files", "`zip -s 0 parts.zip --out joined.zip`"],
+        );
+    }
+}
+
+#[test]
+fn what_another_download_does_not_help_has_its_own_hint() {
+    let study = Study::new();
+    let image = study.path("images/00000001_000.png");
+    let whole = fs::read(&image).unwrap();
+    fs::write(&image, [&whole[..], b"xyz"].concat()).unwrap();
+    study.refused(1, INGEST, &["has 3 bytes after its end", "cut off what stands behind the end"]);
+    // A frame of four components, as of CMYK.
+    let frame = [0xff, 0xc0, 0, 20, 8, 0, 8, 0, 8, 4, 1, 17, 0, 2, 17, 0, 3, 17, 0, 4, 17, 0];
+    fs::write(&image, [&[0xff, 0xd8][..], &frame, &[0xff, 0xda, 0, 2, 0xff, 0xd9]].concat()).unwrap();
+    study.refused(
+        1,
+        INGEST,
+        &["has 4 colour components", "convert these images to PNG, or to JPEG in gray or RGB"],
+    );
+    fs::write(&image, "../.git/annex/objects/Ab/Cd/SHA256E-s1--0.png/SHA256E-s1--0.png").unwrap();
+    study.refused(1, INGEST, &["`git -C images annex get 00000001_000.png` fetches the file"]);
+    // A link of git-annex to what is not here, whatever it is wanted for.
+    fs::write(&image, whole).unwrap();
+    study.ok(INGEST);
+    for name in ["w.safetensors", "x.png", "s.csv"] {
+        symlink(format!(".git/annex/objects/Ab/SHA256E-s1--0/{name}"), study.path(name)).unwrap();
+    }
+    for (command, file) in [
+        ("weights import w.safetensors --name w", "w.safetensors"),
+        ("predictions import s.csv --dataset tiny --name s", "s.csv"),
+    ] {
+        study.refused(
+            1,
+            command,
+            &["is a link to .git/annex/objects/", &format!("`git annex get {file}` fetches the file")],
+        );
+    }
+    study.refused(
+        1,
+        "weights import images --name w",
+        &["cannot read images: it is a folder", "give a file in it"],
+    );
+}
+
+#[test]
+fn scores_that_other_tools_write_are_refused_with_what_to_change() {
+    let study = Study::divided();
+    let file = |head: &str, row: &str| {
+        let rows: String = (1..=4).map(|n| format!("0000000{n}_000.png{row}\n")).collect();
+        fs::write(study.path("s.csv"), format!("{head}\n{rows}")).unwrap();
+    };
+    let refused =
+        |words: &[&str]| drop(study.refused(1, "predictions import s.csv --dataset tiny --name s", words));
+    for name in ["image", "filename", "File_Name"] {
+        file(&format!("{name},Mass"), ",0.5");
+        refused(&[
+            "has no column \"Image Index\"",
+            &format!("rename the column {name:?} to \"Image Index\""),
+        ]);
+    }
+    file(",Mass", ",0.5");
+    refused(&["the first column has no name; if it has the names of the images, call it \"Image Index\""]);
+    file("Image Index", "");
+    refused(&["has no column of scores"]);
+    file("Image Index;Mass;Edema", ";0,5;0,1");
+    refused(&[
+        "is \"0,1\"",
+        "decimal commas are not read; if commas stand in numbers only: `sed 's/,/./g' s.csv > points.csv`",
+    ]);
+    file("Image Index,Mass", ",55.5");
+    refused(&["which is not a probability", "divide the scores by 100 if they are percentages"]);
+    file("Image Index,Mass", ",-5.5");
+    refused(&["hint: give --logits if"]);
+}

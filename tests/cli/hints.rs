@@ -109,6 +109,7 @@ const UNTYPED: &[(&str, &str)] = &[
     ("reg study run {file}", "trains for minutes; its --plan is typed"),
     ("reg study run STUDY --slurm --template {}", "needs Slurm: tests/slurm.rs"),
     ("reg study run {name}", "trains for minutes; its --plan is typed"),
+    ("reg study run {given}", "trains for minutes; its --plan is typed"),
     ("reg study status {name}", "printed after a batch job was submitted: tests/slurm.rs"),
     ("reg study compare {name}", "printed after a study was run: tests/cli/study.rs"),
     ("reg study compare {0}", "printed for a study that was run: tests/cli/study.rs"),
@@ -227,6 +228,12 @@ const SCENES: &[Scene] = &[
         before: &["reg study init own.toml --small --dataset tiny"],
         provoke: "reg report own.toml -o r.html",
         commands: &["reg study run {file} --plan"],
+    },
+    Scene {
+        study: Study::divided,
+        before: &["reg study init own.toml --small --dataset tiny"],
+        provoke: "reg study compare own.toml",
+        commands: &["reg study status {given}"],
     },
     Scene {
         study: Study::new,

@@ -158,7 +158,8 @@ fn plain(text: &str) -> String {
 /// The text of the tables as printed by pdflatex, without text outside of the page.
 fn printed(study: &Study, latex: &str) -> Vec<String> {
     let packages: Vec<&str> = latex.lines().filter_map(|line| line.strip_prefix("% ")).collect();
-    assert!(packages.iter().all(|line| line.starts_with("\\usepackage{booktabs")), "{packages:?}");
+    assert!(packages.len() == 1 && packages[0].starts_with("\\usepackage{booktabs"), "{packages:?}");
+    assert!(latex.starts_with("% \\usepackage"), "{latex}");
     let folder = study.path("printed");
     fs::create_dir_all(&folder).unwrap();
     let document = format!(

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use reg::compare::CompareOptions;
 use reg::digits::thousands;
 use reg::report::{features, results};
-use reg::study::{self, ProbeState};
+use reg::study::{self, ProbeState, StudyError};
 use serde_json::{Value, json};
 
 use super::{probe_row, recorded};
@@ -24,7 +24,12 @@ pub(super) fn compare(
     let registry = context.registry()?;
     let (_, study, runs) = recorded(context, &registry, text)?;
     let stamp = &context.environment.stamp;
-    let sections = study::compare_sections(&registry, &study, &runs, options, true, stamp)?;
+    let sections =
+        study::compare_sections(&registry, &study, &runs, options, true, stamp).map_err(|e| match e {
+            // A study of which nothing is recorded is known by its file only.
+            StudyError::NothingDone { name, .. } => StudyError::NothingDone { name, given: text.to_owned() },
+            e => e,
+        })?;
     let (mut text, mut documents, mut marked) = (String::new(), Vec::new(), Vec::new());
     for section in &sections {
         if !section.left_out.is_empty() {
@@ -81,5 +86,8 @@ pub(super) fn compare(
     }
     let probes: Vec<Value> = probes.iter().map(probe_row).collect();
     let json = json!({ "study": study.name, "sections": documents, "probes": probes });
+    if format == TableFormat::Latex {
+        text = reg::report::with_packages_once(&text);
+    }
     Ok(Reply::new(text.trim_end(), json).marked(&marked))
 }

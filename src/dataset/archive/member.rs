@@ -4,8 +4,11 @@
 use std::path::{Component, Path};
 
 use super::super::DatasetError;
-use super::super::file_names::{is_archive, is_hidden, is_image, is_mac, is_other_image};
+use super::super::file_names::{
+    is_archive, is_archive_kind, is_hidden, is_image, is_mac, is_other_image, is_other_image_kind,
+};
 use super::super::remarks::Remark;
+use crate::recognise::FileKind;
 use crate::records::is_plain_name;
 
 /// What to do with a member.
@@ -14,7 +17,9 @@ pub(super) enum Member {
     Image(String),
     /// It is not read, and is named.
     Remark(Remark, String),
-    /// It is passed over: a folder, a hidden file, a text.
+    /// A file whose name says nothing: by its first bytes it may be an image of this file name.
+    Unknown(String),
+    /// It is passed over: a folder, a hidden file.
     Other,
 }
 
@@ -52,8 +57,21 @@ pub(super) fn classify(path: &[u8], is_dir: bool, archive: &Path) -> Result<Memb
             }
         }
         () if hidden => Ok(Member::Other),
-        () if is_archive(path_of) => remark(Remark::InnerArchive),
+        () if is_archive(path_of) => remark(Remark::PackedArchive),
         () if is_other_image(path_of) => remark(Remark::OtherFormat),
-        () => Ok(Member::Other),
+        () => Ok(match std::str::from_utf8(path).ok().and_then(|member| member.rsplit('/').next()) {
+            Some(name) if is_plain_name(name) => Member::Unknown(name.to_owned()),
+            _ => Member::Other,
+        }),
+    }
+}
+
+/// What a member whose name says nothing is by its first bytes.
+pub(super) fn classify_bytes(head: &[u8], name: String, member: &str) -> Member {
+    match FileKind::of(head) {
+        FileKind::Png | FileKind::Jpeg => Member::Image(name),
+        kind if is_archive_kind(kind) => Member::Remark(Remark::PackedArchive, member.to_owned()),
+        kind if is_other_image_kind(kind) => Member::Remark(Remark::OtherFormat, member.to_owned()),
+        _ => Member::Other,
     }
 }

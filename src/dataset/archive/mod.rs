@@ -24,7 +24,7 @@ pub(super) use unpack::Gunzip;
 /// What an archive contains.
 #[derive(Debug)]
 pub struct Archived<T> {
-    /// The images that were wanted, by file name, in the archive's order, and what was made of each.
+    /// The images that were wanted, by their path in the archive, in its order, and what was made of each.
     pub images: Vec<(String, T)>,
     /// File names of the images that were not wanted.
     pub unwanted: Vec<String>,
@@ -67,6 +67,7 @@ pub(super) fn is_read(kind: FileKind) -> bool {
 pub(super) fn check(path: &Path) -> Result<(), DatasetError> {
     match kind_of(path)? {
         kind if is_read(kind) => Ok(()),
+        _ if zip_reader::is_part(path) => Err(DatasetError::PartOfZip { path: path.to_owned() }),
         found => Err(DatasetError::NotASource { path: path.to_owned(), found }),
     }
 }
@@ -83,7 +84,7 @@ pub(super) fn kind_of(path: &Path) -> Result<FileKind, DatasetError> {
 
 /// Reads the images (`*.png`, `*.jpg`, `*.jpeg`) of an archive whose file names are `wanted`, and passes name and bytes
 /// of each to `image`, on several threads; what that returns comes back in the archive's order. Folders inside the
-/// archive do not matter.
+/// archive do not matter for the name. A member whose name has no known ending is member by its first bytes.
 ///
 /// A tar archive is read to its end, so that a truncated or damaged one is detected, though late: what `image` did before
 /// must be undoable or harmless. Images that wait for another thread take 32 MiB at most.
@@ -134,6 +135,11 @@ pub fn read_from<T: Send, E: From<DatasetError> + Send>(
     }
 }
 
+/// The file name of a member: what stands behind the last folder.
+pub(super) fn file_name(member: &str) -> &str {
+    member.rsplit('/').next().unwrap_or(member)
+}
+
 /// Reads all images of a zip archive like [`read`], from memory.
 ///
 /// # Errors
@@ -158,7 +164,7 @@ fn deliver<T: Send, E: Send>(
     let done = Mutex::new(Vec::new());
     let (waiting, failed) = (AtomicU64::new(0), AtomicBool::new(false));
     let work = |place: usize, name: String, bytes: Vec<u8>| {
-        let made = image(&name, bytes);
+        let made = image(file_name(&name), bytes);
         failed.fetch_or(made.is_err(), Ordering::Relaxed);
         done.lock().expect("no thread panics while it holds this lock").push((place, name, made));
     };

@@ -11,7 +11,7 @@ use tar::{Archive, Entry, EntryType};
 
 use super::super::DatasetError;
 use super::super::remarks::Remark;
-use super::member::{Member, classify};
+use super::member::{Member, classify, classify_bytes};
 use super::unpack::Compression;
 use super::{Archived, deliver};
 use crate::digits::thousands;
@@ -72,11 +72,18 @@ fn stream<T>(
         if members > limits::ARCHIVE_MEMBERS {
             return Err(refused(format!("has more than {} members", thousands(limits::ARCHIVE_MEMBERS))));
         }
-        let name = match member(&entry, path)? {
+        let inside = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let (mut member, mut head) = (member(&entry, path)?, Vec::new());
+        meter.allow(entry.size());
+        if let Member::Unknown(name) = member {
+            (&mut entry).take(HEAD as u64).read_to_end(&mut head).map_err(damaged)?;
+            member = classify_bytes(&head, name, &inside);
+        }
+        let name = match member {
             Member::Image(name) => {
                 images += 1;
                 if wanted(&name) {
-                    Some(name)
+                    Some(inside)
                 } else {
                     other.unwanted.push(name);
                     None
@@ -86,11 +93,10 @@ fn stream<T>(
                 other.remarks.add(remark, path.join(member).display().to_string());
                 None
             }
-            Member::Other => None,
+            Member::Other | Member::Unknown(_) => None,
         };
-        meter.allow(entry.size());
         if let Some(name) = name {
-            let bytes = content(&mut entry).map_err(damaged)?;
+            let bytes = content(&mut entry, head).map_err(damaged)?;
             if !deliver(name, bytes) {
                 return Ok(());
             }
@@ -113,7 +119,7 @@ fn stream<T>(
         )));
     }
     if images == 0 {
-        let archives = other.remarks.has(Remark::InnerArchive);
+        let archives = other.remarks.has(Remark::PackedArchive);
         let remarks = other.remarks.sentences();
         return Err(DatasetError::NoImages { path: path.to_owned(), archives, remarks });
     }
@@ -239,16 +245,17 @@ fn member<R: Read>(entry: &Entry<R>, archive: &Path) -> Result<Member, DatasetEr
     let member = classify(&bytes, entry.header().entry_type().is_dir(), archive)?;
     match (member, special) {
         (Member::Image(_), Some(reason)) => refuse(reason),
-        (Member::Other, Some(_)) => {
+        (Member::Other | Member::Unknown(_), Some(_)) => {
             Ok(Member::Remark(Remark::SpecialMember, String::from_utf8_lossy(&bytes).into_owned()))
         }
         (member, _) => Ok(member),
     }
 }
 
-fn content<R: Read>(entry: &mut Entry<R>) -> io::Result<Vec<u8>> {
+/// All bytes of a member, of which the first were read before.
+fn content<R: Read>(entry: &mut Entry<R>, head: Vec<u8>) -> io::Result<Vec<u8>> {
     let size = entry.size();
-    let mut bytes = Vec::new();
+    let mut bytes = head;
     entry.read_to_end(&mut bytes)?;
     if bytes.len() as u64 == size { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }

@@ -17,10 +17,11 @@ use zip::{CompressionMethod, ZipArchive};
 use super::super::DatasetError;
 use super::super::remarks::Remark;
 use super::Archived;
-use super::member::{Member, classify};
+use super::member::{Member, classify, classify_bytes};
 use crate::digits::thousands;
 use crate::disk::FileError;
 use crate::limits;
+use crate::recognise::HEAD;
 
 /// Bytes that can be read at any place, by several threads at once.
 pub(super) trait ReadAt: Sync {
@@ -62,10 +63,7 @@ pub(super) fn read<T: Send, E: From<DatasetError> + Send>(
 ) -> Result<Archived<T>, E> {
     let damaged = |e: ZipError| -> DatasetError {
         match e {
-            ZipError::UnsupportedArchive(reason) if reason.contains("multi-disk") => {
-                let reason = "is one part of a zip archive in several files: join them first (`zip -s 0`)";
-                DatasetError::ArchiveRefused { path: path.to_owned(), reason: reason.to_owned() }
-            }
+            _ if is_part(path) => DatasetError::PartOfZip { path: path.to_owned() },
             e => DatasetError::Archive { path: path.to_owned(), source: io_error(e) },
         }
     };
@@ -96,7 +94,15 @@ pub(super) fn read<T: Send, E: From<DatasetError> + Send>(
         let name = name.replace('\\', "/");
         let refuse = |reason| DatasetError::Member { path: path.to_owned(), member: name.clone(), reason };
         let is_dir = entry.is_dir() || name.ends_with('/');
-        match classify(name.as_bytes(), is_dir, path)? {
+        let mut member = classify(name.as_bytes(), is_dir, path)?;
+        if let Member::Unknown(file) = member {
+            let readable = !entry.encrypted() && !entry.is_symlink();
+            drop(entry);
+            let head = if readable { head(&mut zip.clone(), place) } else { Vec::new() };
+            member = classify_bytes(&head, file, &name);
+        }
+        let entry = zip.by_index_data(place).map_err(damaged)?;
+        match member {
             Member::Image(image) => {
                 let why = match entry.compression() {
                     _ if entry.is_symlink() => Some("is a symbolic link: pack the file that it leads to"),
@@ -114,7 +120,7 @@ pub(super) fn read<T: Send, E: From<DatasetError> + Send>(
                 }
                 if wanted(&image) {
                     unpacked = unpacked.saturating_add(entry.size());
-                    places.push((place, image));
+                    places.push((place, name));
                 } else {
                     other.unwanted.push(image);
                 }
@@ -122,11 +128,11 @@ pub(super) fn read<T: Send, E: From<DatasetError> + Send>(
             Member::Remark(remark, member) => {
                 other.remarks.add(remark, path.join(member).display().to_string());
             }
-            Member::Other => {}
+            Member::Other | Member::Unknown(_) => {}
         }
     }
     if places.is_empty() && other.unwanted.is_empty() {
-        let archives = other.remarks.has(Remark::InnerArchive);
+        let archives = other.remarks.has(Remark::PackedArchive);
         let remarks = other.remarks.sentences();
         return Err(DatasetError::NoImages { path: path.to_owned(), archives, remarks }.into());
     }
@@ -149,6 +155,37 @@ pub(super) fn read<T: Send, E: From<DatasetError> + Send>(
     let images: Vec<_> = images.collect();
     let images = images.into_iter().collect::<Result<_, E>>()?;
     Ok(Archived { images, ..other })
+}
+
+/// Whether a file is one part of a zip archive in several files: it begins as the first one does, or the list at its end
+/// is of another number than the first.
+pub(super) fn is_part(path: &Path) -> bool {
+    /// Bytes of the end of an archive, and of the longest comment behind it.
+    const END: usize = 22;
+    const TAIL: u64 = END as u64 + (1 << 16);
+    let Ok(file) = File::open(path) else { return false };
+    let Ok(length) = file.length() else { return false };
+    let mut head = [0; 4];
+    if file.read_exact_at(&mut head, 0).is_ok() && head == *b"PK\x07\x08" {
+        return true;
+    }
+    let size = length.min(TAIL);
+    let mut tail = vec![0; size as usize];
+    if file.read_exact_at(&mut tail, length - size).is_err() {
+        return false;
+    }
+    let ends = tail.windows(END).rev().find(|end| end.starts_with(b"PK\x05\x06"));
+    // Zip64 has another place for a number that does not fit.
+    ends.is_some_and(|end| ![[0, 0], [0xff, 0xff]].contains(&[end[4], end[5]]))
+}
+
+/// The first bytes of a member; none if it cannot be unpacked, which is left to who wants it.
+fn head<S: ReadAt + ?Sized>(zip: &mut ZipArchive<At<'_, S>>, place: usize) -> Vec<u8> {
+    let mut head = Vec::new();
+    if let Ok(member) = zip.by_index(place) {
+        let _ = member.take(HEAD as u64).read_to_end(&mut head);
+    }
+    head
 }
 
 fn content<S: ReadAt + ?Sized>(zip: &mut ZipArchive<At<'_, S>>, place: usize) -> io::Result<Vec<u8>> {

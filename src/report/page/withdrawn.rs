@@ -1,14 +1,16 @@
-//! What must not be overlooked on a page: withdrawn data, models of unknown ancestry, and images that are not shown.
+//! What must not be overlooked on a page: withdrawn data, leaks, models of unknown ancestry, and images that are not shown.
 
 use maud::{Markup, html};
 
 use super::html::HtmlWriter;
+use crate::compare::LeakFinder;
+use crate::escape::shell;
 use crate::hash::Hash;
 use crate::registry::{Registry, RegistryError};
 use crate::usage::unknown_ancestry;
 use crate::withdrawal::{Marks, Withdrawn};
 
-/// Lists the records that contain withdrawn data, and those whose models started from files of unknown origin; nothing if
+/// Lists the records that contain withdrawn data, those with a leak that they do not name themselves, and those whose models started from files of unknown origin; nothing if
 /// there are none.
 pub(crate) fn notice(
     page: &mut HtmlWriter,
@@ -17,10 +19,16 @@ pub(crate) fn notice(
 ) -> Result<(), RegistryError> {
     let view = registry.view()?;
     let mut marks = Marks::open(registry, &view)?;
-    let (mut marked, mut unknown): (Vec<Markup>, Vec<Markup>) = Default::default();
+    let names = view.names_by_id()?;
+    let mut finder = LeakFinder::of(registry);
+    let (mut marked, mut leaking, mut unknown): (Vec<Markup>, Vec<Markup>, Vec<Markup>) = Default::default();
     for (id, name) in ids {
         let item = |said: &str| html! { li { (name) " " (page.id(&id)) ": " (said) } };
         marked.extend(marks.of(&id).map(|mark| item(&mark.to_string())));
+        // What cannot be read is for `reg verify` to report.
+        let called = names.get(&id).map_or_else(|| id.short(), |name| shell(name));
+        let leaks = finder.of_record(id, &called).unwrap_or_default();
+        leaking.extend(leaks.iter().map(|why| item(why)));
         unknown.extend(unknown_ancestry(registry, &view, &[id])?.map(|said| item(&said)));
     }
     let boxes = [
@@ -28,6 +36,11 @@ pub(crate) fn notice(
             "Contains withdrawn data",
             "Some images used by these results were withdrawn and must not be used any more.",
             marked,
+        ),
+        (
+            "Leak",
+            "Some of these results are of images or patients that a model was trained or selected on.",
+            leaking,
         ),
         (
             "Unknown ancestry",

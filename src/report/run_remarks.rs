@@ -1,0 +1,53 @@
+//! What must not be overlooked in a list of runs: their leaks, and files of unknown origin.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::compare::LeakFinder;
+use crate::digits::several;
+use crate::hash::{Hash, Id};
+use crate::listing::ListedRun;
+use crate::registry::{Registry, RegistryError};
+use crate::usage::{UnknownAncestry, UnknownOrigin};
+
+/// Fills in the leaks of runs and from what they started, as far as it must not be overlooked, and says it in sentences for
+/// many runs.
+pub fn run_remarks(registry: &Registry, runs: &mut [ListedRun]) -> Result<Vec<String>, RegistryError> {
+    /// Runs that start from the same and are tested on the same share an answer; a program's has its own.
+    type Key = (Option<Hash>, Option<Hash>, Option<Hash>, Option<u32>);
+    let mut known: HashMap<Key, (Vec<UnknownOrigin>, Vec<String>)> = HashMap::new();
+    let mut finder = LeakFinder::of(registry);
+    let names = registry.view()?.names_by_id()?;
+    let mut said: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for run in runs.iter_mut() {
+        let Some(id) = run.id else { continue };
+        // One damaged record must not hide the others.
+        if !run.may_start_from_weights() {
+            let (Some(model), Some(split), Some(fold)) = (&run.model, run.split_id, run.fold) else {
+                continue;
+            };
+            run.leaks = finder.of_division(model, Id::new(split), fold).unwrap_or_default();
+        } else {
+            let key = match run.weights_id {
+                Some(_) => (run.weights_id, run.dataset_id, run.split_id, run.fold),
+                None => (Some(id), None, None, None),
+            };
+            let found = match known.get(&key) {
+                Some(found) => found.clone(),
+                None => {
+                    let files = UnknownAncestry::of(registry, &[id]).ok().flatten().map(|of| of.files);
+                    let leaks = finder.of_record(id, &run.called()).unwrap_or_default();
+                    known.entry(key).or_insert((files.unwrap_or_default(), leaks)).clone()
+                }
+            };
+            (run.unknown_ancestry, run.leaks) = found;
+        }
+        let called = run.called();
+        let unknown = UnknownAncestry { files: run.unknown_ancestry.clone() };
+        let unknown = (!unknown.files.is_empty()).then(|| unknown.said(|id| names.get(id).cloned()));
+        let leaks = run.leaks.iter().map(|why| format!("LEAK: {why}"));
+        for sentence in leaks.chain(unknown) {
+            said.entry(sentence).or_default().push(called.clone());
+        }
+    }
+    Ok(said.into_iter().map(|(sentence, runs)| format!("{}: {sentence}.", several(&runs))).collect())
+}
