@@ -5,6 +5,7 @@ use super::means::{DECIMALS, PATHOLOGIES, covered, labels};
 use super::pivot::{self, PivotColumn};
 use super::seeds::has_seeds;
 use super::{Cell, Column, ReportTable};
+use crate::digits::counted;
 use crate::records::{Comparison, Variance};
 use crate::stats::{Estimate, FEWEST_PATIENTS, FEWEST_RESAMPLED};
 use crate::values::{LabelScope, LongTable, Pivot, PivotRow, ValueSubject};
@@ -222,9 +223,13 @@ impl<'c> PairTests<'c> {
     fn notes(&self) -> Vec<String> {
         let is_of_family = |row: &&PivotRow<'_>| row.number("p").is_some() && !self.is_primary(row);
         let tests = self.rows.iter().filter(is_of_family).count();
-        let mut notes = vec![format!(
-            "Two-sided p-values, each with the 95 % interval of its difference, which is not adjusted. Family of tests: the {tests} p-values of this comparison's table; Holm controls the family-wise error rate over them, Benjamini-Hochberg (BH) the false discovery rate."
-        )];
+        let mut notes = Vec::new();
+        if tests > 0 {
+            notes.push(format!(
+                "Two-sided p-values, each with the 95 % interval of its difference, which is not adjusted. Family of tests: the {} of this table; Holm controls the family-wise error rate over them, Benjamini-Hochberg (BH) the false discovery rate.",
+                counted(tests as u64, "p-value")
+            ));
+        }
         let has_primary = self.rows.iter().any(|row| self.is_primary(row));
         if let Some(primary) = self.comparison.primary.as_ref().filter(|_| has_primary) {
             notes.push(format!(
