@@ -31,6 +31,9 @@ impl Likeness {
     /// What two names that are alike have in common.
     pub(super) fn key(self, name: &str) -> String {
         let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
+        // The apostrophe that keeps a spreadsheet from reading a formula.
+        let bare = file.strip_prefix('\'').filter(|rest| rest.starts_with(['=', '+', '-', '@']));
+        let file = bare.unwrap_or(file);
         let folded: String = file.nfc().flat_map(char::to_lowercase).nfc().collect();
         match self {
             Likeness::Case => folded,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::image::{IMAGE, input_check};
-use super::names::{another_name, is_plain};
+use super::names::{another_name, is_attribute, is_plain};
 use super::{Initial, NetworkError};
 use crate::limits;
 use crate::records::{Architecture, Block, Layer};
@@ -535,6 +535,9 @@ impl Planner<'_> {
             };
             if name.len() > limits::FILE_NAME || !name.split('.').all(is_plain) {
                 return Err(named("a name has letters, digits and _, in parts that are separated by dots"));
+            }
+            if is_attribute(name) {
+                return Err(named("PyTorch's modules have an attribute of this name"));
             }
             if self.names.contains(*name) {
                 return Err(named("another layer has the same name"));

@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use super::error::ProgramError;
 use crate::disk::{Dir, Doing};
-use crate::escape;
 use crate::hash::Hash;
 use crate::records::{Gender, ImageRow, Manifest, Program, ProgramSpec, Spec, Subset, ViewPosition};
 use crate::registry::Registry;
@@ -165,12 +164,12 @@ fn write_list(
     Ok(())
 }
 
-/// A field of CSV.
+/// A field of CSV. Programs read these lists, not spreadsheets: no apostrophe stands before a name that begins with `+`.
 fn quoted(text: impl AsRef<str>) -> String {
-    let text = escape::csv(text.as_ref());
+    let text = text.as_ref();
     match text.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text.into_owned(),
+        false => text.to_owned(),
     }
 }
 

@@ -308,7 +308,8 @@ fn refuse_labels(registry: &Registry, dataset: &Dataset, prepared: &Prepared) ->
     let view = registry.view()?;
     for file in spec.given() {
         for (from, roles) in view.referrers(&file).map_err(RegistryError::from)? {
-            let labels = [Role::Metadata, Role::BoxesFile].iter().any(|role| roles.contains(role));
+            let labels =
+                [Role::Metadata, Role::BoxesFile, Role::Manifest].iter().any(|role| roles.contains(role));
             if labels && view.kind(&from).map_err(RegistryError::from)? == Some(Kind::Dataset) {
                 return Err(ProgramError::HoldsLabels { file: prepared.called(&file), dataset: from }.into());
             }
