@@ -1,23 +1,19 @@
 //! `reg list run`.
 
-use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use reg::export::run_sheet;
 use reg::hash::Hash;
 use reg::listing::{self, ListRequest, ListedRun, RunState, of_columns, with_coverage};
-use reg::registry::{Registry, RegistryError};
 use reg::report;
 use reg::training::unfinished::{self, UnfinishedTraining};
-use reg::usage::{UnknownAncestry, UnknownOrigin};
 use reg::withdrawal::Mark;
 use serde::Serialize;
 
 use super::Context;
 use super::chosen::{Chosen, ListFormat, as_file, marks, saved};
 use super::error::Failure;
-use super::marks::leaks_today;
-use super::output::{Reply, TableFormat, several};
+use super::output::{Reply, TableFormat};
 
 /// The document of `reg list run`.
 #[derive(Serialize)]
@@ -70,7 +66,7 @@ pub(super) fn run(
     if let Some(format) = format.of_file() {
         return as_file(&run_sheet(&runs, &columns), format, output, context.global.json);
     }
-    let origins = origins(&registry, &mut runs)?;
+    let origins = report::origins(&registry, &mut runs)?;
     let mut mark = |run: &ListedRun| marks.as_mut().and_then(|marks| marks.of(&run.id?));
     let marked: Vec<Option<Mark>> = runs.iter().map(&mut mark).collect();
     let live = unfinished::all(&registry).into_iter();
@@ -102,40 +98,6 @@ pub(super) fn run(
         Some(path) => saved(&path, text.as_bytes()),
         None => Ok(Reply::new(text, serde_json::Value::Null)),
     }
-}
-
-/// Fills in from what runs started, as far as it must not be overlooked, and says it in sentences for many runs.
-fn origins(registry: &Registry, runs: &mut [ListedRun]) -> Result<Vec<String>, Failure> {
-    /// Runs that start from the same and are tested on the same share an answer; a program's has its own.
-    type Key = (Option<Hash>, Option<Hash>, Option<Hash>, Option<u32>);
-    let mut known: HashMap<Key, (Vec<UnknownOrigin>, Vec<String>)> = HashMap::new();
-    let names = registry.view()?.names_by_id().map_err(RegistryError::from)?;
-    let mut said: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for run in runs.iter_mut().filter(|run| run.may_start_from_weights()) {
-        let Some(id) = run.id else { continue };
-        let key = match run.weights_id {
-            Some(_) => (run.weights_id, run.dataset_id, run.split_id, run.fold),
-            None => (Some(id), None, None, None),
-        };
-        let found = match known.get(&key) {
-            Some(found) => found.clone(),
-            // One damaged record must not hide the others.
-            None => {
-                let files = UnknownAncestry::of(registry, &[id]).ok().flatten().map(|of| of.files);
-                let leaks = leaks_today(registry, id).unwrap_or_default();
-                known.entry(key).or_insert((files.unwrap_or_default(), leaks)).clone()
-            }
-        };
-        (run.unknown_ancestry, run.leaks) = found;
-        let called = run.called();
-        let unknown = UnknownAncestry { files: run.unknown_ancestry.clone() };
-        let unknown = (!unknown.files.is_empty()).then(|| unknown.said(|id| names.get(id).cloned()));
-        let leaks = run.leaks.iter().map(|why| format!("LEAK: {why}"));
-        for sentence in leaks.chain(unknown) {
-            said.entry(sentence).or_default().push(called.clone());
-        }
-    }
-    Ok(said.into_iter().map(|(sentence, runs)| format!("{}: {sentence}.", several(&runs))).collect())
 }
 
 impl<'r> RunRecord<'r> {

@@ -1,9 +1,9 @@
 //! Says of results what must not be overlooked: that they contain withdrawn data, or that nobody knows from which images
 //! their models have learnt.
 
-use reg::compare::leaks;
-use reg::hash::{Hash, Id};
-use reg::records::{IncomparableKind, Kind, Predictions, RecordClass, Subset, Table};
+use reg::compare::leaks_today;
+use reg::hash::Hash;
+use reg::records::{Kind, RecordClass};
 use reg::registry::{Objects, Registry, RegistryError};
 use reg::usage::{UnknownAncestry, UnknownOrigin};
 use reg::withdrawal::{Mark, Marks};
@@ -59,7 +59,7 @@ pub(super) fn warn_of_leaks_too(
     id: Hash,
 ) -> Result<Vec<ResultRemark>, Failure> {
     let mut remarks = warn(context, registry, [id])?;
-    let leaks = leaks_today(registry, id)?;
+    let leaks = leaks_today(registry, id, None)?;
     if leaks.is_empty() {
         return Ok(remarks);
     }
@@ -71,44 +71,6 @@ pub(super) fn warn_of_leaks_too(
         None => remarks.push(ResultRemark { id, withdrawn: None, unknown: None, leaks }),
     }
     Ok(remarks)
-}
-
-/// The leaks of the scores behind a result that its record does not name.
-pub(super) fn leaks_today(registry: &Registry, id: Hash) -> Result<Vec<String>, Failure> {
-    let view = registry.view()?;
-    let predictions: Vec<Id<Predictions>> = match view.kind(&id).map_err(RegistryError::from)? {
-        Some(Kind::Run) => {
-            let all = registry.referring::<Predictions>(&view, &id)?;
-            let test = all.into_iter().filter(|(_, scores)| scores.is_plain(Subset::Test));
-            test.map(|(id, _)| id).collect()
-        }
-        Some(Kind::Predictions) => vec![Id::new(id)],
-        Some(Kind::Table) => match registry.get::<Table>(Id::new(id))? {
-            Table::Auc(auc) => vec![auc.predictions],
-            Table::Comparison(table) => {
-                let named = table.incomparable.iter().any(|one| one.kind == IncomparableKind::Leak);
-                let all = table.models.into_iter().filter(|_| !named);
-                all.flat_map(|model| model.predictions).collect()
-            }
-            Table::Dataset(_) | Table::Probe(_) | Table::Heatmap(_) | Table::Pointing(_) => Vec::new(),
-        },
-        _ => Vec::new(),
-    };
-    let mut found = Vec::new();
-    for id in predictions {
-        // Only what a model started from can have taught it test images of its own division.
-        let record = registry.get(id)?;
-        let mut starts = false;
-        for run in (registry as &dyn Objects).scorers(&record)? {
-            let spec = registry.get(registry.get(run)?.spec)?;
-            starts |= !registry.learnt_before(&spec)?.is_empty();
-        }
-        if starts {
-            found.extend(leaks(registry, id)?.into_iter().map(|leak| leak.why));
-        }
-    }
-    found.dedup();
-    Ok(found)
 }
 
 /// The same of records with others that go along with them.

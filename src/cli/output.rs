@@ -20,16 +20,6 @@ pub(crate) fn plural(count: usize, one: &str) -> String {
     format!("{} {one}{}", thousands(count as u64), if count == 1 { "" } else { "s" })
 }
 
-/// The first names, and how many there are besides.
-pub(crate) fn several(names: &[String]) -> String {
-    const SHOWN: usize = 4;
-    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
-}
-
 /// A number of log entries.
 pub(crate) fn entries(count: u64) -> String {
     format!("{} {}", thousands(count), if count == 1 { "entry" } else { "entries" })

@@ -17,6 +17,7 @@ mod recorded;
 mod seen;
 #[cfg(test)]
 mod tests;
+mod today;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -36,6 +37,7 @@ pub use curves::{PrecisionRecallCurve, RocCurve, precision_recall_curves, roc_cu
 pub use error::CompareError;
 pub(crate) use recorded::comparison;
 use seen::PixelSource;
+pub use today::leaks_today;
 
 /// What a column of the table contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,23 +178,39 @@ pub enum Labels {
 }
 
 /// Leaks of the scores of a run or an ensemble: whether a run behind them, or one from which its initial weights come, was
-/// trained or selected on patients of the scored images, or on these images under other patients' numbers.
+/// trained or selected on patients of the scored images, or on these images under other patients' numbers. Messages call
+/// the scores by the name of their run, or their own.
 pub fn leaks(registry: &Registry, predictions: Id<Predictions>) -> Result<Vec<Incomparable>, CompareError> {
-    let view = registry.view()?;
-    own_leaks(registry, predictions, PixelSource::In(registry, &view))
+    leaks_called(registry, predictions, None)
 }
 
+/// The same with another name in messages.
+fn leaks_called(
+    registry: &Registry,
+    predictions: Id<Predictions>,
+    called: Option<&str>,
+) -> Result<Vec<Incomparable>, CompareError> {
+    let view = registry.view()?;
+    let names = view.names_by_id()?;
+    let run = registry.get(predictions)?.source.run().and_then(|run| names.get(&run.hash));
+    let own = run.or_else(|| names.get(&predictions.hash)).map(String::as_str);
+    own_leaks(registry, predictions, called.or(own), PixelSource::In(registry, &view))
+}
+
+/// The same of scores that are called this, or by their model.
 fn own_leaks(
     objects: &dyn Objects,
     predictions: Id<Predictions>,
+    called: Option<&str>,
     pixels: PixelSource<'_>,
 ) -> Result<Vec<Incomparable>, CompareError> {
     let record = objects.get(predictions)?;
     if let ScoreSource::Import { .. } = record.source {
         return Ok(Vec::new());
     }
-    let input = Input { name: record.model.clone(), label: None, id: predictions, predictions: record };
-    let columns = columns::columns(objects, vec![input], Grouping::Model)?;
+    let name = called.unwrap_or(&record.model).to_owned();
+    let input = Input { name, label: None, id: predictions, predictions: record };
+    let columns = columns::columns(objects, vec![input], Grouping::Run)?;
     Ok(seen::leaks(objects, &columns, pixels)?.incomparable)
 }
 

@@ -99,7 +99,7 @@ impl ScoreError {
             ScoreError::False(e) => e.hint(),
             ScoreError::BadModelName(_) => "give --model a name without control characters",
             ScoreError::NotAProbability { .. } => {
-                "give --logits if the scores are outputs before the sigmoid"
+                "give --logits if the scores are outputs before the sigmoid, as `reg export RUN -o FILE.csv` writes them"
             }
             ScoreError::NothingScored { extra: 0, example: Some(example), .. } => {
                 let (theirs, ours) = &**example;

@@ -131,7 +131,8 @@ pub(super) fn list(site: &Site, query: &Query) -> Result<Answer, Nothing> {
     let Listed { runs, columns, order, problems } = listed(all, &asked);
     let (page, pages) = (query.page(), runs.len().div_ceil(LEAF));
     let found = runs.len() as u64;
-    let shown: Vec<ListedRun> = runs.into_iter().skip(page * LEAF).take(LEAF).collect();
+    let mut shown: Vec<ListedRun> = runs.into_iter().skip(page * LEAF).take(LEAF).collect();
+    let origins = report::origins(&site.registry, &mut shown)?;
     let table = report::runs(&shown, &columns);
     let is_shown = |id: &String| shown.iter().any(|run| key(run).as_ref() == Some(id));
     let elsewhere: Vec<&String> = asked.selected.iter().filter(|id| !is_shown(id)).collect();
@@ -171,6 +172,7 @@ pub(super) fn list(site: &Site, query: &Query) -> Result<Answer, Nothing> {
                     p { @if total == 0 { "No runs yet; `reg train` makes one." } @else { "No run fits." } }
                 } @else {
                     (rows(&table, &shown, &columns, order.as_ref(), &asked))
+                    @for origin in &origins { p.notes { (origin) } }
                 }
                 @if pages > 1 {
                     div.bar role="group" aria-label="Pages" {
@@ -243,7 +245,7 @@ fn rows(
                             @for ((name, column), cell) in columns.iter().zip(&table.columns).zip(cells) {
                                 @let text = cell.shown();
                                 @match (name.as_str(), link(run, name)) {
-                                    ("name", Some(link)) => { th scope="row" { a href=(link) { (run.called()) } } }
+                                    ("name", Some(link)) => { th scope="row" { a href=(link) { (run.called()) } (mark(run)) } }
                                     ("name", None) => { th scope="row" { (run.called()) } }
                                     (_, Some(link)) => { td { a href=(link) { (text) } } }
                                     (_, None) => { td.n[column.align == Align::Right] { (text) } }
@@ -255,6 +257,14 @@ fn rows(
             }
         }
         @if !table.notes.is_empty() { p.notes { (table.notes.join(" ")) } }
+    }
+}
+
+/// What must not be overlooked beside the name of a run; the sentence stands below the table.
+fn mark(run: &ListedRun) -> Markup {
+    html! {
+        @if !run.leaks.is_empty() { " " strong.warning { "leak" } }
+        @if !run.unknown_ancestry.is_empty() { " " small { "unknown ancestry" } }
     }
 }
 

@@ -1,15 +1,18 @@
-//! What must not be overlooked on a page: withdrawn data, models of unknown ancestry, and images that are not shown.
+//! What must not be overlooked on a page: withdrawn data, models that have learnt from what they are tested on or from
+//! nobody knows what, and images that are not shown.
 
 use maud::{Markup, html};
 
 use super::html::HtmlWriter;
+use crate::compare::leaks_today;
 use crate::hash::Hash;
 use crate::registry::{Registry, RegistryError};
 use crate::usage::unknown_ancestry;
 use crate::withdrawal::{Marks, Withdrawn};
 
-/// Lists the records that contain withdrawn data, and those whose models started from files of unknown origin; nothing if
-/// there are none.
+/// Lists the records that contain withdrawn data, those whose models started from what they are tested on, as far as is
+/// known today and the records do not say it, and those whose models started from files of unknown origin; nothing if there
+/// are none.
 pub(crate) fn notice(
     page: &mut HtmlWriter,
     registry: &Registry,
@@ -17,10 +20,13 @@ pub(crate) fn notice(
 ) -> Result<(), RegistryError> {
     let view = registry.view()?;
     let mut marks = Marks::open(registry, &view)?;
-    let (mut marked, mut unknown): (Vec<Markup>, Vec<Markup>) = Default::default();
+    let (mut marked, mut leaking, mut unknown): (Vec<Markup>, Vec<Markup>, Vec<Markup>) = Default::default();
     for (id, name) in ids {
         let item = |said: &str| html! { li { (name) " " (page.id(&id)) ": " (said) } };
         marked.extend(marks.of(&id).map(|mark| item(&mark.to_string())));
+        // What cannot be read is said where it is shown.
+        let leaks = leaks_today(registry, id, None).unwrap_or_default();
+        leaking.extend(leaks.iter().map(|why| item(why)));
         unknown.extend(unknown_ancestry(registry, &view, &[id])?.map(|said| item(&said)));
     }
     let boxes = [
@@ -28,6 +34,11 @@ pub(crate) fn notice(
             "Contains withdrawn data",
             "Some images used by these results were withdrawn and must not be used any more.",
             marked,
+        ),
+        (
+            "Leak",
+            "Some of these models have learnt from patients or images that they are tested on: their results are not those on new patients.",
+            leaking,
         ),
         (
             "Unknown ancestry",
