@@ -294,7 +294,9 @@ fn difference(
     let (ours, theirs) = (specs(objects, a)?, specs(objects, b)?);
     let mut pairs = ours.iter().zip(&theirs);
     let found = pairs.find_map(|(ours, theirs)| different_settings(ours, theirs));
-    Ok(found.map(|(what, ours, theirs)| format!("{what}: {ours} and {theirs}")))
+    // By the name that `--set` takes, not by the path in the record.
+    let name = |what: &str| what.rsplit('.').next().unwrap_or(what).to_owned();
+    Ok(found.map(|(what, ours, theirs)| format!("{}: {ours} and {theirs}", name(&what))))
 }
 
 /// Reads scores and truth of predictions.
