@@ -122,7 +122,7 @@ fn walk(what: &str, dir: &Path, first: Hash, last: Hash) {
             let header = Header::read(&registry.bytes(&id).expect("an object")).ok();
             header.map_or(Vec::new(), |of| inputs(&view, id, of.kind, &of.links(), false).expect("edges"))
         }),
-        "down" => walked(first, |id| results(&view, id, None).expect("edges")),
+        "down" => walked(first, |id| results(&view, id, &[]).expect("edges")),
         "usage" => {
             let mut usage = UsageQuery::new(&registry, Box::new(|_, _| Ok(Vec::new())));
             usize::from(usage.of(&last).is_empty())

@@ -12,6 +12,16 @@ pub fn counted(count: u64, noun: &str) -> String {
     format!("{} {noun}{}", thousands(count), if count == 1 { "" } else { "s" })
 }
 
+/// Names in a sentence; of more than four, the number of the rest: `a, b, c, d and 3 more`.
+pub fn several(names: &[String]) -> String {
+    const SHOWN: usize = 4;
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {} more", thousands(more as u64)),
+    }
+}
+
 /// A time that something takes, with the two largest units at most: `40 s`, `3 min`, `2 h 05 min`, `3 d 4 h`.
 pub fn span(seconds: f64) -> String {
     let seconds = seconds.round().max(0.0) as u64;
@@ -35,16 +45,6 @@ pub fn size(bytes: u64) -> String {
         (value, unit) = (value / 1000.0, larger);
     }
     if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") }
-}
-
-/// The first names, and how many there are besides.
-pub fn several(names: &[String]) -> String {
-    const SHOWN: usize = 4;
-    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }
 
 #[cfg(test)]

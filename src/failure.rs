@@ -28,6 +28,7 @@ use crate::serve::ServeError;
 use crate::split::{RegisterError, SplitError};
 use crate::store::StoreError;
 use crate::study::StudyError;
+use crate::suggest::did_you_mean;
 use crate::training::RunError;
 use crate::training::config::ConfigError;
 use crate::training::process::WorkerError;
@@ -587,8 +588,9 @@ impl From<ListError> for Failure {
         match e {
             ListError::Registry(e) => e.into(),
             ListError::Filter(e) => e.into(),
-            ListError::UnknownField { ref known, .. } => {
-                Failure::usage(e.to_string()).hinting(format!("there is {}", known.join(", ")))
+            ListError::UnknownField { ref known, ref name } => {
+                let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                Failure::usage(e.to_string()).hinting(did_you_mean(name, &known))
             }
         }
     }

@@ -24,6 +24,14 @@ pub fn similar_or_all<'n>(wanted: &str, names: &[&'n str]) -> Vec<&'n str> {
     }
 }
 
+/// A hint at the names that are close to a mistyped one, or at all that there are.
+pub fn did_you_mean(wanted: &str, names: &[&str]) -> String {
+    match similar(wanted, names.iter().copied()).as_slice() {
+        [] => format!("there are {}", names.join(", ")),
+        close => format!("did you mean `{}`?", close.join("` or `")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,5 +46,7 @@ mod tests {
         assert_eq!(similar("ml", names), [""; 0], "two letters are like many names");
         assert_eq!(similar("efficientnet", names), [""; 0]);
         assert_eq!(similar_or_all("efficientnet", &names), names);
+        assert_eq!(did_you_mean("resnet58", &names), "did you mean `resnet38` or `resnet50`?");
+        assert!(did_you_mean("efficientnet", &names).starts_with("there are densenet121, "));
     }
 }

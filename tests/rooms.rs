@@ -181,7 +181,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "listing",
-        &["filter", "hash", "index", "network", "records", "registry", "suggest", "training", "usage"],
+        &[
+            "digits", "filter", "hash", "index", "network", "records", "registry", "suggest", "training",
+            "usage",
+        ],
     ),
     ("doctor", &["digits", "disk", "hash", "registry", "store", "training", "withdrawal"]),
     (
@@ -330,6 +333,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "split",
             "store",
             "study",
+            "suggest",
             "training",
             "withdrawal",
         ],

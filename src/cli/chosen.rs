@@ -26,8 +26,12 @@ pub(super) struct Chosen {
     #[arg(long, value_name = "KEY")]
     sort: Option<String>,
     /// Show at most N records
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = limit)]
     limit: Option<NonZeroUsize>,
+}
+
+fn limit(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "a number of records, 1 or more, is needed".to_owned())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

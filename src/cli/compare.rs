@@ -1,5 +1,6 @@
 //! `reg compare`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -7,6 +8,7 @@ use reg::compare::{
     CompareError, CompareOptions, Grouping, Input, Labels, PrecisionRecallCurve, RocCurve, compare,
     precision_recall_curves, roc_curves,
 };
+use reg::digits::several;
 use reg::records::{
     ComparedModel, Comparison, Division, GroupBy, GroupRow, Incomparable, LabelSpread, MetricRow,
     OperatingPoint, Pooling, Spread, Variance,
@@ -15,6 +17,7 @@ use reg::registry::Registry;
 use reg::report::interval::{self, FoldAuc, NoInterval};
 use reg::report::{Cell, Column, ReportTable, mean_over_pathologies, results, svg};
 use reg::stats::{self, Estimate};
+use reg::suggest::similar;
 use reg::values::{Pivot, long_comparison};
 use serde_json::{Map, Value, json};
 
@@ -67,7 +70,9 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "SHARE", requires = "metrics", value_parser = prevalence)]
     prevalence: Option<f64>,
     /// Published numbers to show beside ours: a TOML file, `paper` (table 6 of the paper), `paper-table4`, or
-    /// `literature` (AUCs by label from other publications, on other splits)
+    /// `literature` (AUCs by label from other publications, on other splits). A file has a `[[model]]` for each column: name,
+    /// source, split ("official" or what else it was), and mean, mean_std, mean_over, images, or tables [model.auc] and
+    /// [model.std] by label
     #[arg(long, value_name = "FILE.toml")]
     published: Option<PathBuf>,
     /// Add the points of the ROC curves to the JSON and as the table `roc`
@@ -249,6 +254,31 @@ impl CompareArgs {
     }
 }
 
+/// Labels of published numbers that the data set does not have: mistyped ones, or those of other data sets.
+fn unknown_labels(registry: &Registry, comparison: &Comparison) -> Result<Vec<String>, Failure> {
+    let Some(published) = &comparison.published else { return Ok(Vec::new()) };
+    let labels = registry.get(comparison.dataset)?.labels;
+    let known: Vec<&str> = labels.iter().map(String::as_str).collect();
+    let mut unknown: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for model in &published.models {
+        for auc in model.auc.iter().filter(|auc| !labels.contains(&auc.label)) {
+            unknown.entry(&auc.label).or_default().push(model.name.clone());
+        }
+    }
+    let said = |(label, models): (&str, Vec<String>)| {
+        let close = similar(label, known.iter().copied());
+        let close = match close.as_slice() {
+            [] => String::new(),
+            close => format!("; did you mean `{}`?", close.join("` or `")),
+        };
+        format!(
+            "note: the published AUC of {label} ({}) is not shown: the data set has no such label{close}",
+            several(&models)
+        )
+    };
+    Ok(unknown.into_iter().map(said).collect())
+}
+
 pub(crate) fn run(context: &Context, args: CompareArgs) -> Result<Reply, Failure> {
     if args.table.contains(&TableChoice::Bootstrap) && args.bootstrap.is_none() {
         return Err(Failure::usage("--table bootstrap needs resamples: --bootstrap 2000"));
@@ -274,6 +304,9 @@ pub(crate) fn run(context: &Context, args: CompareArgs) -> Result<Reply, Failure
     if !comparison.incomparable.is_empty() {
         context
             .note(&format!("warning: not comparable: {}", Incomparable::reasons(&comparison.incomparable)));
+    }
+    for line in unknown_labels(&registry, &comparison)? {
+        context.note(&line);
     }
     let curves = curves(&registry, &args, &comparison)?;
     let precision = match args.precision_recall || args.table.contains(&TableChoice::PrecisionRecall) {

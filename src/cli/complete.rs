@@ -46,6 +46,15 @@ pub(super) fn anything() -> ArgValueCompleter {
     ArgValueCompleter::new(|begin: &OsStr| names(begin, Kind::ALL))
 }
 
+/// Names of the kinds of records that are listed.
+pub(super) fn kinds() -> ArgValueCompleter {
+    ArgValueCompleter::new(|begin: &OsStr| {
+        let begin = begin.to_string_lossy();
+        let kinds = Kind::ALL.iter().filter(|kind| kind.name().starts_with(&*begin));
+        kinds.map(|kind| CompletionCandidate::new(kind.name())).collect()
+    })
+}
+
 /// Names of models.
 pub(super) fn models() -> ArgValueCompleter {
     ArgValueCompleter::new(|begin: &OsStr| {

@@ -120,7 +120,13 @@ pub(crate) fn run(context: &Context, args: ExportArgs) -> Result<Reply, Failure>
     drop(view);
     let marks = marks::warn_of(context, &registry, leaving)?;
     let view = registry.view()?;
-    let tables = |file| tables(&registry, &view, &args.ids, &output, file, args.long);
+    let tables = |file| -> Result<Reply, Failure> {
+        let written = tables(&registry, &view, &args.ids, &output, file, args.long)?;
+        if written.has_logits {
+            context.note("note: the scores are logits; the probability is 1 / (1 + exp(-score)), and `reg predictions import` takes them with --logits");
+        }
+        Ok(written.reply)
+    };
     let reply = match format {
         ExportFormat::Csv => tables(FileFormat::Csv),
         ExportFormat::Parquet => tables(FileFormat::Parquet),
@@ -152,6 +158,13 @@ fn one(ids: &[String]) -> Result<&str, Failure> {
     }
 }
 
+/// What was written.
+struct WrittenTables {
+    reply: Reply,
+    /// Whether scores are among it that are no probabilities, under the plain names of their labels.
+    has_logits: bool,
+}
+
 /// Writes one sheet to a file in the format of its extension, or any number to a folder.
 fn tables(
     registry: &Registry,
@@ -160,7 +173,7 @@ fn tables(
     output: &Path,
     format: FileFormat,
     long: bool,
-) -> Result<Reply, Failure> {
+) -> Result<WrittenTables, Failure> {
     let mut all: Vec<(String, Hash, Sheet)> = Vec::new();
     let is_file = FileFormat::of(output) == Some(format);
     for text in ids {
@@ -175,6 +188,9 @@ fn tables(
             all.push((format!("{stem}-{}", sheet.name), id, sheet));
         }
     }
+    let logits =
+        |sheet: &Sheet| sheet.about.iter().any(|(key, value)| key == "reg.scale" && value == "logit");
+    let has_logits = all.iter().any(|(.., sheet)| logits(sheet));
     if is_file {
         let [(_, id, sheet)] = all.as_slice() else {
             let names = all.into_iter().map(|(_, _, sheet)| sheet.name).collect();
@@ -184,7 +200,8 @@ fn tables(
         };
         export::save(output, &sheet.render(format))?;
         let text = format!("{}: {}", output.display(), size(sheet));
-        return Ok(Reply::new(text, json!({ "files": [described(output, *id, sheet)] })));
+        let reply = Reply::new(text, json!({ "files": [described(output, *id, sheet)] }));
+        return Ok(WrittenTables { reply, has_logits });
     }
     let folder = ExportFolder::begin(output)?;
     let (mut lines, mut files) = (Vec::new(), Vec::new());
@@ -198,7 +215,8 @@ fn tables(
         files.push(described(&output.join(file), *id, sheet));
     }
     folder.finish()?;
-    Ok(Reply::new(lines.join("\n"), json!({ "folder": in_json(output), "files": files })))
+    let reply = Reply::new(lines.join("\n"), json!({ "folder": in_json(output), "files": files }));
+    Ok(WrittenTables { reply, has_logits })
 }
 
 fn size(sheet: &Sheet) -> String {

@@ -1,23 +1,24 @@
 //! `reg list`.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use reg::compare::LeakFinder;
 use reg::escape::shell;
 use reg::export::{ColumnValues, Sheet, SheetColumn};
 use reg::filter::{FieldType, FieldValue};
 use reg::hash::Hash;
-use reg::listing::{self, owners};
-use reg::records::{Header, Kind, Subset, summary};
+use reg::listing;
+use reg::records::{Header, Kind};
 use reg::report::{Cell, Column, ReportTable};
-use reg::suggest::similar_or_all;
+use reg::suggest::{did_you_mean, similar_or_all};
 use reg::training::unfinished;
 use serde_json::{Value, json};
 
-use super::Context;
 use super::chosen::{Chosen, ListFormat, as_file, marks, saved};
 use super::error::Failure;
-use super::output::{Reply, TableFormat, several};
+use super::output::{Reply, TableFormat};
+use super::{Context, complete};
 
 /// List records, oldest first; `reg list run` compares runs
 ///
@@ -33,6 +34,7 @@ use super::output::{Reply, TableFormat, several};
 pub(crate) struct ListArgs {
     /// Show only one kind: dataset, split, weights, spec, run, predictions, table, study, software, execution,
     /// withdrawal, note
+    #[arg(add = complete::kinds())]
     kind: Option<String>,
     #[command(flatten)]
     chosen: Chosen,
@@ -50,9 +52,7 @@ pub(crate) struct ListArgs {
 pub(crate) fn run(context: &Context, args: ListArgs) -> Result<Reply, Failure> {
     let named = |text: String| {
         Kind::which(|kind| kind.name == text || kind.plural == text).next().ok_or_else(|| {
-            let all: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
-            let meant = similar_or_all(&text, &all).join(", ");
-            Failure::new(format!("there is no kind `{text}`"), Some(format!("there are {meant}")))
+            Failure::new(format!("there is no kind `{text}`"), Some(did_you_mean(&text, &KINDS)))
         })
     };
     let kind = args.kind.map(named).transpose()?;
@@ -80,6 +80,10 @@ struct Row {
     withdrawn: Option<Value>,
     leaks: Vec<String>,
 }
+
+/// The names of all kinds.
+static KINDS: LazyLock<Vec<&'static str>> =
+    LazyLock::new(|| Kind::ALL.iter().map(|kind| kind.name()).collect());
 
 /// Values by which records of all kinds are chosen and sorted.
 const VALUES: [&str; 5] = ["kind", "id", "name", "what", "note"];
@@ -132,21 +136,11 @@ fn rows(context: &Context, kind: Option<Kind>) -> Result<Vec<Row>, Failure> {
     for kind in kinds {
         for id in view.of_kind(kind)? {
             // A damaged record is listed as such; `verify` says more.
-            let (mut what, of, subset) = match registry.store().read(&id).map(|bytes| Header::read(&bytes)) {
-                Ok(Ok(header)) => {
-                    (summary(&header), owners(&registry, &header), listing::subset(&registry, &header))
-                }
-                Ok(Err(e)) => (e.to_string(), Vec::new(), None),
-                Err(e) => (e.to_string(), Vec::new(), None),
+            let (what, of) = match registry.store().read(&id).map(|bytes| Header::read(&bytes)) {
+                Ok(Ok(header)) => listing::described(&registry, &names, &header),
+                Ok(Err(e)) => (e.to_string(), Vec::new()),
+                Err(e) => (e.to_string(), Vec::new()),
             };
-            let of: Vec<String> =
-                of.iter().map(|id| names.get(id).cloned().unwrap_or_else(|| id.short())).collect();
-            if !of.is_empty() {
-                what = format!("{what}; of {}", several(&of));
-            }
-            if let Some(subset) = subset.filter(|subset| *subset != Subset::Test) {
-                what = format!("{what} on its {} images", subset.in_words());
-            }
             let mark = marks.as_mut().and_then(|marks| marks.of(&id));
             let mut what = mark.map_or(what.clone(), |mark| format!("{what}; {mark}"));
             let called = names.get(&id).map_or_else(|| id.short(), |name| shell(name));
@@ -169,24 +163,28 @@ fn list(
     format: ListFormat,
     output: Option<PathBuf>,
 ) -> Result<Reply, Failure> {
-    let (filter, order) = (chosen.filter()?, chosen.order()?);
+    let (mut filter, order) = (chosen.filter()?, chosen.order()?);
     let registry = context.registry()?;
     let mut rows = rows(context, kind)?;
     let is_empty = rows.is_empty();
-    if let Some(filter) = &filter {
-        filter.check(|name| match VALUES.contains(&name) {
-            true => Ok(FieldType::Text),
-            false => Err(similar_or_all(name, &VALUES).into_iter().map(str::to_owned).collect()),
+    if let Some(filter) = &mut filter {
+        filter.check(|name| match name {
+            "id" => Ok(FieldType::Id),
+            "kind" => Ok(FieldType::Word(&KINDS)),
+            name if VALUES.contains(&name) => Ok(FieldType::Text),
+            name => Err(similar_or_all(name, &VALUES).into_iter().map(str::to_owned).collect()),
         })?;
         rows.retain(|row| filter.chooses(|name| row.value(name)));
     }
     if let Some(order) = &order {
         if !VALUES.contains(&order.key()) {
-            return Err(listing::ListError::UnknownField {
-                name: order.key().to_owned(),
-                known: VALUES.map(str::to_owned).to_vec(),
-            }
-            .into());
+            let key = order.key();
+            let what = kind.map_or("records of all kinds", |kind| kind.descriptor().plural);
+            let failure = Failure::usage(format!("{what} have no value named `{key}` to sort by"));
+            return Err(failure.hinting(match listing::field(key) {
+                Some(_) => format!("runs have: `reg list run --sort {key}`"),
+                None => did_you_mean(key, &VALUES),
+            }));
         }
         order.sort(&mut rows, |row, name| row.value(name));
     }

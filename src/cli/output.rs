@@ -14,7 +14,6 @@ use super::console::harmless;
 pub(crate) use super::console::{NO, tell};
 use super::error::Failure;
 use super::marks::ResultRemark;
-pub(crate) use reg::digits::several;
 
 /// `1 image`, `1,024 images`.
 pub(crate) fn plural(count: usize, one: &str) -> String {

@@ -49,7 +49,14 @@ pub(crate) fn run(context: &Context, args: RmArgs) -> Result<Reply, Failure> {
     for text in args.ids {
         match unfinished(&registry, &view, &text)? {
             Some(training) => trainings.push(training),
-            None => recorded.push(text),
+            None => {
+                // Whoever removes a run by name does not want to find its failed attempts either.
+                if view.name(&text).map_err(RegistryError::from)?.is_some() {
+                    let failed = unfinished::all(&registry).into_iter();
+                    trainings.extend(failed.filter(|one| one.is_failed() && one.announcement.name == text));
+                }
+                recorded.push(text);
+            }
         }
     }
     if let Some(training) = trainings.iter().find(|training| training.pid.is_some()) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::IsTerminal;
 
 use reg::dataset::statistics::Statistics;
-use reg::digits::counted;
+use reg::digits::{counted, several};
 use reg::hash::{Hash, Id};
 use reg::limits;
 use reg::listing::{self, ListedRun};
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::counts::counts;
 use super::error::Failure;
 use super::marks::ResultRemark;
-use super::output::{self, Reply, TableFormat, several};
+use super::output::{self, Reply, TableFormat};
 use super::{Context, complete, marks};
 
 /// Show a run, split, data set or table as a page: its content, inputs, dependent results and command

@@ -15,7 +15,7 @@ use reg::registry::Registry;
 use reg::report::{Cell, Column, ReportTable, results};
 use reg::training::config::{Overrides, network_file, resolve};
 use reg::training::process::Worker;
-use reg::training::settings::{setting_names, settings};
+use reg::training::settings::{setting_choices, setting_names, settings};
 use reg::training::{Device, TrainRequest, train};
 use serde_json::{Map, Value, json};
 
@@ -100,8 +100,9 @@ fn model_help() -> String {
 fn settings_help() -> String {
     format!(
         "Settings for --set and --config: {}. `reg train --model MODEL --settings` prints those of a model, what they mean \
-         and their defaults.",
-        setting_names().join(", ")
+         and their defaults. Named values: {}.",
+        setting_names().join(", "),
+        setting_choices().join("; ")
     )
 }
 

@@ -242,6 +242,7 @@ pub(super) fn columns(
     let mut datasets: HashMap<Id<Dataset>, Arc<ComparedImages>> = HashMap::new();
     for input in inputs {
         let Input { name, label, id, predictions } = input;
+        let labelled = label.is_some();
         let key = label.unwrap_or_else(|| match grouping {
             Grouping::Model => predictions.model.clone(),
             Grouping::Run => name.clone(),
@@ -275,11 +276,27 @@ pub(super) fn columns(
             Some(known) if known.takes(objects, &new)? => known.add(new),
             Some(known) => {
                 let a = owners.remove(&(place, fold)).unwrap_or_default();
-                return Err(CompareError::SameCell { a, b: name, model: key, fold: known.shared().place() });
+                let (fold, shared) = (known.shared().place(), known.shared());
+                let difference = difference(objects, &shared.predictions, &new.predictions)?;
+                return Err(CompareError::SameCell { a, b: name, model: key, fold, labelled, difference });
             }
         }
     }
     Ok(columns)
+}
+
+/// The first setting in which the trainings behind scores differ: `hidden: 4 and 8`.
+fn difference(
+    objects: &dyn Objects,
+    a: &Predictions,
+    b: &Predictions,
+) -> Result<Option<String>, CompareError> {
+    let (ours, theirs) = (specs(objects, a)?, specs(objects, b)?);
+    let mut pairs = ours.iter().zip(&theirs);
+    let found = pairs.find_map(|(ours, theirs)| different_settings(ours, theirs));
+    // By the name that `--set` takes, not by the path in the record.
+    let name = |what: &str| what.rsplit('.').next().unwrap_or(what).to_owned();
+    Ok(found.map(|(what, ours, theirs)| format!("{}: {ours} and {theirs}", name(&what))))
 }
 
 /// Reads scores and truth of predictions.

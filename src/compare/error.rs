@@ -39,7 +39,11 @@ pub enum CompareError {
         kind: String,
     },
     /// Two results that belong in the same cell of the table.
-    #[error("{a} and {b} are both model {model} on {fold}, but not one setup with different seeds")]
+    #[error(
+        "{a} and {b} are both {} {model} on {fold}, but {}",
+        if *labelled { "in column" } else { "model" },
+        difference.as_ref().map_or("not one setup with different seeds".to_owned(), |of| format!("differ in {of}"))
+    )]
     SameCell {
         /// The first.
         a: String,
@@ -49,6 +53,10 @@ pub enum CompareError {
         model: String,
         /// Their fold.
         fold: String,
+        /// Whether somebody put them under one name.
+        labelled: bool,
+        /// The first setting in which their trainings differ, with both values.
+        difference: Option<String>,
     },
     /// Results that are not comparable.
     #[error("{}", Incomparable::reasons(.0))]
@@ -120,8 +128,11 @@ impl CompareError {
             CompareError::NoPredictions { run, subset } => {
                 return Some(format!("`reg eval {} --subset {}` makes them", shell(run), subset.name()));
             }
+            CompareError::SameCell { labelled: true, .. } => {
+                "runs under one --label may differ in their seed and their division only: give each setup a --label NAME=RUN,RUN of its own"
+            }
             CompareError::SameCell { .. } => {
-                "give each its own column with `--by run`, or with a --label NAME=RUN of its own"
+                "give each its own column with `--by run`, or each setup a --label NAME=RUN,RUN of its own"
             }
             CompareError::NoSuchColumn { columns, .. } => match columns.as_slice() {
                 [a, b, ..] => {

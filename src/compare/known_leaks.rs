@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{CompareError, leaks};
+use super::{CompareError, leaks_called};
 use crate::hash::{Hash, Id};
 use crate::records::{Division, IncomparableKind, Kind, Predictions, Split, Subset, Table};
 use crate::registry::{Objects, Registry, RegistryError};
@@ -14,12 +14,18 @@ pub struct LeakFinder<'r> {
     registry: &'r Registry,
     splits: HashMap<Hash, (Division, Vec<DivisionLeaks>)>,
     scores: HashMap<Hash, Vec<String>>,
+    called: Option<&'static str>,
 }
 
 impl<'r> LeakFinder<'r> {
     /// Nothing is looked for yet.
     pub fn of(registry: &'r Registry) -> Self {
-        LeakFinder { registry, splits: HashMap::new(), scores: HashMap::new() }
+        LeakFinder { registry, splits: HashMap::new(), scores: HashMap::new(), called: None }
+    }
+
+    /// Calls every model this, where an answer is that of several runs; otherwise scores are called by their run.
+    pub fn calling(self, called: &'static str) -> Self {
+        LeakFinder { called: Some(called), ..self }
     }
 
     fn split(&mut self, split: Id<Split>) -> Result<&(Division, Vec<DivisionLeaks>), RegistryError> {
@@ -100,7 +106,7 @@ impl<'r> LeakFinder<'r> {
             suspect |= leaks.get(spec.fold() as usize).is_some_and(DivisionLeaks::any)
                 || !registry.learnt_before(&spec)?.is_empty();
         }
-        let found = if suspect { leaks(registry, id)? } else { Vec::new() };
+        let found = if suspect { leaks_called(registry, id, self.called)? } else { Vec::new() };
         Ok(found.into_iter().map(|leak| leak.why).collect())
     }
 }

@@ -178,10 +178,23 @@ pub enum Labels {
 }
 
 /// Leaks of the scores of a run or an ensemble: whether a run behind them, or one from which its initial weights come, was
-/// trained or selected on patients of the scored images, or on these images under other patients' numbers.
+/// trained or selected on patients of the scored images, or on these images under other patients' numbers. Messages call
+/// the scores by the name of their run, or their own.
 pub fn leaks(registry: &Registry, predictions: Id<Predictions>) -> Result<Vec<Incomparable>, CompareError> {
+    leaks_called(registry, predictions, None)
+}
+
+/// The same with another name in messages.
+fn leaks_called(
+    registry: &Registry,
+    predictions: Id<Predictions>,
+    called: Option<&str>,
+) -> Result<Vec<Incomparable>, CompareError> {
     let view = registry.view()?;
-    own_leaks(registry, predictions, PixelSource::In(registry, &view))
+    let names = view.names_by_id()?;
+    let run = registry.get(predictions)?.source.run().and_then(|run| names.get(&run.hash));
+    let own = run.or_else(|| names.get(&predictions.hash)).map(String::as_str);
+    own_leaks(registry, predictions, called.or(own), PixelSource::In(registry, &view))
 }
 
 /// The same for scores among other objects, whose pixels are compared as far as one of some records knows them.
@@ -190,20 +203,23 @@ pub(crate) fn leaks_among(
     predictions: Id<Predictions>,
     pixels: &[Id<PixelHashes>],
 ) -> Result<Vec<Incomparable>, CompareError> {
-    own_leaks(objects, predictions, PixelSource::Among(pixels))
+    own_leaks(objects, predictions, None, PixelSource::Among(pixels))
 }
 
+/// The same of scores that are called this, or by their model.
 fn own_leaks(
     objects: &dyn Objects,
     predictions: Id<Predictions>,
+    called: Option<&str>,
     pixels: PixelSource<'_>,
 ) -> Result<Vec<Incomparable>, CompareError> {
     let record = objects.get(predictions)?;
     if let ScoreSource::Import { .. } = record.source {
         return Ok(Vec::new());
     }
-    let input = Input { name: record.model.clone(), label: None, id: predictions, predictions: record };
-    let columns = columns::columns(objects, vec![input], Grouping::Model)?;
+    let name = called.unwrap_or(&record.model).to_owned();
+    let input = Input { name, label: None, id: predictions, predictions: record };
+    let columns = columns::columns(objects, vec![input], Grouping::Run)?;
     Ok(seen::leaks(objects, &columns, pixels)?.incomparable)
 }
 

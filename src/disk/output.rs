@@ -254,8 +254,40 @@ mod tests {
         let left = names(dir.path());
         assert_eq!(left.len(), 6, "{left:?}");
         assert!(!left.contains(&part(1)) && !left.contains(&part(2)) && left.contains(&part(3)));
-        assert!(left.contains(&in_use.part));
+        assert!(left.contains(&in_use.part.as_ref().unwrap().part));
         in_use.finish().unwrap();
         assert!(at("precious").exists());
+    }
+
+    #[test]
+    fn a_device_or_pipe_is_written_to_and_never_replaced() {
+        use std::os::unix::fs::FileTypeExt;
+        save(Path::new("/dev/null"), b"gone").unwrap();
+        assert!(fs::symlink_metadata("/dev/null").unwrap().file_type().is_char_device());
+        let full = save(Path::new("/dev/full"), b"x").unwrap_err();
+        assert_eq!(full.kind(), ErrorKind::StorageFull);
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, raw(0o600)).unwrap();
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::read(pipe).unwrap()
+        });
+        save(&pipe, b"through").unwrap();
+        assert_eq!(reader.join().unwrap(), b"through");
+        // A link of the system's leads to an open file, whatever that is.
+        let target = dir.path().join("target");
+        let open = File::create(&target).unwrap();
+        let link = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&open));
+        save(Path::new(&link), b"behind").unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"behind");
+        // Any other link is replaced, as every file is.
+        let own = dir.path().join("own");
+        std::os::unix::fs::symlink(&target, &own).unwrap();
+        save(&own, b"new").unwrap();
+        assert_eq!(
+            (fs::read(&own).unwrap(), fs::read(&target).unwrap()),
+            (b"new".to_vec(), b"behind".to_vec())
+        );
     }
 }

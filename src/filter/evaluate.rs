@@ -23,6 +23,12 @@ pub enum FieldType {
     Number,
     /// Text, or text in some rows and numbers in others.
     Text,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// Ids, which their first digits stand for.
+    Id,
+    /// Times of RFC 3339, which a year, a month, a day or a minute may stand for.
+    Time,
 }
 
 impl<'v> FieldValue<'v> {
@@ -67,6 +73,14 @@ impl<'v> FieldValue<'v> {
         }
     }
 
+    /// Whether it begins like a value of an expression; lists show a time with a space.
+    fn begins(&self, literal: &Literal) -> bool {
+        match self {
+            FieldValue::Text(text) => text.starts_with(&literal.text.replacen(' ', "T", 1)),
+            FieldValue::Number(_) | FieldValue::Missing => false,
+        }
+    }
+
     fn equals(&self, literal: &Literal) -> bool {
         match literal.missing {
             // A value may be that word, too.
@@ -79,19 +93,19 @@ impl<'v> FieldValue<'v> {
 impl Filter {
     /// Whether a row is chosen; `value` gives its value of a name.
     pub fn chooses<'v>(&self, value: impl Fn(&str) -> FieldValue<'v>) -> bool {
-        holds(&self.expression, &value)
+        holds(&self.expression, &self.begun, &value)
     }
 }
 
-fn holds<'v>(expression: &Expression, value: &dyn Fn(&str) -> FieldValue<'v>) -> bool {
+fn holds<'v>(expression: &Expression, begun: &[String], value: &dyn Fn(&str) -> FieldValue<'v>) -> bool {
     match expression {
-        Expression::Any(parts) => parts.iter().any(|part| holds(part, value)),
-        Expression::All(parts) => parts.iter().all(|part| holds(part, value)),
-        Expression::Not(part) => !holds(part, value),
+        Expression::Any(parts) => parts.iter().any(|part| holds(part, begun, value)),
+        Expression::All(parts) => parts.iter().all(|part| holds(part, begun, value)),
+        Expression::Not(part) => !holds(part, begun, value),
         Expression::Compare { name, compare, values } => {
             let found = value(&name.text);
             values.iter().any(|literal| match compare {
-                Compare::In => found.equals(literal),
+                Compare::In => found.equals(literal) || begun.contains(&name.text) && found.begins(literal),
                 Compare::Less => found.compare(literal).is_some_and(Ordering::is_lt),
                 Compare::LessOrEqual => found.compare(literal).is_some_and(Ordering::is_le),
                 Compare::Greater => found.compare(literal).is_some_and(Ordering::is_gt),

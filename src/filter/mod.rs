@@ -11,6 +11,8 @@
 //! value      = a number, a word, or text in "double" or 'single' quotes
 //! ```
 //!
+//! `and`, `or`, `not` and `in` may be in upper case. An id and a time are equal to what they begin with.
+//!
 //! `~` asks whether a text contains another, upper and lower case being the same. A missing value is neither equal to
 //! anything nor smaller nor larger; `note=missing` and `note!=missing` ask for it. `!=`, `!~` and `not in` are the
 //! opposite of `=`, `~` and `in`, also for missing values.
@@ -33,6 +35,8 @@ const LONGEST: usize = 10_000;
 pub struct Filter {
     text: String,
     expression: Expression,
+    /// The names of ids and times, as [`Filter::check`] found them: they are equal to what they begin with.
+    begun: Vec<String>,
 }
 
 /// A part of an expression.
@@ -119,7 +123,7 @@ impl Filter {
         if text.len() > LONGEST {
             return Err(FilterError::new("…", 0..0, format!("an expression has at most {LONGEST} bytes")));
         }
-        Ok(Filter { text: text.to_owned(), expression: parser::parse(text)? })
+        Ok(Filter { text: text.to_owned(), expression: parser::parse(text)?, begun: Vec::new() })
     }
 
     /// The names in the expression, in their order, each once.
@@ -136,14 +140,19 @@ impl Filter {
         names
     }
 
-    /// Asserts that each name is known, and that numbers are compared with numbers.
+    /// Asserts that each name is known, and that its values can be what it is compared with: numbers, ids, times and the
+    /// words of a name that has no others.
     ///
     /// `field` gives the type of what a name stands for, and for an unknown name the names that it may be meant to
     /// be.
     ///
     /// # Errors
     /// The first name or value that does not fit.
-    pub fn check(&self, field: impl Fn(&str) -> Result<FieldType, Vec<String>>) -> Result<(), FilterError> {
+    pub fn check(
+        &mut self,
+        field: impl Fn(&str) -> Result<FieldType, Vec<String>>,
+    ) -> Result<(), FilterError> {
+        let mut begun = Vec::new();
         self.expression.each(&mut |name, compare, values| {
             let error =
                 |at: &Range<usize>, message: String| Err(FilterError::new(&self.text, at.clone(), message));
@@ -167,9 +176,54 @@ impl Filter {
                     return error(&text.at, message);
                 }
             }
+            if matches!(kind, FieldType::Id | FieldType::Time) {
+                begun.push(name.text.clone());
+            }
+            let equality = compare == Compare::In;
+            for value in values.iter().filter(|value| !value.missing && compare != Compare::Contains) {
+                let wrong = match kind {
+                    FieldType::Id if equality && !is_begin_of_id(&value.text) => {
+                        format!(
+                            "is no id: an id has from {SHORTEST_ID} to 64 of the digits 0 to 9 and a to f"
+                        )
+                    }
+                    FieldType::Time if !is_begin_of_time(&value.text) => {
+                        "is no time: write 2026-11-30 or \"2026-11-30 08:15\"".to_owned()
+                    }
+                    FieldType::Word(words) if equality && !words.contains(&value.text.as_str()) => {
+                        format!("is none of its values: {}", words.join(", "))
+                    }
+                    _ => continue,
+                };
+                return error(
+                    &value.at,
+                    format!("`{}` cannot be `{}`, which {wrong}", name.text, value.text),
+                );
+            }
             Ok(())
-        })
+        })?;
+        self.begun = begun;
+        Ok(())
     }
+}
+
+/// Fewest digits by which an id is known.
+const SHORTEST_ID: usize = 6;
+
+fn is_begin_of_id(text: &str) -> bool {
+    (SHORTEST_ID..=64).contains(&text.len()) && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Whether a time of RFC 3339, or one as lists show it, may begin like this: a year at least.
+fn is_begin_of_time(text: &str) -> bool {
+    const PATTERN: &[u8] = b"0000-00-00T00:00:00";
+    let text = text.strip_suffix('Z').unwrap_or(text).as_bytes();
+    let fits = |(own, pattern): (&u8, &u8)| match pattern {
+        b'0' => own.is_ascii_digit(),
+        b'T' => [b'T', b' '].contains(own),
+        sign => own == sign,
+    };
+    (4..=PATTERN.len()).contains(&text.len()) && text.iter().zip(PATTERN).all(fits)
 }
 
 impl Expression {

@@ -46,6 +46,18 @@ impl<'t> Parser<'t> {
         found
     }
 
+    /// Whether the next word is this one, in upper or lower case.
+    fn is_word(&self, word: &str) -> bool {
+        let next = self.peek().map(|token| &token.kind);
+        matches!(next, Some(LexemeKind::Word(found)) if found.eq_ignore_ascii_case(word))
+    }
+
+    fn take_word(&mut self, word: &str) -> bool {
+        let found = self.is_word(word);
+        self.next += usize::from(found);
+        found
+    }
+
     fn error(&self, at: Range<usize>, message: impl Into<String>) -> FilterError {
         FilterError::new(self.text, at, message)
     }
@@ -63,7 +75,7 @@ impl<'t> Parser<'t> {
 
     fn either(&mut self, depth: usize) -> Result<Expression, FilterError> {
         let mut parts = vec![self.both(depth)?];
-        while self.take_if(&LexemeKind::Word("or")) {
+        while self.take_word("or") {
             parts.push(self.both(depth)?);
         }
         Ok(if parts.len() == 1 { parts.remove(0) } else { Expression::Any(parts) })
@@ -71,7 +83,7 @@ impl<'t> Parser<'t> {
 
     fn both(&mut self, depth: usize) -> Result<Expression, FilterError> {
         let mut parts = vec![self.single(depth)?];
-        while self.take_if(&LexemeKind::Word("and")) {
+        while self.take_word("and") {
             parts.push(self.single(depth)?);
         }
         Ok(if parts.len() == 1 { parts.remove(0) } else { Expression::All(parts) })
@@ -82,7 +94,7 @@ impl<'t> Parser<'t> {
             let at = self.peek().map_or_else(|| self.end(), |token| token.at.clone());
             return Err(self.error(at, format!("parentheses are nested more than {DEEPEST} deep")));
         }
-        if self.take_if(&LexemeKind::Word("not")) {
+        if self.take_word("not") {
             return Ok(Expression::Not(Box::new(self.single(depth + 1)?)));
         }
         let open = self.peek().map(|token| token.at.clone());
@@ -101,16 +113,18 @@ impl<'t> Parser<'t> {
 
     fn comparison(&mut self) -> Result<Expression, FilterError> {
         let name = match self.peek().map(|token| &token.kind) {
-            Some(LexemeKind::Word(word)) if !["and", "or", "in"].contains(word) => (*word).to_owned(),
+            Some(LexemeKind::Word(word)) if !["and", "or", "in"].iter().any(|own| self.is_word(own)) => {
+                (*word).to_owned()
+            }
             _ => return Err(self.expected("the name of a value")),
         };
         let at = self.take().map(|token| token.at).unwrap_or_else(|| self.end());
         let name = Name { text: name, at };
-        let negated_in = self.peek().is_some_and(|token| token.kind == LexemeKind::Word("not"));
+        let negated_in = self.is_word("not");
         if negated_in {
             self.next += 1;
         }
-        if self.take_if(&LexemeKind::Word("in")) {
+        if self.take_word("in") {
             let list = Expression::Compare { name, compare: Compare::In, values: self.list()? };
             return Ok(if negated_in { Expression::Not(Box::new(list)) } else { list });
         }

@@ -8,6 +8,7 @@ fn row(name: &str) -> FieldValue<'static> {
         "state" => FieldValue::text("failed"),
         "note" => FieldValue::text("An Odd one, \"really\""),
         "date" => FieldValue::text("2026-11-05T08:30:00Z"),
+        "id" => FieldValue::text("c0fe2c9e9e7f51"),
         _ => FieldValue::Missing,
     }
 }
@@ -15,20 +16,23 @@ fn row(name: &str) -> FieldValue<'static> {
 fn field(name: &str) -> Result<FieldType, Vec<String>> {
     match name {
         "lr" | "seed" | "val_auc" => Ok(FieldType::Number),
-        "model" | "state" | "note" | "date" | "weights" => Ok(FieldType::Text),
+        "model" | "note" | "weights" => Ok(FieldType::Text),
+        "state" => Ok(FieldType::Word(&["done", "failed"])),
+        "date" => Ok(FieldType::Time),
+        "id" => Ok(FieldType::Id),
         "modle" => Err(vec!["model".to_owned()]),
         _ => Err(Vec::new()),
     }
 }
 
 fn chosen(text: &str) -> bool {
-    let filter = Filter::parse(text).unwrap_or_else(|e| panic!("{e}"));
+    let mut filter = Filter::parse(text).unwrap_or_else(|e| panic!("{e}"));
     filter.check(field).unwrap_or_else(|e| panic!("{e}"));
     filter.chooses(row)
 }
 
 fn wrong(text: &str) -> String {
-    match Filter::parse(text).and_then(|filter| filter.check(field)) {
+    match Filter::parse(text).and_then(|mut filter| filter.check(field)) {
         Err(e) => e.to_string(),
         Ok(()) => panic!("{text} is right"),
     }
@@ -55,6 +59,17 @@ fn rows_are_chosen_by_what_an_expression_says() {
         ("note~\"\\\"really\\\"\"", true),
         ("note!~odd", false),
         ("date>2026-11-05 and date<2026-11-06", true),
+        ("date=2026-11-05", true),
+        ("date in (2026-11-04, 2026-11)", true),
+        ("date=\"2026-11-05 08:30\"", true),
+        ("date!=2026-11-05", false),
+        ("date=2026-11-06", false),
+        ("id=c0fe2c9e9e7f", true),
+        ("id=c0fe2c9e9e7f51", true),
+        ("id=c0fe2d", false),
+        ("id~fe2", true),
+        ("state!=done", true),
+        ("model=tiny AND NOT (seed NOT IN (2) OR lr=1)", true),
     ] {
         assert_eq!(chosen(text), expected, "{text}");
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::entry::setting_value;
-use super::{ListError, ListedRun, type_of};
+use super::{ListError, ListedRun, RunState, type_of};
 use crate::filter::{FieldType, FieldValue};
 use crate::network::OF_THE_NETWORK;
 use crate::suggest::similar_or_all;
@@ -79,17 +79,22 @@ pub fn field(name: &str) -> Option<&'static Field> {
 
 /// The type of a field or setting of some runs; none if no run has a setting of this name.
 pub(super) fn field_type(name: &str, runs: &[ListedRun]) -> Option<FieldType> {
-    match field(name).map(|field| field.kind) {
-        Some(FieldKind::Text | FieldKind::Prose | FieldKind::Time) => Some(FieldType::Text),
-        Some(FieldKind::Integer | FieldKind::Number | FieldKind::Seconds) => Some(FieldType::Number),
-        None => {
-            // Each distinct text of settings is looked at once.
-            let mut seen = HashSet::new();
-            let texts = runs.iter().filter(|run| seen.insert(run.settings.text()));
-            let mut values = texts.filter_map(|run| run.settings.get(name)).peekable();
-            values.peek()?;
-            Some(type_of(values.map(setting_value)))
-        }
+    match (name, field(name).map(|field| field.kind)) {
+        ("id" | "spec", _) => Some(FieldType::Id),
+        ("state", _) => Some(FieldType::Word(&RunState::NAMES)),
+        (_, kind) => match kind {
+            Some(FieldKind::Time) => Some(FieldType::Time),
+            Some(FieldKind::Text | FieldKind::Prose) => Some(FieldType::Text),
+            Some(FieldKind::Integer | FieldKind::Number | FieldKind::Seconds) => Some(FieldType::Number),
+            None => {
+                // Each distinct text of settings is looked at once.
+                let mut seen = HashSet::new();
+                let texts = runs.iter().filter(|run| seen.insert(run.settings.text()));
+                let mut values = texts.filter_map(|run| run.settings.get(name)).peekable();
+                values.peek()?;
+                Some(type_of(values.map(setting_value)))
+            }
+        },
     }
 }
 

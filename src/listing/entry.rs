@@ -33,6 +33,9 @@ pub enum RunState {
 }
 
 impl RunState {
+    /// The names of all.
+    pub(super) const NAMES: [&'static str; 5] = ["done", "running", "interrupted", "failed", "damaged"];
+
     /// The name in lists and expressions.
     pub fn name(self) -> &'static str {
         match self {

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 pub use columns::{Field, FieldKind, differing, field, fields, of_columns, with_coverage};
 pub use entry::{ListedRun, RunState};
 pub use order::{SortDirection, SortOrder, SortOrderError};
-pub use owners::{owners, subset};
+pub use owners::{described, owners, subset};
 
 use crate::filter::{FieldType, Filter, FilterError};
 use crate::hash::Hash;
@@ -80,8 +80,8 @@ fn unfinished(registry: &Registry, names: &HashMap<Hash, String>) -> Vec<ListedR
 
 /// The runs that are asked for.
 pub fn choose(mut runs: Vec<ListedRun>, request: &ListRequest) -> Result<Vec<ListedRun>, ListError> {
-    if let Some(filter) = &request.filter {
-        check(filter, &runs)?;
+    if let Some(mut filter) = request.filter.clone() {
+        check(&mut filter, &runs)?;
         runs.retain(|run| filter.chooses(|name| run.value(name)));
     }
     if let Some(order) = &request.order {
@@ -93,7 +93,7 @@ pub fn choose(mut runs: Vec<ListedRun>, request: &ListRequest) -> Result<Vec<Lis
 }
 
 /// Asserts that the names and values of an expression fit these runs.
-fn check(filter: &Filter, runs: &[ListedRun]) -> Result<(), FilterError> {
+fn check(filter: &mut Filter, runs: &[ListedRun]) -> Result<(), FilterError> {
     filter.check(|name| match columns::field_type(name, runs) {
         Some(kind) => Ok(kind),
         None => Err(columns::meant(name, runs)),

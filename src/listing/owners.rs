@@ -1,9 +1,10 @@
 //! Whose numbers a record holds.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
+use crate::digits::several;
 use crate::hash::{Hash, Id};
-use crate::records::{Header, Kind, Predictions, Role, Subset};
+use crate::records::{Header, Kind, Predictions, Role, Subset, summary};
 use crate::registry::Registry;
 
 /// The runs whose results a table or predictions hold, in the order in which it names them, each once. Scores of
@@ -50,6 +51,25 @@ pub fn owners(registry: &Registry, header: &Header) -> Vec<Hash> {
         | Kind::Event => {}
     }
     found
+}
+
+/// One line on what a record is, with whose numbers it holds and of which images unless it is those of the test subset; and
+/// the names of whose they are.
+pub fn described(
+    registry: &Registry,
+    names: &HashMap<Hash, String>,
+    header: &Header,
+) -> (String, Vec<String>) {
+    let called = |id: &Hash| names.get(id).cloned().unwrap_or_else(|| id.short());
+    let of: Vec<String> = owners(registry, header).iter().map(called).collect();
+    let mut what = summary(header);
+    if !of.is_empty() {
+        what += &format!("; of {}", several(&of));
+    }
+    if let Some(subset) = subset(registry, header).filter(|subset| *subset != Subset::Test) {
+        what += &format!(" on its {} images", subset.in_words());
+    }
+    (what, of)
 }
 
 /// The subset whose images a table of one model's AUCs is about, which its record leaves to its scores.

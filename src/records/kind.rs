@@ -231,6 +231,12 @@ pub enum Purpose {
 }
 
 impl Kind {
+    /// What prose calls one, without an article: `data set`.
+    pub fn noun(self) -> &'static str {
+        let called = self.descriptor().called;
+        called.split_once(' ').map_or(called, |(_, noun)| noun)
+    }
+
     /// The value of a document's `kind`.
     pub fn name(self) -> &'static str {
         self.descriptor().name

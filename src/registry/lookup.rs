@@ -83,6 +83,11 @@ impl Registry {
         Ok(view.of_kind(kind)?.into_iter().rev().filter_map(|id| names.get(&id).cloned()).collect())
     }
 
+    /// The name of an object, or the start of its id: what messages call it.
+    pub fn called(&self, id: &Hash) -> Result<String, RegistryError> {
+        Ok(self.view()?.names_by_id()?.remove(id).unwrap_or_else(|| id.short()))
+    }
+
     /// Records of kind `T` that name `id`, sorted by id.
     pub fn referring<T: Record>(
         &self,

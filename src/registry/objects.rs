@@ -27,6 +27,32 @@ pub trait Objects {
 
     /// The imported weights whose file it is, sorted by id.
     fn weights_of(&self, file: &Hash) -> Result<Vec<Id<Weights>>, RegistryError>;
+
+    /// The same source for a walk that asks about many files, with the index opened once: opening it costs more than an
+    /// answer. `None` where there is nothing to open.
+    fn opened(&self) -> Result<Option<Box<dyn Objects + '_>>, RegistryError> {
+        Ok(None)
+    }
+}
+
+/// A registry and one snapshot of its index.
+struct OpenedRegistry<'r> {
+    registry: &'r Registry,
+    view: View,
+}
+
+impl Objects for OpenedRegistry<'_> {
+    fn bytes(&self, id: &Hash) -> Result<Vec<u8>, RegistryError> {
+        self.registry.bytes(id)
+    }
+
+    fn runs_of(&self, file: &Hash) -> Result<Vec<Id<Run>>, RegistryError> {
+        Ok(runs_of(&self.view, file)?.into_iter().map(Id::new).collect())
+    }
+
+    fn weights_of(&self, file: &Hash) -> Result<Vec<Id<Weights>>, RegistryError> {
+        Ok(weights_of(&self.view, file)?.into_iter().map(Id::new).collect())
+    }
 }
 
 /// What is known of where a file of weights comes from.
@@ -112,21 +138,23 @@ impl dyn Objects + '_ {
     /// of that run and from what that run started from, and so on; and from what was declared when it was imported. The
     /// model has seen all of it.
     pub fn learnt_before(&self, spec: &Spec) -> Result<Vec<TrainingData>, RegistryError> {
+        let opened = self.opened()?;
+        let objects: &dyn Objects = opened.as_deref().unwrap_or(self);
         let mut learnt = BTreeSet::new();
-        let mut files = self.starts_from(spec)?;
+        let mut files = objects.starts_from(spec)?;
         // A program may leave a checkpoint that it was given.
         let mut known: HashSet<Hash> = HashSet::new();
         while let Some(file) = files.pop() {
             if !known.insert(file) {
                 continue;
             }
-            let Origins { runs, trained_on } = self.origins(&file)?;
+            let Origins { runs, trained_on } = objects.origins(&file)?;
             learnt.extend(trained_on);
             for run in runs {
-                let before = self.get(self.get(run)?.spec)?;
+                let before = objects.get(objects.get(run)?.spec)?;
                 if before != *spec {
                     learnt.insert(before.training_data());
-                    files.extend(self.starts_from(&before)?);
+                    files.extend(objects.starts_from(&before)?);
                 }
             }
         }
@@ -242,6 +270,10 @@ impl Objects for Registry {
 
     fn weights_of(&self, file: &Hash) -> Result<Vec<Id<Weights>>, RegistryError> {
         Ok(weights_of(&self.view()?, file)?.into_iter().map(Id::new).collect())
+    }
+
+    fn opened(&self) -> Result<Option<Box<dyn Objects + '_>>, RegistryError> {
+        Ok(Some(Box::new(OpenedRegistry { registry: self, view: self.view()? })))
     }
 }
 

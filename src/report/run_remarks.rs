@@ -9,23 +9,24 @@ use crate::listing::ListedRun;
 use crate::registry::{Registry, RegistryError};
 use crate::usage::{UnknownAncestry, UnknownOrigin};
 
+/// What a leak calls the model: the answer is that of several runs.
+const THE_MODEL: &str = "the model";
+
 /// Fills in the leaks of runs and from what they started, as far as it must not be overlooked, and says it in sentences for
 /// many runs.
 pub fn run_remarks(registry: &Registry, runs: &mut [ListedRun]) -> Result<Vec<String>, RegistryError> {
     /// Runs that start from the same and are tested on the same share an answer; a program's has its own.
     type Key = (Option<Hash>, Option<Hash>, Option<Hash>, Option<u32>);
     let mut known: HashMap<Key, (Vec<UnknownOrigin>, Vec<String>)> = HashMap::new();
-    let mut finder = LeakFinder::of(registry);
+    let mut finder = LeakFinder::of(registry).calling(THE_MODEL);
     let names = registry.view()?.names_by_id()?;
     let mut said: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for run in runs.iter_mut() {
         let Some(id) = run.id else { continue };
         // One damaged record must not hide the others.
         if !run.may_start_from_weights() {
-            let (Some(model), Some(split), Some(fold)) = (&run.model, run.split_id, run.fold) else {
-                continue;
-            };
-            run.leaks = finder.of_division(model, Id::new(split), fold).unwrap_or_default();
+            let (Some(split), Some(fold)) = (run.split_id, run.fold) else { continue };
+            run.leaks = finder.of_division(THE_MODEL, Id::new(split), fold).unwrap_or_default();
         } else {
             let key = match run.weights_id {
                 Some(_) => (run.weights_id, run.dataset_id, run.split_id, run.fold),

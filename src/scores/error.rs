@@ -115,7 +115,7 @@ impl ScoreError {
                 "divide the scores by 100 if they are percentages; give --logits if they are outputs before the sigmoid"
             }
             ScoreError::NotAProbability { .. } => {
-                "give --logits if the scores are outputs before the sigmoid"
+                "give --logits if the scores are outputs before the sigmoid, as `reg export RUN -o FILE.csv` writes them"
             }
             ScoreError::NothingScored { extra: 0, example: Some(example), .. } => {
                 let (theirs, ours) = &**example;

@@ -9,7 +9,7 @@ use crate::dataset::matching::{ImageNames, Spelling};
 use crate::dataset::revealed::told_by_two_values;
 use crate::dataset::scores::{self, ScoreFile};
 use crate::dataset::{DatasetError, FilePosition, source};
-use crate::hash::Id;
+use crate::hash::{Hash, Id};
 use crate::limits;
 use crate::records::{
     AucTable, Dataset, LabelAuc, Manifest, OperatingPoint, Predictions, Scale, ScoreSource, Scores, Split,
@@ -99,7 +99,7 @@ pub fn import_scores(registry: &Registry, foreign: &Foreign, stamp: &Stamp) -> R
     }
     let bytes = source::load(&foreign.file, limits::TEXT)?;
     let Selected { dataset, manifest, labels, scores, ignored, sorted, missing } =
-        select(registry, foreign, &bytes)?;
+        select(registry, foreign, &bytes).map_err(|e| by_name(registry, foreign, e))?;
     let is_decision = |label: &usize| scores.column(*label).iter().all(|score| [0.0, 1.0].contains(score));
     let decisions = (0..labels.len()).filter(is_decision).map(|label| labels[label].clone()).collect();
     let mut transaction = registry.transaction()?;
@@ -154,6 +154,29 @@ pub fn separated(table: &AucTable) -> Vec<String> {
     match defined().all(is_perfect) {
         true => defined().map(|row| row.label.clone()).collect(),
         false => Vec::new(),
+    }
+}
+
+/// An error with the names of the split and the data set in place of their ids; a bundle, of which the same is computed,
+/// knows no names.
+fn by_name(registry: &Registry, foreign: &Foreign, e: ScoreError) -> ScoreError {
+    let called = |id: &Hash, own: String| registry.called(id).unwrap_or(own);
+    match (e, foreign.subset) {
+        (ScoreError::Split(SplitError::NoSuchFold { split, folds, fold }), Some(of)) => {
+            SplitError::NoSuchFold { split: called(&of.split.hash, split), folds, fold }.into()
+        }
+        (ScoreError::Split(SplitError::OtherDataset { split, divides, dataset }), Some(of)) => {
+            SplitError::OtherDataset {
+                split: called(&of.split.hash, split),
+                divides: registry
+                    .get(of.split)
+                    .ok()
+                    .map_or(divides.clone(), |split| called(&split.dataset.hash, divides)),
+                dataset: called(&foreign.dataset.hash, dataset),
+            }
+            .into()
+        }
+        (e, _) => e,
     }
 }
 

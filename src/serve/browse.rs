@@ -8,6 +8,7 @@ use super::site::Site;
 use super::study::trainings;
 use crate::digits::counted;
 use crate::hash::Hash;
+use crate::listing::described;
 use crate::records::{Header, Kind, summary};
 use crate::registry::RegistryError;
 use crate::report::page::{HtmlWriter, Page, TableContext};
@@ -64,8 +65,13 @@ pub(super) fn home(site: &Site, query: &Query) -> Result<Answer, Nothing> {
         words => format!("{} with “{words}”", counted(ids.len() as u64, "record")),
     };
     let mut table = ReportTable::new(title, ["Name", "Kind", "What"].map(Column::left).into());
+    // Of a table without a name, one looks for whose it is.
+    let whose = |id: &Hash| {
+        let header = registry.store().read(id).ok().and_then(|bytes| Header::read(&bytes).ok());
+        header.map_or_else(|| what(id), |header| described(registry, &names, &header).0)
+    };
     for (kind, id) in &shown {
-        let texts = [name(id).unwrap_or_else(|| id.short()), kind.name().to_owned(), what(id)];
+        let texts = [name(id).unwrap_or_else(|| id.short()), kind.name().to_owned(), whose(id)];
         table.rows.push(texts.map(Cell::Text).into());
     }
     let links = shown.iter().map(|(_, id)| format!("/record/{}", id.short())).collect();

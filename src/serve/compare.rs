@@ -12,7 +12,7 @@ use crate::listing::ListedRun;
 use crate::records::{Incomparable, RecordedEpoch, Run, Table};
 use crate::registry::{Registry, RegistryError};
 use crate::report::diff::{first, sections, verdict};
-use crate::report::page::{HtmlWriter, Page, TableContext};
+use crate::report::page::{HtmlWriter, Page, TableContext, notice};
 use crate::report::{self, results, svg};
 
 /// Most runs that are shown side by side: more cannot be told apart on one chart.
@@ -68,6 +68,8 @@ pub(super) fn compare(site: &Site, query: &Query) -> Result<Answer, Nothing> {
     drop(view);
 
     let mut page = HtmlWriter::served();
+    let named = runs.iter().zip(&ids).map(|(run, id)| (id.hash, run.called()));
+    notice(&mut page, registry, named)?;
     page.heading(2, "settings", "Settings");
     let [differ, same] = report::settings(&runs);
     let links = || {

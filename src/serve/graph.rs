@@ -21,8 +21,10 @@ use crate::report::page::Page;
 const STEP: usize = 8;
 /// Steps that are followed at once: each reads records.
 const OPENED: usize = 60;
-const BOX: [i32; 2] = [216, 62];
+const BOX: [i32; 2] = [248, 62];
 const GAP: [i32; 2] = [64, 18];
+/// Where text begins, clear of the sign at the left: as wide as that at the right.
+const TEXT: i32 = 30;
 /// What a sign at the right of the last box needs beyond it.
 const SIGN: i32 = 8;
 
@@ -75,13 +77,26 @@ impl Drawing {
                     continue;
                 }
                 let graph = trace_near(registry, view, id, direction, 0)?;
-                let beside = neighbours(&graph, id);
+                let mut beside = neighbours(&graph, id);
+                if view.kind(&id)? != Some(Kind::Note) {
+                    // Of notes, the one that counts; `reg log` has those that it replaced.
+                    let current = registry.note(view, &id)?.map(|(note, _)| note.hash);
+                    let mut kept = Vec::new();
+                    for one in beside {
+                        if view.kind(&one.0)? != Some(Kind::Note) || Some(one.0) == current {
+                            kept.push(one);
+                        }
+                    }
+                    beside = kept;
+                }
                 let shown = beside.len().min(times * STEP);
                 drawing.placed[next].more[side] = Some(beside.len() - shown);
                 for (other, role) in &beside[..shown] {
+                    // A result is said by its kind; what it calls its input is said of the input.
+                    let role = if step < 0 { role.clone() } else { String::new() };
                     let at = match drawing.known.get(other) {
                         Some(at) => *at,
-                        None => drawing.place(registry, view, &names, *other, level + step, role.clone())?,
+                        None => drawing.place(registry, view, &names, *other, level + step, role)?,
                     };
                     let line = if step < 0 { (at, next) } else { (next, at) };
                     // Of what stands beside a record, either end leads to the other.
@@ -109,7 +124,12 @@ impl Drawing {
         let header =
             kind.and_then(|_| registry.store().read(&id).ok()).and_then(|bytes| Header::read(&bytes).ok());
         let size = || registry.store().size(&id).map_or("missing".to_owned(), crate::digits::size);
-        let summary = header.as_ref().map_or_else(size, summary);
+        let text = |header: &Header| match header.document.get("text").and_then(|text| text.as_str()) {
+            // A note is known by its words, not by its time.
+            Some(text) if header.kind == Kind::Note => text.lines().next().unwrap_or_default().to_owned(),
+            _ => summary(header),
+        };
+        let summary = header.as_ref().map_or_else(size, text);
         let kind = kind.map_or("file", Kind::name).to_owned();
         self.known.insert(id, self.placed.len());
         let name = names.get(&id).cloned();
@@ -222,9 +242,9 @@ fn node(placed: &Placed, x: i32, is_root: bool, open: &[String]) -> Markup {
         g.root[is_root] {
             a href=(href) aria-label={ (kind) " " (called) ": " (below) } {
                 rect x=(x) y=(placed.y) width=(width) height=(height) rx="4" {}
-                text.quiet x=(x + 22) y=(placed.y + 17) { (cut(&kind, 30)) }
-                text.name x=(x + 22) y=(placed.y + 34) { (cut(called, 26)) }
-                text.quiet x=(x + 22) y=(placed.y + 51) { (cut(below, 32)) }
+                text.quiet x=(x + TEXT) y=(placed.y + 17) { (cut(&kind, 30)) }
+                text.name x=(x + TEXT) y=(placed.y + 34) { (cut(called, 24)) }
+                text.quiet x=(x + TEXT) y=(placed.y + 51) { (cut(below, 30)) }
             }
             @for direction in [Direction::Up, Direction::Down] {
                 (sign(placed, x, direction, is_root, open))

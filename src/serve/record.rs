@@ -30,7 +30,7 @@ pub(super) fn record(site: &Site, id: Hash, query: &Query) -> Result<Answer, Not
     names.sort();
     let note = registry.note(&view, &id)?;
     drop(view);
-    let called = kind.map_or("object", Kind::name);
+    let called = kind.map_or("object", Kind::noun);
     let header = match kind {
         Some(_) if size <= limits::RECORD => {
             Header::read(&registry.store().read(&id).map_err(RegistryError::from)?).ok()

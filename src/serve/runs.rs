@@ -246,7 +246,7 @@ fn rows(
                             @for ((name, column), cell) in columns.iter().zip(&table.columns).zip(cells) {
                                 @let text = cell.shown();
                                 @match (name.as_str(), link(run, name)) {
-                                    ("name", Some(link)) => { th scope="row" { a href=(link) { (run.called()) } } }
+                                    ("name", Some(link)) => { th scope="row" { a href=(link) { (run.called()) } (mark(run)) } }
                                     ("name", None) => { th scope="row" { (run.called()) } }
                                     (_, Some(link)) => { td { a href=(link) { (text) } } }
                                     (_, None) => { td.n[column.align == Align::Right] { (text) } }
@@ -258,6 +258,14 @@ fn rows(
             }
         }
         @if !table.notes.is_empty() { p.notes { (table.notes.join(" ")) } }
+    }
+}
+
+/// What must not be overlooked beside the name of a run; the sentence stands below the table.
+fn mark(run: &ListedRun) -> Markup {
+    html! {
+        @if !run.leaks.is_empty() { " " strong.warning { "leak" } }
+        @if !run.unknown_ancestry.is_empty() { " " small { "unknown ancestry" } }
     }
 }
 

@@ -80,7 +80,7 @@ pub(super) fn viewer(site: &Site, id: Hash, place: &str, query: &Query) -> Resul
                 };
                 out.push(html! {
                     p.bar {
-                        label { input type="checkbox" id="boxes" checked; " Boxes (" (own.len()) ")" }
+                        @if !own.is_empty() { label { input type="checkbox" id="boxes" checked; " Boxes (" (own.len()) ")" } }
                         a href={ "/lineage/" (object) } { "Lineage of the file" }
                     }
                 });

@@ -2,7 +2,7 @@
 
 use super::StudyError;
 use super::status::{State, StudyRunStatus};
-use crate::compare::{CompareOptions, Input, compare, comparisons_of};
+use crate::compare::{CompareOptions, Input, compare, comparisons_of, preview};
 use crate::hash::Id;
 use crate::index::View;
 use crate::records::{Comparison, Predictions, Study, StudySection, Table};
@@ -40,21 +40,44 @@ pub fn compare_sections(
             continue;
         }
         let name = format!("{}-{}", study.name, section.name);
-        let is_compared = |name: &str| inputs.iter().any(|input| input.label.as_deref() == Some(name));
-        let named_in_advance = options.primary.clone().or(section.primary.clone());
-        let options = CompareOptions {
-            published: section.published.as_ref().map(Into::into),
-            // A setup whose runs are pending is not compared yet.
-            primary: named_in_advance.filter(|primary| is_compared(&primary.a) && is_compared(&primary.b)),
-            margin: options.margin.or(section.margin),
-            variance: section.variance.unwrap_or(options.variance),
-            ..options.clone()
-        };
+        let options = of_section(section, &inputs, options);
         let (table, comparison) = compare(registry, inputs, &options, named.then_some(&name), stamp)?;
         sections.push(ComparedSection { section: section.clone(), name, table, comparison, left_out });
     }
     if sections.is_empty() {
         return Err(StudyError::NothingDone { name: study.name.clone(), given: study.name.clone().into() });
+    }
+    Ok(sections)
+}
+
+/// What is asked of the comparison of a section.
+fn of_section(section: &StudySection, inputs: &[Input], options: &CompareOptions) -> CompareOptions {
+    let is_compared = |name: &str| inputs.iter().any(|input| input.label.as_deref() == Some(name));
+    let named_in_advance = options.primary.clone().or(section.primary.clone());
+    CompareOptions {
+        published: section.published.as_ref().map(Into::into),
+        // A setup whose runs are pending is not compared yet.
+        primary: named_in_advance.filter(|primary| is_compared(&primary.a) && is_compared(&primary.b)),
+        margin: options.margin.or(section.margin),
+        variance: section.variance.unwrap_or(options.variance),
+        ..options.clone()
+    }
+}
+
+/// The comparison of each section as [`compare_sections`] would record it; nothing is recorded. A section without a setup
+/// whose folds are all done is left out.
+pub fn preview_sections(
+    registry: &Registry,
+    study: &Study,
+    runs: &[StudyRunStatus],
+) -> Result<Vec<(StudySection, Comparison)>, StudyError> {
+    let mut sections = Vec::new();
+    for section in &study.sections {
+        let (inputs, _) = inputs(registry, section, runs)?;
+        if !inputs.is_empty() {
+            let options = of_section(section, &inputs, &CompareOptions::default());
+            sections.push((section.clone(), preview(registry, inputs, &options)?));
+        }
     }
     Ok(sections)
 }

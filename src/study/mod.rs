@@ -28,7 +28,7 @@ use crate::registry::RegistryError;
 use crate::store::StoreError;
 use crate::training::RunError;
 
-pub use compare::{ComparedSection, compare_sections, recorded_sections};
+pub use compare::{ComparedSection, compare_sections, preview_sections, recorded_sections};
 pub use cost::{Basis, Cost, Disk};
 pub use execute::{ActiveRun, Ended, RunOutcome, StudyRequest, Watcher, execute};
 pub use file::{PAPER, SMALL, StudyFile, never_run};

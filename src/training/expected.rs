@@ -30,14 +30,22 @@ pub(super) fn expected(name: &str) -> Option<String> {
     })
 }
 
-/// The values that it has by name, otherwise those that are words.
-pub(super) fn words(name: &str) -> Vec<String> {
+/// The values that can be given by name, and what others may be: `bce, positive-negative or class-balanced`, `never or a
+/// whole number`; `None` for a setting without named values.
+pub(super) fn choices(name: &str) -> Option<String> {
     let schema = Kind::Spec.schema();
     let (mut words, mut kinds) = (Vec::new(), Vec::new());
-    if let Some(property) = property(&schema, name) {
-        collect(&schema, property, &mut words, &mut kinds);
+    collect(&schema, property(&schema, name)?, &mut words, &mut kinds);
+    // Nothing is set to none: a record without the setting is an older one.
+    words.retain(|word| word != "none");
+    words.dedup();
+    kinds.dedup();
+    if words.is_empty() {
+        return None;
     }
-    words
+    words.extend(kinds);
+    let last = words.pop()?;
+    (!words.is_empty()).then(|| format!("{} or {last}", words.join(", ")))
 }
 
 fn collect(schema: &Value, of: &Value, words: &mut Vec<String>, kinds: &mut Vec<String>) {
@@ -83,7 +91,9 @@ mod tests {
     fn the_schema_says_what_a_setting_may_be() {
         assert_eq!(expected("epochs").unwrap(), "a whole number");
         assert_eq!(expected("lr").unwrap(), "a number");
-        assert!(words("precision").contains(&"bf16".to_owned()), "{:?}", words("precision"));
+        assert_eq!(choices("precision").unwrap(), "f32, tf32 or bf16");
+        assert_eq!(choices("early_stop").unwrap(), "never or a whole number");
+        assert_eq!(choices("lr"), None);
         assert!(expected("pixels").unwrap().contains("original"), "{:?}", expected("pixels"));
         assert_eq!(expected("nothing"), None);
     }

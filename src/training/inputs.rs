@@ -43,17 +43,19 @@ pub(super) fn divided(
     split: Id<Split>,
     fold: u32,
 ) -> Result<(Dataset, Split), RunError> {
-    let (id, record) = (split.hash, registry.get(split)?);
+    let record = registry.get(split)?;
+    let called = |id: &Hash| registry.called(id);
     if record.dataset != dataset {
         return Err(SplitError::OtherDataset {
-            split: id.short(),
-            divides: record.dataset.hash.short(),
-            dataset: dataset.hash.short(),
+            split: called(&split.hash)?,
+            divides: called(&record.dataset.hash)?,
+            dataset: called(&dataset.hash)?,
         }
         .into());
     }
     if fold as usize >= record.folds.len() {
-        return Err(SplitError::NoSuchFold { split: id.short(), folds: record.folds.len(), fold }.into());
+        let split = called(&split.hash)?;
+        return Err(SplitError::NoSuchFold { split, folds: record.folds.len(), fold }.into());
     }
     Ok((registry.get(dataset)?, record))
 }

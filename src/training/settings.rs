@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::config::{ConfigError, Overrides, resolve};
-use super::expected::{property, words};
+use super::expected::{choices, property};
 use crate::network::model_settings;
 use crate::records::Kind;
 
@@ -51,10 +51,16 @@ fn about(schema: &Value, name: &str) -> String {
     let text = property(schema, name).and_then(|of| of["description"].as_str()).unwrap_or_default();
     let first = text.split("; absent").next().unwrap_or_default().replace('\n', " ");
     let first = if first.ends_with('.') { first } else { first + "." };
-    match words(name) {
-        words if words.len() > 1 => format!("{first} One of {}.", words.join(", ")),
-        _ => first,
+    match choices(name) {
+        Some(choices) => format!("{first} Possible: {choices}."),
+        None => first,
     }
+}
+
+/// The settings with named values, and these: `loss: bce, positive-negative or class-balanced`.
+pub fn setting_choices() -> Vec<String> {
+    let of = |name: String| choices(&name).map(|choices| format!("{name}: {choices}"));
+    setting_names().into_iter().filter_map(of).collect()
 }
 
 #[cfg(test)]

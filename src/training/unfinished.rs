@@ -54,6 +54,13 @@ pub struct UnfinishedTraining {
     pub resumable: bool,
 }
 
+impl UnfinishedTraining {
+    /// Whether it ended in an error and nothing trains it now.
+    pub fn is_failed(&self) -> bool {
+        self.pid.is_none() && self.error.is_some()
+    }
+}
+
 /// Announces a training in its folder.
 pub(super) fn announce(
     dir: &Dir,
@@ -151,9 +158,8 @@ pub fn of(registry: &Registry, spec: Id<Spec>) -> Option<UnfinishedTraining> {
 /// Removes failed attempts under a name from which nothing goes on: whoever corrects a program and runs it again under
 /// the same name is not told of each.
 pub(super) fn remove_failed(registry: &Registry, name: &str) {
-    let is_over = |one: &UnfinishedTraining| {
-        one.announcement.name == name && one.pid.is_none() && one.error.is_some() && !one.resumable
-    };
+    let is_over =
+        |one: &UnfinishedTraining| one.announcement.name == name && one.is_failed() && !one.resumable;
     for one in all(registry).iter().filter(|one| is_over(one)) {
         // What cannot be removed is listed as before.
         let _ = remove(registry, one);

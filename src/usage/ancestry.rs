@@ -40,6 +40,8 @@ impl UnknownAncestry {
     /// # Errors
     /// Among others, a record that cannot be decoded.
     pub fn of(objects: &dyn Objects, ids: &[Hash]) -> Result<Option<Self>, RegistryError> {
+        let opened = objects.opened()?;
+        let objects = opened.as_deref().unwrap_or(objects);
         let mut files: BTreeMap<Hash, UnknownOrigin> = BTreeMap::new();
         let mut walk = Walk::from(ids.iter().map(|id| (*id, ())));
         let mut kinds: HashMap<Hash, FileKind> = HashMap::new();

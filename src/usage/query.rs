@@ -157,12 +157,16 @@ impl<'a> UsageQuery<'a> {
     /// Until the uses of its inputs are known, only the uses of a record are kept: a chain of weights that were trained
     /// from weights can have any length.
     pub fn of(&mut self, id: &Hash) -> Rc<DataUsage> {
+        let objects = self.objects;
+        // Without an index each record says itself why it cannot be read.
+        let opened = objects.opened().ok().flatten();
+        let objects = opened.as_deref().unwrap_or(objects);
         let mut walk = DepthFirst::from([(*id, ())]);
         let mut open: HashMap<Hash, Vec<ImageUse>> = HashMap::new();
         while let Some(visit) = walk.step() {
             match visit {
                 WalkEvent::Enter(id, ()) if self.known.contains_key(&id) => {}
-                WalkEvent::Enter(id, ()) => match self.uses(&id) {
+                WalkEvent::Enter(id, ()) => match uses(objects, &id) {
                     Ok(uses) => {
                         walk.descend(uses.iter().filter_map(depends_on).map(|on| (on, ())));
                         open.insert(id, uses);
@@ -184,34 +188,6 @@ impl<'a> UsageQuery<'a> {
     fn note_unread(&mut self, id: Hash, e: &RegistryError) {
         self.unread.insert(id, e.to_string());
         self.known.insert(id, Rc::default());
-    }
-
-    fn uses(&self, id: &Hash) -> Result<Vec<ImageUse>, RegistryError> {
-        let bytes = self.objects.bytes(id)?;
-        let wrong = |source| RegistryError::Codec { id: *id, source };
-        // Weights that are a run's checkpoint have seen what the run has seen.
-        let mut uses: Vec<ImageUse> = Vec::new();
-        for term in records::decode_any(&bytes).map_err(wrong)?.uses(*id) {
-            match term {
-                ImageUse::Learnt(file) => {
-                    let Origins { runs, trained_on } = self.objects.origins(&file)?;
-                    let runs = runs.into_iter().map(|run| ImageUse::Of(run.hash));
-                    let declared = trained_on.iter().flat_map(TrainingData::uses);
-                    let more: Vec<ImageUse> =
-                        runs.chain(declared).filter(|more| !uses.contains(more)).collect();
-                    uses.extend(more);
-                }
-                term @ (ImageUse::Holds(_)
-                | ImageUse::Subset { .. }
-                | ImageUse::TrainedOnAll(_)
-                | ImageUse::Of(_)
-                | ImageUse::Scores { .. }
-                | ImageUse::File { .. }
-                | ImageUse::Names { .. }
-                | ImageUse::Shared(_)) => uses.push(term),
-            }
-        }
-        Ok(uses)
     }
 
     /// Adds up the uses of a record whose inputs are all known.
@@ -365,6 +341,34 @@ impl<'a> UsageQuery<'a> {
         let found = rows.iter().filter(|row| is(&manifest.rows[**row as usize]));
         Ok(found.map(|row| (dataset.hash, *row)).collect())
     }
+}
+
+/// The uses of a record, with what the weights that it starts from had learnt.
+fn uses(objects: &dyn Objects, id: &Hash) -> Result<Vec<ImageUse>, RegistryError> {
+    let bytes = objects.bytes(id)?;
+    let wrong = |source| RegistryError::Codec { id: *id, source };
+    // Weights that are a run's checkpoint have seen what the run has seen.
+    let mut uses: Vec<ImageUse> = Vec::new();
+    for term in records::decode_any(&bytes).map_err(wrong)?.uses(*id) {
+        match term {
+            ImageUse::Learnt(file) => {
+                let Origins { runs, trained_on } = objects.origins(&file)?;
+                let runs = runs.into_iter().map(|run| ImageUse::Of(run.hash));
+                let declared = trained_on.iter().flat_map(TrainingData::uses);
+                let more: Vec<ImageUse> = runs.chain(declared).filter(|more| !uses.contains(more)).collect();
+                uses.extend(more);
+            }
+            term @ (ImageUse::Holds(_)
+            | ImageUse::Subset { .. }
+            | ImageUse::TrainedOnAll(_)
+            | ImageUse::Of(_)
+            | ImageUse::Scores { .. }
+            | ImageUse::File { .. }
+            | ImageUse::Names { .. }
+            | ImageUse::Shared(_)) => uses.push(term),
+        }
+    }
+    Ok(uses)
 }
 
 /// The record whose use must be known before this one can be added.

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::audit::python;
 use crate::harness::Study;
+use crate::serve::Server;
 
 const UNKNOWN: &str = "whose training images are unknown: test images may be among them";
 
@@ -51,6 +52,18 @@ fn unknown_ancestry_is_told_wherever_a_result_is_shown_until_somebody_declares_i
     assert!(String::from_utf8_lossy(&trained.stdout).contains(&format!("This {said}.")), "{trained:?}");
     let shown = study.json("show w-tuned");
     assert_eq!(shown["unknown_ancestry"][0]["files"][0]["weights"], json!(study.id("w")));
+    // The browser marks it where it can be chosen and where it is compared.
+    let server = Server::start(&study);
+    let runs = server.get("/runs").body;
+    assert!(runs.contains("w-tuned</a> <small>unknown ancestry</small>"), "{runs}");
+    assert!(runs.contains(&format!("w-tuned: {said}.")), "{runs}");
+    let compared = server.get(&format!(
+        "/compare?run={}&run={}",
+        &study.id("w-tuned")[..12],
+        &study.id("mlp-s-f0")[..12]
+    ));
+    assert!(compared.body.contains(&said) && compared.body.contains("Unknown ancestry"), "{}", compared.body);
+    drop(server);
     let csv = study.ok("compare w-tuned mlp-s-f0 --name both --format csv");
     assert!(csv.lines().next().unwrap().ends_with(",unknown ancestry"), "{csv}");
     for command in ["show both", "show both --format latex", "show w-tuned", "trace both", "eval w-tuned"] {
@@ -254,13 +267,28 @@ fn what_is_declared_later_is_told_of_what_was_made_before() {
     study.ok(&tune("w"));
     study.ok("compare w-tuned mlp-s-f0 --name both");
     study.ok("weights import w.safetensors --trained-on tiny --name v");
-    let said = "tiny (re-sampling 0) was trained or selected on";
+    let said = "w-tuned (re-sampling 0) was trained or selected on";
     for shown in ["w-tuned", "both"] {
         let answer = study.reg(&format!("--json show {shown}"));
         answer.says(0, &[said]);
         assert!(answer.json()["leaks"][0]["why"][0].as_str().unwrap().contains(said), "{shown}");
     }
-    assert!(study.ok("show both").contains("NOT COMPARABLE: tiny"));
+    assert!(study.ok("show both").contains("NOT COMPARABLE: w-tuned"));
+    let listed = study.ok("list run").replace('\n', " ");
+    assert!(
+        listed.contains("w-tuned: LEAK: the model (re-sampling 0) was trained or selected on"),
+        "{listed}"
+    );
+    let server = Server::start(&study);
+    let runs = server.get("/runs").body;
+    assert!(runs.contains("w-tuned</a> <strong class=\"warning\">leak</strong>"), "{runs}");
+    assert!(runs.contains("w-tuned: LEAK: the model (re-sampling 0) was trained or selected on"), "{runs}");
+    let (tuned, other) = (study.id("w-tuned"), study.id("mlp-s-f0"));
+    let pages = [format!("/record/{tuned}"), format!("/compare?run={}&run={}", &tuned[..12], &other[..12])];
+    for path in pages {
+        assert!(server.get(&path).body.contains(said), "{path}");
+    }
+    drop(server);
     study.reg("audit both -o both.zip").says(0, &[said]);
     // What declares a leak is not removed while something starts from the file.
     study.refused(1, "rm v", &["depend"]);

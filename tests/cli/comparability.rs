@@ -38,6 +38,49 @@ pub(crate) fn theirs(study: &Study, labels: &[&str], subset: Subset) -> String {
 }
 
 #[test]
+fn runs_of_a_label_that_differ_in_a_setting_are_refused_with_the_setting() {
+    let study = Study::trained();
+    study.ok(&format!("{} --set lr=0.5 --name fast", crate::harness::MLP));
+    study.refused(
+        1,
+        "compare --label four=mlp-s-f0,fast",
+        &[
+            "mlp-s-f0 and fast are both in column four on re-sampling 0, but differ in lr: ",
+            " and 0.5",
+            "of its own",
+        ],
+    );
+    study.refused(1, "compare mlp-s-f0 fast", &["both model mlp", "but differ in lr: ", "--by run"]);
+}
+
+#[test]
+fn labels_of_published_numbers_that_the_data_set_lacks_are_named() {
+    let study = Study::trained();
+    let file = "[[model]]\nname = 'theirs'\nsource = 'a paper'\nsplit = 'their own'\n[model.auc]\nMas = 0.8\nMass = 0.7\n\
+        Fracture = 0.6\n[model.std]\nMass = 0.01\n";
+    std::fs::write(study.path("theirs.toml"), file).unwrap();
+    let compared = study.reg("compare mlp-s-f0 --published theirs.toml --allow-different-images");
+    compared.says(
+        0,
+        &[
+            "AUC of Mas (theirs) is not shown: the data set has no such label; did you mean `Mass`?",
+            "AUC of Fracture",
+        ],
+    );
+    assert!(!compared.stderr.contains("AUC of Mass"), "{compared:?}");
+}
+
+#[test]
+fn exported_scores_say_that_they_are_logits_and_come_back_as_such() {
+    let study = Study::trained();
+    study.reg("export mlp-s-f0 -o scores.csv").says(0, &["the scores are logits", "--logits"]);
+    let import = "predictions import scores.csv --dataset tiny --split s --fold 0 --name back";
+    study.refused(1, import, &["is not a probability", "hint: give --logits", "reg export"]);
+    study.ok(&format!("{import} --logits"));
+    assert!(!study.reg("export table -o table.csv --format csv").stderr.contains("logits"));
+}
+
+#[test]
 fn different_labels_are_refused_and_the_shared_ones_compared() {
     let study = Study::trained();
     fs::write(study.path("theirs.csv"), theirs(&study, &["Mass", "Atelectasis"], Subset::Test)).unwrap();

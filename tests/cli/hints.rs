@@ -111,6 +111,8 @@ const UNTYPED: &[(&str, &str)] = &[
     ("reg study run {name}", "trains for minutes; its --plan is typed"),
     ("reg study run {given}", "trains for minutes; its --plan is typed"),
     ("reg study status {name}", "printed after a batch job was submitted: tests/slurm.rs"),
+    ("reg list run --sort {key}", "typed by the tests of lists, where other records are sorted by it"),
+    ("reg predictions import", "said of exported scores: a test in tests/cli/comparability.rs imports them"),
     ("reg study compare {name}", "printed after a study was run: tests/cli/study.rs"),
     ("reg study compare {0}", "printed for a study that was run: tests/cli/study.rs"),
     ("--link copy", "another file system or account: tests/cli/accounts.rs"),

@@ -76,8 +76,42 @@ fn a_wrong_expression_key_or_column_is_shown_and_says_what_there_is() {
         &["`lr` is a number, but `high` is not", "                    ^^^^"],
     );
     refused(&["--where", "model=tiny and"], &["is expected at the end"]);
-    refused(&["--sort", "test_acu"], &["no value named `test_acu`", "hint: there is test_auc"]);
-    refused(&["--columns", "name,learning"], &["no value named `learning`", "hint: there is name, id, spec"]);
+    refused(&["--sort", "test_acu"], &["no value named `test_acu`", "hint: did you mean `test_auc`?"]);
+    refused(
+        &["--columns", "name,learning"],
+        &["no value named `learning`", "hint: there are name, id, spec"],
+    );
+    for (expression, words) in [
+        ("state=don", "none of its values: done, running, interrupted, failed, damaged"),
+        ("date>yesterday", "which is no time: write 2026-11-30"),
+        ("id=xyz", "which is no id"),
+    ] {
+        refused(&["--where", expression], &[words, "^"]);
+    }
+    refused(&["--limit", "0"], &["a number of records, 1 or more"]);
+    study.refused(1, "list tabel", &["hint: did you mean `table`?"]);
+    study.refused(
+        2,
+        "list table --sort test_auc",
+        &["tables have no value named", "`reg list run --sort test_auc`"],
+    );
+    study.refused(2, "list table --sort nmae", &["tables have no value named", "did you mean `name`?"]);
+    let output = study.command("list --where").arg("kind=tabel").output();
+    crate::harness::finish(output, "list").says(2, &["is none of its values"]);
+    // What tables print of an id and a time chooses the record.
+    let listed = study.json("list run");
+    let run = &listed["runs"][0];
+    let [id, spec, date] = ["id", "spec", "date"].map(|name| run[name].as_str().unwrap());
+    for chosen in [
+        format!("id={}", &id[..12]),
+        format!("spec={} AND NOT model=other", &spec[..12]),
+        format!("name={} and date={}", run["name"].as_str().unwrap(), &date[..10]),
+        format!("name={} and date='{} {}'", run["name"].as_str().unwrap(), &date[..10], &date[11..16]),
+    ] {
+        assert_eq!(names(&choose(&study, &chosen)), [run["name"].as_str().unwrap()], "{chosen}");
+    }
+    let output = study.command("list --where").arg(format!("id={}", &id[..12])).output();
+    assert!(crate::harness::finish(output, "list").stdout.len() > 100);
     let output = study.command("list --where").arg("kindd=run").output();
     crate::harness::finish(output, "list").says(2, &["there is `kind`"]);
     study.refused(2, "list --columns name", &["--columns belongs to `reg list run`"]);

@@ -84,6 +84,7 @@ fn weights_that_were_here_before_their_run_lead_to_it_all_the_same() {
     assert!(study.ok(&format!("trace --down {run}")).contains("weights"));
     let said = "tiny (re-sampling 0) was trained or selected on";
     study.refused(3, "compare tuned mlp-s-f0", &[said]);
+    let said = "tuned (re-sampling 0) was trained or selected on";
     for command in [tune, "eval tuned"] {
         let again = study.reg(&format!("--json {command}"));
         again.says(0, &[said]);

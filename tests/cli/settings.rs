@@ -11,6 +11,32 @@ fn train(arguments: &str) -> String {
 }
 
 #[test]
+fn settings_with_named_values_say_which_there_are() {
+    let study = Study::new();
+    let text = study.ok("train --model tiny --settings --format csv");
+    for choices in [
+        "bce, positive-negative or class-balanced",
+        "never or a whole number",
+        "f32, tf32 or bf16",
+        "channels-last",
+    ] {
+        assert!(text.contains(choices), "{choices}: {text}");
+    }
+    let help = study.ok("train --help").replace('\n', " ");
+    for choices in ["loss: bce, positive-negative", "early_stop: never or", "precision: f32", "pixels: "] {
+        let words: Vec<&str> = help.split_whitespace().collect();
+        assert!(words.join(" ").contains(choices), "{choices}: {help}");
+    }
+    study.ok(crate::harness::INGEST);
+    study.ok("split make tiny --folds 2 --name s");
+    study.refused(
+        1,
+        "train --dataset tiny --split s --fold 7 --model mlp",
+        &["split s has no division 7: it has 2, counted from 0"],
+    );
+}
+
+#[test]
 fn a_setting_that_does_not_exist_is_named_with_the_nearest() {
     let study = Study::divided();
     study.refused(

@@ -190,7 +190,7 @@ fn the_same_picture_under_two_patients_is_a_leak() {
     assert_eq!(trained.code, 0, "{trained:?}");
     let words = "images that it is tested on, where they belong to other patients (identical files: 1, identical pixels in another file: 1)";
     assert!(
-        trained.stderr.contains("warning: mlp (division 0) was trained or selected on 2 of the 6"),
+        trained.stderr.contains("warning: m (division 0) was trained or selected on 2 of the 6"),
         "{trained:?}"
     );
     assert!(trained.stderr.contains(words), "{trained:?}");

@@ -96,6 +96,11 @@ fn a_study_trains_what_is_missing_names_what_fails_and_shares_with_trainings_by_
         why.contains("loss") && study.ok("study status st").contains(&format!("failed: st-wild-f1: {why}"))
     );
 
+    // A study that has run shows the first table that `study compare` computes, with its legend, and records none.
+    assert!(!study.ok("list table").contains("comparison"));
+    let compared = study.ok("study compare st.toml");
+    let first: Vec<&str> = compared.lines().skip(1).take_while(|line| !line.is_empty()).collect();
+    assert!(first.len() > 5 && text.contains(&first.join("\n")), "{text}\n{compared}");
     let compared = study.json("study compare st.toml");
     assert_eq!(compared["sections"].as_array().unwrap().len(), 1, "{compared}");
     let section = &compared["sections"][0];

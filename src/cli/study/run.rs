@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use reg::report::{Cell, Column, ReportTable};
+use reg::report::{Cell, Column, ReportTable, results};
 use reg::study::{
     self, ProbeState, RunOutcome, SetupHeatmaps, State, StudyError, StudyRequest, StudyRunStatus, StudySource,
 };
@@ -136,6 +136,17 @@ pub(super) fn run(context: &Context, args: &StudyRunArgs) -> Result<Reply, Failu
     let heatmaps =
         study::execute_gradcams(run_context, &source.file, &runs, &devices[0], &mut context.watch())?;
     let mut text = TableFormat::Text.render(&[summary(&runs)]);
+    match study::preview_sections(&registry, &plan.study, &runs) {
+        Ok(sections) => {
+            for (section, comparison) in &sections {
+                let first = results::main_tables(comparison).into_iter().take(1).collect::<Vec<_>>();
+                text += &format!("\n# {}\n{}", section.title, TableFormat::Text.render(&first));
+            }
+            text.push('\n');
+        }
+        // `reg study compare` says more, with a hint.
+        Err(e) => context.note(&format!("note: no table: {e}")),
+    }
     let mut failed: Vec<String> = plan
         .runs
         .iter()
@@ -177,8 +188,10 @@ pub(super) fn run(context: &Context, args: &StudyRunArgs) -> Result<Reply, Failu
         text.push('\n');
     }
     let name = &plan.study.name;
-    text +=
-        &format!("study {} {name}; `reg study compare {name}` computes its tables\n", plan.id.hash.short());
+    text += &format!(
+        "study {} {name}; `reg study compare {name}` records the tables, with differences and tests\n",
+        plan.id.hash.short()
+    );
     let mut document = document(&plan, &counts, &outcomes);
     document["probes"] = probes.iter().map(probe_row).collect();
     document["heats"] = json!(heatmaps);
@@ -186,36 +199,16 @@ pub(super) fn run(context: &Context, args: &StudyRunArgs) -> Result<Reply, Failu
     Ok(if failed.is_empty() { reply } else { reply.with_code(1) })
 }
 
-/// One line per setup: finished runs, and the mean AUC over its folds.
+/// One line per setup: how many of its runs are done.
 fn summary(runs: &[StudyRunStatus]) -> ReportTable {
-    let columns = vec![
-        Column::left("Section"),
-        Column::left("Setup"),
-        Column::right("Done"),
-        Column::right("Mean AUC"),
-        Column::right("Labels"),
-    ];
+    let columns = vec![Column::left("Section"), Column::left("Setup"), Column::right("Done")];
     let mut table = ReportTable::new("", columns);
     for setup in runs.chunk_by(|a, b| a.row.setup == b.row.setup) {
-        let (aucs, over): (Vec<Option<f64>>, Vec<u32>) = setup
-            .iter()
-            .filter_map(|run| match &run.state {
-                State::Done { auc, .. } => Some((auc.mean, auc.mean_over)),
-                _ => None,
-            })
-            .unzip();
-        let over = match (over.iter().min(), over.iter().max()) {
-            (Some(fewest), Some(most)) if fewest < most => format!("{fewest} to {most}"),
-            (Some(all), _) => all.to_string(),
-            _ => String::new(),
-        };
-        let spread = reg::stats::summarize(&aucs);
+        let done = setup.iter().filter(|run| matches!(run.state, State::Done { .. })).count();
         table.rows.push(vec![
             Cell::Text(setup[0].row.section.clone()),
             Cell::Text(setup[0].row.setup.clone()),
-            Cell::Text(format!("{} of {}", aucs.len(), setup.len())),
-            Cell::MeanStd { mean: spread.mean, std: spread.std, decimals: 4 },
-            Cell::Text(over),
+            Cell::Text(format!("{done} of {}", setup.len())),
         ]);
     }
     table

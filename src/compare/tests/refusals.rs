@@ -161,16 +161,16 @@ fn whoever_begins_with_weights_has_seen_what_their_run_saw_however_far_back() {
     assert_eq!(kinds(&against), [IncomparableKind::Leak]);
     assert!(against[0].why.contains("on 5 of the 5 patients that it is tested on"), "{against:?}");
     // The scores of a single run cause a warning as well, those of a run from scratch do not.
-    assert_eq!(own_leaks(&world.store, input.id, PixelSource::Among(&[])).unwrap(), against);
+    assert_eq!(own_leaks(&world.store, input.id, None, PixelSource::Among(&[])).unwrap(), against);
     let scratch = tested(&mut world, "scratch", 0);
-    assert_eq!(own_leaks(&world.store, scratch.id, PixelSource::Among(&[])).unwrap(), []);
+    assert_eq!(own_leaks(&world.store, scratch.id, None, PixelSource::Among(&[])).unwrap(), []);
     // Weights of a run of the same fold have seen no other images.
     let source = world.run("source", 0);
     let weights = world.weights(source);
     let tuned = |spec: &mut NetworkSpec| (spec.init, spec.weights) = (Init::FineTune, Some(weights));
     let tuned = world.run_with("tuned", 0, tuned);
     let input = world.tested(tuned, &[&SCORES, &SCORES]);
-    assert_eq!(own_leaks(&world.store, input.id, PixelSource::Among(&[])).unwrap(), []);
+    assert_eq!(own_leaks(&world.store, input.id, None, PixelSource::Among(&[])).unwrap(), []);
 }
 
 /// The reasons given for a column with the given second fold.
@@ -291,6 +291,8 @@ fn two_scores_of_one_model_on_one_fold_are_refused_and_the_same_named_twice_are_
     assert!(
         matches!(&refused, Err(CompareError::SameCell { model, fold, .. }) if model == "one" && fold == "re-sampling 0")
     );
+    let said = refused.unwrap_err().to_string();
+    assert!(said.contains("are both model one on re-sampling 0, but differ in lr: "), "{said}");
     assert_eq!(world.compare(&[&own, &own], &CompareOptions::default()).unwrap().models.len(), 1);
     // Each run is a column.
     let named = Input { name: "again".to_owned(), ..second };

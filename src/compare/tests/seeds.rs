@@ -139,9 +139,9 @@ fn an_ensemble_has_seen_what_its_members_have_seen() {
         mean.source = ScoreSource::Mean { predictions: predictions.clone(), rules: rules::MEAN };
         mean.model = "both".to_owned();
     });
-    let found = own_leaks(&world.store, mean.id, PixelSource::Among(&[])).unwrap();
+    let found = own_leaks(&world.store, mean.id, None, PixelSource::Among(&[])).unwrap();
     // The second started from a run that was trained on the test patients of fold 0.
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].why.contains("6 of the 6 patients"), "{found:?}");
-    assert_eq!(own_leaks(&world.store, members[0].id, PixelSource::Among(&[])).unwrap(), []);
+    assert_eq!(own_leaks(&world.store, members[0].id, None, PixelSource::Among(&[])).unwrap(), []);
 }

@@ -178,9 +178,7 @@ pub fn of_dataset(
 
 /// The first line of a page: kind, name and id.
 fn heading(kind: Kind, name: Option<&str>, id: &Hash) -> String {
-    let called = kind.descriptor().called;
-    let noun = called.split_once(' ').map_or(called, |(_, noun)| noun);
-    let mut letters = noun.chars();
+    let mut letters = kind.noun().chars();
     let noun: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
     match name {
         Some(name) => format!("{noun} {name} ({})", id.short()),

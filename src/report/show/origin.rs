@@ -8,7 +8,8 @@ use serde::Serialize;
 use crate::digits::span;
 use crate::hash::{Hash, Id};
 use crate::index::View;
-use crate::records::{Event, Execution, Header, Kind, Role, summary};
+use crate::listing::described;
+use crate::records::{Event, Execution, Header, Kind, Role};
 use crate::registry::walk::named;
 use crate::registry::{Registry, RegistryError};
 
@@ -63,7 +64,8 @@ pub fn origin(
 ) -> Result<Origin, RegistryError> {
     let related = |id: Hash, kind: Kind| {
         let header = registry.store().read(&id).ok().and_then(|bytes| Header::read(&bytes).ok());
-        let summary = header.map_or_else(|| "cannot be read".to_owned(), |header| summary(&header));
+        let told = |header: Header| described(registry, names, &header).0;
+        let summary = header.map_or_else(|| "cannot be read".to_owned(), told);
         RelatedRecord { id, kind, name: names.get(&id).cloned(), summary }
     };
     let mut found = Origin::default();
