@@ -167,6 +167,13 @@ mod tests {
             ),
             ("kernel = 7", "kernel = 8", "`kernel` of layer 1 (`conv1`) cannot be 8: it must be odd"),
             ("name = \"layer2\"", "name = \"layer1\"", "another layer has the same name"),
+            ("name = \"layer2\"", "name = \"forward\"", "PyTorch's modules have an attribute of this name"),
+            (
+                "name = \"layer2\"",
+                "name = \"layers.training\"",
+                "PyTorch's modules have an attribute of this name",
+            ),
+            ("name = \"layer2\"", "name = \"dense\"", "PyTorch's modules have an attribute of this name"),
             ("name = \"layer2\"", "name = \"../layer2\"", "letters, digits and _"),
             ("name = \"layer2\"", "nane = \"layer2\"", "unknown field `nane`"),
             ("\"max-pool\"", "\"min-pool\"", "unknown variant `min-pool`"),

@@ -456,6 +456,7 @@ mod tests {
             (format!("{LEAST}{setup}{setup}"), "`t` is defined twice"),
             (format!("{LEAST}{}", setup.replace("'a'", "'b'")), "section `b`, which is not defined"),
             (format!("{LEAST}{setup}depth = 3"), "depth"),
+            (format!("{LEAST}folds = [0, 1, 0]\n{setup}"), "`folds` of section `a` has 0 twice"),
             (format!("threads = 0\n{LEAST}{setup}"), "`threads` must be at least 1"),
             (format!("device = 'tpu'\n{LEAST}{setup}"), "auto, cpu or cuda"),
             (format!("{LEAST}{setup}[[split]]\nname = 'x'\nfolds = 2"), "split `x` needs"),

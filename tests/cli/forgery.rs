@@ -2,7 +2,7 @@
 
 use reg::hash::{Hash, Id};
 use reg::recompute::recompute;
-use reg::records::{Run, Weights};
+use reg::records::{Kind, Run, Weights};
 use reg::registry::{Objects, Registry, RegistryError};
 use serde_json::Value;
 
@@ -87,6 +87,17 @@ fn no_number_of_a_record_can_be_changed_and_no_row_left_out() {
                 passed.push(format!("{kind} {place}"));
             }
         }
+    }
+    // What a run says of its training, against its log.
+    let run = registry.resolve(&view, "tiny-s-f0").unwrap();
+    let spec = registry.get(Id::<Run>::new(run)).unwrap().spec.hash;
+    let whole: Value = serde_json::from_slice(&registry.bytes(&spec).unwrap()).unwrap();
+    for (at, other) in [("/training/epochs", Value::from(300)), ("/training/lr", Value::from(0.5))] {
+        let mut forged = whole.clone();
+        *forged.pointer_mut(at).unwrap() = other;
+        let overlay = Overlay { registry: &registry, id: spec, record: serde_json::to_vec(&forged).unwrap() };
+        let found = recompute(&overlay, run, Kind::Run).unwrap().unwrap();
+        assert!(!found.is_empty(), "{at} changed, and nobody noticed");
     }
     // Number of threads and version of the numbers of scores cannot be checked against another record.
     let told_alone = ["predictions /source/numerics/version", "predictions /source/threads"];

@@ -332,6 +332,37 @@ fn nothing_leads_into_a_program_or_out_of_it_but_what_records_name() {
 }
 
 #[test]
+fn settings_of_a_repository_start_no_program() {
+    let study = with_program();
+    fs::create_dir(study.path("src")).unwrap();
+    python(&study, "src/train.py", TRAIN);
+    let git = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("git");
+        let own = ["-c", "user.name=a", "-c", "user.email=a@b", "-C", "src"];
+        let output = command.args(own).args(arguments).current_dir(study.path(".")).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    git(&["init", "-q"]);
+    git(&["add", "."]);
+    git(&["commit", "-q", "-m", "first"]);
+    let (marker, script) = (study.path("started"), study.path("script.sh"));
+    fs::write(&script, format!("#!/bin/sh\necho \"$0\" >> {:?}\ncat\n", marker.display().to_string()))
+        .unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let script = script.display().to_string();
+    for key in ["core.fsmonitor", "filter.x.clean", "filter.x.process"] {
+        git(&["config", key, &script]);
+    }
+    fs::write(study.path("src/.git/info/attributes"), "* filter=x\n").unwrap();
+    fs::create_dir_all(study.path("src/.git/hooks")).unwrap();
+    fs::copy(&script, study.path("src/.git/hooks/post-index-change")).unwrap();
+    python(&study, "src/train.py", &format!("{TRAIN}\n# changed\n"));
+    study.ok("run --dataset tiny --split s --name theirs --source src -- python3 train.py");
+    assert!(study.ok("show theirs").contains("git:"));
+    assert!(!marker.exists(), "{}", fs::read_to_string(&marker).unwrap());
+}
+
+#[test]
 fn whatever_a_run_left_is_known_when_another_is_given_it() {
     let study = with_program();
     let remember = "import os\nopen(os.environ['REG_OUT'] + '/memo.json', 'w').write(open(os.environ['REG_JOB']).read())\n";
@@ -443,6 +474,15 @@ fn labels_of_test_images_are_found_in_any_table_and_in_scores() {
             study.refused(1, &format!("run --dataset tiny --split s --name x {with}"), &[&said]);
         }
     }
+    // The registry's own object with the labels of all images.
+    let manifest = study.json("show tiny")["record"]["manifest"].as_str().unwrap().to_owned();
+    let object = format!(".reg/objects/{}/{}", &manifest[..2], &manifest[2..]);
+    fs::copy(study.path(&object), study.path("packed.bin")).unwrap();
+    study.refused(
+        1,
+        "run --dataset tiny --split s --name x --input m=packed.bin -- python3 train.py",
+        &["packed.bin, which holds the labels of data set"],
+    );
     // Ages are no labels.
     let ages = rows.iter().map(|row| format!("{},{}\n", column(row, 0), column(row, 4)));
     fs::write(study.path("ages.csv"), format!("id,age\n{}", ages.collect::<String>())).unwrap();
