@@ -19,6 +19,7 @@ mod location;
 mod pack_store;
 mod plan;
 mod receive;
+mod repair;
 mod send;
 mod worker_pool;
 
@@ -30,6 +31,7 @@ use serde::Serialize;
 pub use address::Address;
 pub use error::RemoteError;
 pub use heads::{Age, age};
+pub use repair::repair;
 
 use crate::hash::Hash;
 use crate::progress::Progress;

@@ -35,7 +35,7 @@ pub struct StudySource {
 
 impl StudySource {
     /// The folder of the file, to which its paths are relative.
-    fn folder(&self) -> &Path {
+    pub(super) fn folder(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new(""))
     }
 }

@@ -101,7 +101,7 @@ pub(super) fn run(context: &Context, args: &StudyRunArgs) -> Result<Reply, Failu
     let plan = study::plan(run_context, &source, &devices[0], jobs, !args.plan)?;
     let counts = RunCounts::of(&plan);
     if args.scheduler.is_wanted() {
-        let batch = BatchRequest { plan: &plan, threads: source.file.threads, kind: devices[0].kind };
+        let batch = BatchRequest { plan: &plan, source: &source, threads: source.file.threads, kind: devices[0].kind };
         return args.scheduler.run(context, &registry, &batch, args.plan);
     }
     let (threads, cores) = (source.file.threads, cores());
