@@ -561,7 +561,12 @@ impl From<ListError> for Failure {
             ListError::Registry(e) => e.into(),
             ListError::Filter(e) => e.into(),
             ListError::UnknownField { ref known, .. } => {
-                Failure::usage(e.to_string()).hinting(format!("there is {}", known.join(", ")))
+                // The few that are close to the name, or all.
+                let hint = match &known[..] {
+                    [one] => format!("did you mean `{one}`? `reg list --help` names all values"),
+                    many => format!("choose from {}", many.join(", ")),
+                };
+                Failure::usage(e.to_string()).hinting(hint)
             }
         }
     }

@@ -240,7 +240,7 @@ pub(super) const EXAMPLES: &[Examples] = &[
     (
         &["log"],
         &[
-            ("reg log", "List the changes of names, newest last"),
+            ("reg log", "List the changes of names, newest first"),
             ("reg log --follow resnet50-s-f0", "Watch a training of another process"),
         ],
     ),
@@ -275,7 +275,7 @@ pub(super) const EXAMPLES: &[Examples] = &[
     ),
     (
         &["attest", "verify"],
-        &[("reg attest verify table.json --key lab.pub", "Check the signature of a statement")],
+        &[("reg attest verify table.json --key lab.pem.pub", "Check the signature of a statement")],
     ),
     (&["key", "new"], &[("reg key new -o lab.pem", "Make a pair of keys for statements")]),
     (&["key", "public"], &[("reg key public lab.pem", "Write the public key of a private one")]),

@@ -172,6 +172,7 @@ fn list(
     if let Some(order) = &order {
         if !VALUES.contains(&order.key()) {
             return Err(listing::ListError::UnknownField {
+                of: kind.map_or("records", |kind| kind.descriptor().plural),
                 name: order.key().to_owned(),
                 known: VALUES.map(str::to_owned).to_vec(),
             }
