@@ -2,10 +2,11 @@
 """Draws terminals as SVG, from what commands really print.
 
     make demo
-    docs/pictures.py            # writes docs/src/pictures/
+    docs/pictures.py                # writes docs/src/pictures/, and docs/src/report.png if Chromium is installed
+    docs/pictures.py DEMO FOLDER    # of another demo, in another folder, without the report
 
 Each picture is a command, run in the registry of `reg demo` in a terminal of 100 columns, and its output: bold where it is
-bold. Python's standard library only.
+bold. `tests/docs.rs` compares the text of the pictures with what the commands print. Python's standard library only.
 """
 
 import html
@@ -18,16 +19,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 REG = ROOT / "target/debug/reg"
-DEMO = ROOT / "target/demo"
-OUT = ROOT / "docs/src/pictures"
+DEMO = Path(sys.argv[1]) if len(sys.argv) == 3 else ROOT / "target/demo"
+OUT = Path(sys.argv[2]) if len(sys.argv) == 3 else ROOT / "docs/src/pictures"
 COLUMNS, ROWS = 100, 60
 WIDTH, HEIGHT, PAD = 8.4, 19, 16
 
 # Name, what is typed, and how many lines of its output are shown.
 PICTURES = [
-    ("compare", "reg compare tiny-demo-split-f{0,1,2} tiny-meta-demo-split-f{0,1,2} mlp-demo-split-f{0,1,2}", 32),
-    ("trace", "reg trace demo-table", 24),
-    ("verify", "reg verify", 3),
+    ("compare", "reg compare tiny-demo-split-f{0,1,2} tiny-meta-demo-split-f{0,1,2} mlp-demo-split-f{0,1,2}", 34),
+    # Without the executions, which have times and the name of the machine.
+    ("trace", "reg trace demo-table", 21),
 ]
 
 
@@ -35,7 +36,8 @@ def output(command):
     """What a command prints into a terminal."""
     leader, follower = pty.openpty()
     subprocess.run(["stty", "cols", str(COLUMNS), "rows", str(ROWS)], stdin=follower, check=True)
-    env = {**os.environ, "PATH": f"{REG.parent}:{os.environ['PATH']}", "TERM": "xterm-256color"}
+    path = os.environ["PATH"] if len(sys.argv) == 3 else f"{REG.parent}:{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path, "TERM": "xterm-256color"}
     child = subprocess.Popen(["bash", "-c", command], cwd=DEMO, env=env, stdin=follower, stdout=follower, stderr=subprocess.DEVNULL)
     os.close(follower)
     data = b""

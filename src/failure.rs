@@ -20,7 +20,7 @@ use crate::listing::ListError;
 use crate::recompute::RecomputeError;
 use crate::records::CodecError;
 use crate::registry::RegistryError;
-use crate::remote::RemoteError;
+use crate::remote::{RemoteError, is_pack_store};
 use crate::report::page::PageError;
 use crate::scores::ScoreError;
 use crate::serve::ServeError;
@@ -295,6 +295,10 @@ impl From<RegistryError> for Failure {
                     "`reg trust {path}` if you trust that account; to use the registry only once: `--registry {path}`"
                 )
             }
+            RegistryError::NotARegistry(folder) if is_pack_store(&folder) => format!(
+                "it is a remote: `reg init DIR`, then `reg --registry DIR pull {}`",
+                shell_os(folder)
+            ),
             RegistryError::NotARegistry(_) => "create one with `reg init DIR`".to_owned(),
             RegistryError::Exists(_) => "use it, or create one in another folder".to_owned(),
             RegistryError::Key(_) => "give another file with --output".to_owned(),
@@ -320,7 +324,7 @@ impl From<RegistryError> for Failure {
             }
             RegistryError::Ambiguous { .. } => "give more digits".to_owned(),
             RegistryError::NameTaken { .. } => {
-                "choose another name, or take this one with --move; `reg mv OLD NEW` renames".to_owned()
+                "choose another name, or move this one to the new record with --move; `reg mv OLD NEW` renames".to_owned()
             }
             RegistryError::BadName(_) => {
                 "a name has up to 128 letters, digits and . _ - + and is not made of hex digits only"

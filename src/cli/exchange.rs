@@ -37,7 +37,7 @@ pub(crate) struct PushArgs {
 pub(crate) struct PullArgs {
     #[command(flatten)]
     exchange: ExchangeArgs,
-    /// Also remove here what was removed on the sending side; without this option it stays and is listed
+    /// Also remove here what was removed on the sending side; without this option, removed records are kept and listed
     #[arg(long)]
     accept_removals: bool,
 }

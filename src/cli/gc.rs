@@ -36,7 +36,7 @@ pub(crate) fn run(context: &Context, args: GcArgs) -> Result<Reply, Failure> {
         let (objects, sum) = by_kind.entry(kind.to_string()).or_default();
         (*objects, *sum) = (*objects + 1, *sum + bytes);
         if let GarbageKind::Record(_) = kind {
-            lines.push(format!("{kind} {id}"));
+            lines.push(format!("{kind} {}", id.short()));
         }
     }
     let sum = |kinds: &BTreeMap<String, (u64, u64)>| {

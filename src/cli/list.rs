@@ -25,12 +25,12 @@ use super::output::{Reply, TableFormat, several};
 /// An expression compares values with = != < <= > >= or with ~ (contains): `model=tiny and lr<0.01`, `seed in
 /// (1,2) or not state=failed`, `note~"odd"`, `test_auc=missing`. Values of a run are name, id, spec, model,
 /// dataset, split, fold, seed, weights, epoch, val_loss, val_auc, test_auc, date, seconds, state, note,
-/// error, and each of its settings, such as lr or batch. Values of other records are kind, id, name, what and
+/// error, and each of its settings, such as lr or batch. Other records have kind, id, name, what (a summary) and
 /// note.
 #[derive(clap::Args)]
 pub(crate) struct ListArgs {
     /// Show only one kind: dataset, split, weights, spec, run, predictions, table, study, software, execution,
-    /// withdrawal, note
+    /// withdrawal, removal, note, pixel-hashes, event
     kind: Option<String>,
     #[command(flatten)]
     chosen: Chosen,

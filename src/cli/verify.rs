@@ -52,7 +52,8 @@ pub(crate) fn run(context: &Context, args: VerifyArgs) -> Result<Reply, Failure>
     let mut result = check()?;
     for source in &args.repair_from {
         if result.damaged.is_empty() {
-            context.note(&format!("note: no object is damaged, so nothing is taken from {}", source.display()));
+            context
+                .note(&format!("note: no object is damaged, so nothing is taken from {}", source.display()));
         }
         let repaired = repair_from(context, &registry, &result, source)?;
         if repaired.is_empty() {
@@ -190,7 +191,7 @@ fn recompute_all(registry: &Registry, ids: &[String]) -> Result<Recomputed, Fail
 }
 
 /// The verdict on objects and index; `wrong` is the number of recorded values that were recomputed otherwise.
-fn describe(result: &Verification, wrong: usize) -> String {
+pub(super) fn describe(result: &Verification, wrong: usize) -> String {
     let mut lines = Vec::new();
     for damage in &result.damaged {
         let name = damage.name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();

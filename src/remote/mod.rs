@@ -28,7 +28,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
-pub use address::Address;
+pub use address::{Address, is_pack_store};
 pub use error::RemoteError;
 pub use heads::{Age, age};
 pub use repair::repair;

@@ -7,6 +7,7 @@ use super::means::{DECIMALS, fewer_folds_of, labels};
 use super::pivot::{self, PivotColumn, by_label};
 use super::uncertainty::{MissingIntervals, OF_TEST_IMAGES, about_intervals, method};
 use super::{Cell, Column, ReportTable};
+use crate::digits::counted;
 use crate::records::{Comparison, GroupBy, Incomparable, OperatingPoint};
 use crate::stats;
 use crate::values::{Pivot, PivotRow, ValueSubject, long_comparison};
@@ -189,7 +190,8 @@ pub(super) fn group_tests(comparison: &Comparison, tests: &Pivot<'_>) -> ReportT
     let mut table = pivot::table(title, columns, &tests.rows);
     let tests = tests.rows.iter().filter(|row| row.number("p").is_some()).count();
     table.notes.push(format!(
-        "{OF_TEST_IMAGES} Two-sided; patients with images in both groups count in both. Positive patients: of the group with fewer. Family of tests: the {tests} p-values of this table."
+        "{OF_TEST_IMAGES} Two-sided; patients with images in both groups count in both. Positive patients: of the group with fewer. Family of tests: {} of this table.",
+        counted(tests as u64, "p-value")
     ));
     table
 }

@@ -191,12 +191,7 @@ impl ScriptPaths {
                     ("/dev/null".to_owned(), prepare)
                 }
             };
-            return Ok(ScriptPaths {
-                registry: path_word(root)?,
-                log,
-                prepare,
-                finish: String::new(),
-            });
+            return Ok(ScriptPaths { registry: path_word(root)?, log, prepare, finish: String::new() });
         };
         let (reg, remote) = (path_word(program)?, path_word(Path::new(remote))?);
         let (registry, make) = match local {

@@ -9,12 +9,12 @@ fn a_name_that_is_taken_is_an_error_with_the_way_out_and_nothing_is_left() {
     let study = Study::divided();
     let before = study.id("s");
     let make = "split make tiny --folds 2 --seed 3 --name s";
-    study.refused(1, make, &["the name s is taken: it is that of split", "hint:", "--move", "reg mv"]);
+    study.refused(1, make, &["the name s is in use by split", "hint:", "--move", "reg mv"]);
     assert_eq!(study.id("s"), before);
     assert_eq!(study.json("verify")["unregistered"], json!([]), "nothing is on the disk that nobody knows");
     assert_eq!(study.json("list split")["records"].as_array().unwrap().len(), 1);
     // Before hours of training.
-    study.refused(1, &format!("{MLP} --name tiny"), &["the name tiny is taken: it is that of dataset"]);
+    study.refused(1, &format!("{MLP} --name tiny"), &["the name tiny is in use by dataset"]);
     assert_eq!(study.json("list run")["runs"], json!([]));
     study.ok(&format!("{make} --move"));
     assert_ne!(study.id("s"), before);

@@ -77,7 +77,10 @@ fn a_wrong_expression_key_or_column_is_shown_and_says_what_there_is() {
     );
     refused(&["--where", "model=tiny and"], &["is expected at the end"]);
     refused(&["--sort", "test_acu"], &["no value named `test_acu`", "hint: did you mean `test_auc`?"]);
-    refused(&["--columns", "name,learning"], &["no value named `learning`", "hint: choose from name, id, spec"]);
+    refused(
+        &["--columns", "name,learning"],
+        &["no value named `learning`", "hint: choose from name, id, spec"],
+    );
     let output = study.command("list --where").arg("kindd=run").output();
     crate::harness::finish(output, "list").says(2, &["there is `kind`"]);
     let choose = "hint: choose from kind, id, name, what, note";

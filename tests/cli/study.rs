@@ -84,7 +84,7 @@ fn a_study_trains_what_is_missing_names_what_fails_and_shares_with_trainings_by_
 
     // The same command repeats only the failed run, and says so.
     let again = study.reg("study run st");
-    again.says(1, &["There", "2 earlier runs of this model"]);
+    again.says(1, &["Estimated from", "2 earlier runs of this model"]);
     let text = String::from_utf8(again.stdout).unwrap();
     assert!(!text.contains("heat maps of image"), "{text}");
     for words in ["failed: st-wild-f1: ", "blocked: st-tuned-f1: no weights are named `imagenet`", "2 of 2"] {
@@ -301,7 +301,8 @@ fn a_printed_script_trains_what_the_submitted_one_does_or_is_refused() {
     study.refused(1, kubernetes, &["a split of the study does not exist yet", &hint]);
 
     study.ok(make);
-    let blocked = ["blocked: st-tuned-f1: no weights are named `imagenet`", "blocked: st-other-f0", "nowhere.txt"];
+    let blocked =
+        ["blocked: st-tuned-f1: no weights are named `imagenet`", "blocked: st-other-f0", "nowhere.txt"];
     let printed = slurm(" --plan");
     printed.says(0, &blocked);
     study.reg(kubernetes).says(0, &blocked);
@@ -315,9 +316,8 @@ fn a_printed_script_trains_what_the_submitted_one_does_or_is_refused() {
     assert!(task.status().unwrap().success());
     assert_eq!(states(&study.json("study status st.toml"))[4], ("st-meta-f0", "done"));
     let printed = String::from_utf8(printed.stdout).unwrap();
-    let value = |text: &str, option: &str| {
-        text.split(option).nth(1).unwrap().lines().next().unwrap().to_owned()
-    };
+    let value =
+        |text: &str, option: &str| text.split(option).nth(1).unwrap().lines().next().unwrap().to_owned();
     let job = value(&printed, "--job-name=");
     let log = study.path(".reg/slurm").join(job.strip_prefix("reg-").unwrap()).join("4.log");
     assert!(fs::read_to_string(log).unwrap().contains("st-meta-f0"));
@@ -325,7 +325,9 @@ fn a_printed_script_trains_what_the_submitted_one_does_or_is_refused() {
     slurm("").says(0, &blocked).says(0, &["job 7: 6 tasks"]);
     let submitted = fs::read_to_string(study.path("submitted.sh")).unwrap();
     assert_eq!(value(&submitted, "--job-name="), job);
-    let tasks = |text: &str| text.lines().filter(|line| line.contains(") run=")).map(str::to_owned).collect::<Vec<_>>();
+    let tasks = |text: &str| {
+        text.lines().filter(|line| line.contains(") run=")).map(str::to_owned).collect::<Vec<_>>()
+    };
     let mut due = tasks(&printed);
     assert!(due.remove(4).starts_with("4) run=st-meta-f0; train --dataset "), "{printed}");
     assert_eq!(tasks(&submitted), due);

@@ -121,8 +121,11 @@ impl Scheduler {
         let missing = missing_splits(batch.plan, batch.source);
         if !missing.is_empty() {
             let why = match missing.len() {
-                1 => "a split of the study does not exist yet, so the commands of its tasks are not known".to_owned(),
-                n => format!("{n} splits of the study do not exist yet, so the commands of its tasks are not known"),
+                1 => "a split of the study does not exist yet, so the commands of its tasks are not known"
+                    .to_owned(),
+                n => format!(
+                    "{n} splits of the study do not exist yet, so the commands of its tasks are not known"
+                ),
             };
             let commands = missing.iter().map(|command| format!("`{command}`")).collect::<Vec<_>>();
             return Err(Failure::new(why, Some(commands.join(", then "))));
