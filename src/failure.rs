@@ -296,7 +296,7 @@ impl From<RegistryError> for Failure {
                 )
             }
             RegistryError::NotARegistry(folder) if is_pack_store(&folder) => format!(
-                "it is a remote: `reg init DIR`, then `reg --registry DIR pull {}`",
+                "it is a remote, not a registry: `reg pull {}`, typed in a registry, takes what is in it",
                 shell_os(folder)
             ),
             RegistryError::NotARegistry(_) => "create one with `reg init DIR`".to_owned(),

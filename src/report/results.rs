@@ -396,7 +396,15 @@ pub(super) fn differently_covered(comparison: &Comparison) -> Option<String> {
     }
     let said: Vec<String> =
         said.iter().map(|(what, places)| format!("{} ({what})", places.join(", "))).collect();
-    Some(format!("The means cover different labels, so none is marked as the best: {}.", said.join("; ")))
+    let alike = comparison.models.windows(2).all(|pair| pair[0].covered() == pair[1].covered());
+    let place = match alike && comparison.models.len() > 1 {
+        true => format!(" in different {}s", comparison.division().name()),
+        false => String::new(),
+    };
+    Some(format!(
+        "The means cover different labels{place}, so none is marked as the best: {}.",
+        said.join("; ")
+    ))
 }
 
 /// The caveat for numbers that were not computed on test images.

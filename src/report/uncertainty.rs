@@ -26,7 +26,9 @@ pub(super) const OF_TEST_IMAGES: &str =
 pub(super) fn of_spread(comparison: &Comparison) -> String {
     let each = comparison.division().name();
     match comparison.folds.len() {
-        0 | 1 => "No uncertainty is shown; intervals over test patients: `--table intervals`.".to_owned(),
+        0 | 1 => {
+            "No uncertainty is shown; intervals over test patients are in the table `intervals`.".to_owned()
+        }
         _ => {
             let what = match has_seeds(comparison) {
                 true => {

@@ -34,7 +34,7 @@ fn names_of_runs_carry_the_seed_and_can_be_changed() {
     assert_eq!((&moved["id"], &moved["was"]), (&json!(run), &json!("mlp-s-f0")));
     assert_eq!(study.id("baseline"), run);
     study.refused(1, "show mlp-s-f0", &["no record is named `mlp-s-f0`", "hint:"]);
-    study.refused(1, "mv baseline mlp-s-f0-seed2", &["the name mlp-s-f0-seed2 is taken", "--move"]);
+    study.refused(1, "mv baseline mlp-s-f0-seed2", &["the name mlp-s-f0-seed2 is in use", "--move"]);
     study.refused(1, "mv nobody x", &["no record is named `nobody`"]);
     study.refused(1, "mv baseline a/b", &["`a/b` is not a valid name"]);
     let answer = study.reg("mv baseline mlp-s-f0-seed2 --move");

@@ -322,7 +322,9 @@ fn a_printed_script_trains_what_the_submitted_one_does_or_is_refused() {
     let log = study.path(".reg/slurm").join(job.strip_prefix("reg-").unwrap()).join("4.log");
     assert!(fs::read_to_string(log).unwrap().contains("st-meta-f0"));
 
-    slurm("").says(0, &blocked).says(0, &["job 7: 6 tasks"]);
+    let answer = slurm("");
+    answer.says(0, &blocked);
+    assert!(String::from_utf8(answer.stdout).unwrap().starts_with("job 7: 6 tasks"));
     let submitted = fs::read_to_string(study.path("submitted.sh")).unwrap();
     assert_eq!(value(&submitted, "--job-name="), job);
     let tasks = |text: &str| {
