@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # How well age, gender and view position alone predict the labels of 112,120 X-rays: the paper's network on
-# three features, over five folds, compared, traced and reproduced. Needs the metadata, but no images.
+# three features, over five re-samplings, compared, traced and reproduced. Needs the metadata, but no images.
 #
 #     examples/three-features.sh FOLDER REGISTRY
 #
@@ -19,6 +19,8 @@ say() { echo; echo "# reg $*"; }
 run() { say "$@"; "$reg" --registry "$registry" "$@"; }
 
 start=$SECONDS
+echo
+echo "# The network of the paper on age, gender and view alone, on the published metadata"
 "$reg" init "$registry"
 run ingest --metadata-only --metadata "$metadata" --name nih-meta
 run split make nih-meta --folds 5 --ratios 70/10/20 --seed 1 --name m5
@@ -33,4 +35,4 @@ run trace three-features | head -n 24
 say reproduce mlp-m5-f0
 "$reg" --registry "$registry" --quiet reproduce mlp-m5-f0
 echo
-echo "Five folds trained, compared, traced, and one of them reproduced in $((SECONDS - start)) s."
+echo "Five re-samplings trained, compared and traced, and one of them reproduced, in $((SECONDS - start)) s."

@@ -21,14 +21,13 @@ use crate::recognise::{FileKind, is_annexed};
 use crate::recompute::RecomputeError;
 use crate::records::CodecError;
 use crate::registry::{FORMAT_LINE, RegistryError};
-use crate::remote::RemoteError;
+use crate::remote::{RemoteError, is_pack_store};
 use crate::report::page::PageError;
 use crate::scores::ScoreError;
 use crate::serve::ServeError;
 use crate::split::{RegisterError, SplitError};
 use crate::store::StoreError;
 use crate::study::StudyError;
-use crate::suggest::did_you_mean;
 use crate::training::RunError;
 use crate::training::config::ConfigError;
 use crate::training::process::WorkerError;
@@ -318,6 +317,10 @@ impl From<RegistryError> for Failure {
                     "copy this file from a backup; this reg writes \"{FORMAT_LINE}\" into it: if it made the registry, `echo '{FORMAT_LINE}' > {path}`, then `reg verify`"
                 )
             }
+            RegistryError::NotARegistry(folder) if is_pack_store(&folder) => format!(
+                "it is a remote, not a registry: `reg pull {}`, typed in a registry, takes what is in it",
+                shell_os(folder)
+            ),
             RegistryError::NotARegistry(_) => "create one with `reg init DIR`".to_owned(),
             RegistryError::Exists(_) => "use it, or create one in another folder".to_owned(),
             RegistryError::Key(_) => "give another file with --output".to_owned(),
@@ -343,7 +346,7 @@ impl From<RegistryError> for Failure {
             }
             RegistryError::Ambiguous { .. } => "give more digits".to_owned(),
             RegistryError::NameTaken { .. } => {
-                "choose another name, or take this one with --move; `reg mv OLD NEW` renames".to_owned()
+                "choose another name, or move this one to the new record with --move; `reg mv OLD NEW` renames".to_owned()
             }
             RegistryError::BadName(_) => {
                 "a name has up to 128 letters, digits and . _ - + and is not made of hex digits only"
@@ -588,9 +591,13 @@ impl From<ListError> for Failure {
         match e {
             ListError::Registry(e) => e.into(),
             ListError::Filter(e) => e.into(),
-            ListError::UnknownField { ref known, ref name } => {
-                let known: Vec<&str> = known.iter().map(String::as_str).collect();
-                Failure::usage(e.to_string()).hinting(did_you_mean(name, &known))
+            ListError::UnknownField { ref known, .. } => {
+                // The few that are close to the name, or all.
+                let hint = match &known[..] {
+                    [one] => format!("did you mean `{one}`? `reg list --help` names all values"),
+                    many => format!("choose from {}", many.join(", ")),
+                };
+                Failure::usage(e.to_string()).hinting(hint)
             }
         }
     }

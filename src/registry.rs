@@ -167,7 +167,7 @@ pub enum RegistryError {
         found: String,
     },
     /// A name that something else has.
-    #[error("the name {name} is taken: it is that of {kind} {}", id.short())]
+    #[error("the name {name} is in use by {kind} {}", id.short())]
     NameTaken {
         /// The name.
         name: String,

@@ -136,11 +136,12 @@ fn same_line(shown: &str, printed: &str) -> bool {
         && (0..shown.len()).all(|at| {
             let before = if at > 0 { shown[at - 1] } else { "" };
             let unit = shown.get(at + 1).map_or("", |word| word.trim_end_matches([',', '.', ';']));
+            let units = ["ms", "s", "min", "h", "threads"];
             shown[at] == printed[at]
                 || id(shown[at]) && id(printed[at]) && !["set", "split"].contains(&before)
                 || rule(shown[at]) && rule(printed[at])
                 || date(shown[at]) && date(printed[at])
-                || number(shown[at]) && number(printed[at]) && ["ms", "s", "min", "h"].contains(&unit)
+                || number(shown[at]) && number(printed[at]) && units.contains(&unit)
         })
 }
 
@@ -229,12 +230,60 @@ fn the_chapter_on_thresholds_and_ensembles_runs_as_it_is_written() {
     }
 }
 
+/// The lines of a picture of a terminal.
+fn drawn(picture: &Path) -> Vec<String> {
+    let text = fs::read_to_string(picture).unwrap_or_else(|e| panic!("{}: {e}", picture.display()));
+    let lines = text.split("<text ").skip(1).map(|rest| {
+        let (line, _) = rest.split_once('>').unwrap().1.split_once("</text>").unwrap();
+        // Tags of what is bold.
+        let mut words = line.split('<');
+        let first = words.next().unwrap().to_owned();
+        let plain = words.fold(first, |all, word| all + word.split_once('>').unwrap().1);
+        [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#x27;", "'"), ("&amp;", "&")]
+            .iter()
+            .fold(plain, |text, (escape, sign)| text.replace(escape, sign))
+    });
+    lines.collect()
+}
+
+/// The pictures are of the whole `reg demo`, and so is the chapter on withdrawals. `REG_REGENERATE=1` draws them again.
 #[test]
-fn the_chapter_on_withdrawals_runs_as_it_is_written() {
-    let folder = with_fixture();
-    let said = follow(folder.path(), "docs/src/withdraw.md");
-    assert!(said.contains("29 images") && said.contains("1 removed: 00000002_000.png"), "{said}");
-    assert!(said.contains("purged 1 object, ") && said.contains("; purged: 1"), "{said}");
+fn what_the_demo_says_is_typed_and_pictures_and_the_chapter_on_withdrawals_show_what_it_made() {
+    if !support::programs(&["python3", "taskset"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    // The number of threads is part of ids, in whose order some lines stand.
+    let said = run(folder.path(), "taskset --cpu-list 0,1 reg demo demo");
+    let last = said.trim_end().lines().next_back().unwrap();
+    let typed = last.split('`').nth(1).unwrap_or_else(|| panic!("{last}"));
+    assert!(run(folder.path(), typed).contains("tiny-demo-split-f0"), "{typed}");
+    assert!(said.lines().rev().nth(2).unwrap().starts_with("sound: "), "as `reg verify` says: {said}");
+
+    let (demo, now) = (folder.path().join("demo"), folder.path().join("pictures"));
+    let pictures = Path::new(ROOT).join("docs/src/pictures");
+    run(folder.path(), &format!("python3 {ROOT}/docs/pictures.py {} {}", demo.display(), now.display()));
+    let names = |folder: &Path| {
+        let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+        names.collect::<std::collections::BTreeSet<_>>()
+    };
+    if std::env::var_os("REG_REGENERATE").is_some() {
+        for name in names(&now) {
+            fs::copy(now.join(&name), pictures.join(&name)).unwrap();
+        }
+    }
+    assert_eq!(names(&pictures), names(&now), "each picture is drawn by docs/pictures.py");
+    for name in names(&pictures) {
+        let shown = drawn(&pictures.join(&name));
+        assert!(shown.len() > 10, "{name:?}: {shown:?}");
+        if let Err(reason) = same_lines(&shown, &drawn(&now.join(&name))) {
+            panic!("{name:?}: {reason}");
+        }
+    }
+
+    let said = follow(&demo, "docs/src/withdraw.md");
+    assert!(said.contains("1 removed: 00000002_000.png"), "{said}");
+    assert!(said.contains("purged ") && said.contains("; purged: "), "{said}");
 }
 
 #[test]

@@ -167,8 +167,11 @@ fn a_study_on_slurm_goes_on_where_its_tasks_were_killed_and_names_what_failed() 
     study.ok(INGEST);
     fs::write(study.path("st.toml"), STUDY).unwrap();
 
-    let printed = cluster.reg(&study, "study run st.toml --slurm --plan --partition main --time 30").stdout;
-    let printed = String::from_utf8(printed).unwrap();
+    let plan = "study run st.toml --slurm --plan --partition main --time 30";
+    let make = "split make tiny --folds 1 --ratios 70/10/20 --seed 1 --name drawn";
+    cluster.reg(&study, plan).says(1, &["does not exist yet", &format!("hint: `reg {make}`")]);
+    study.ok(make);
+    let printed = String::from_utf8(cluster.reg(&study, plan).stdout).unwrap();
     for line in
         ["#SBATCH --partition=main", "#SBATCH --time=30", "#SBATCH --requeue", "#SBATCH --signal=B:USR1@120"]
     {

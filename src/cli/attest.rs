@@ -45,7 +45,7 @@ enum Verify {
         /// The public key of the expected signer
         #[arg(long, value_name = "FILE.pub")]
         key: PathBuf,
-        /// Files that the statement must name by their SHA-256
+        /// Files to check against the statement
         files: Vec<PathBuf>,
         /// Also hash every object of the statement in the registry
         #[arg(long)]
@@ -115,8 +115,8 @@ fn contents(statement: &Statement) -> String {
     format!(
         "{}, {}, {}",
         named(&statement.subject[0]),
-        counted(statement.materials().len() as u64, "material"),
-        counted(statement.byproducts().len() as u64, "by-product")
+        counted(statement.materials().len() as u64, "input"),
+        counted(statement.byproducts().len() as u64, "intermediate result")
     )
 }
 

@@ -110,6 +110,11 @@ fn verified(file: &std::path::Path) -> Result<Reply, Failure> {
         let short = id.short();
         lines.push(format!("note: the numbers of table {short} come from a network and were not recomputed"));
     }
+    if checked.recomputed.is_empty() && checked.uncomputed.is_empty() {
+        lines.push(
+            "note: no table is in this lineage, so no number was checked: audit a table for that".to_owned(),
+        );
+    }
     lines.extend(checked.other_rules.iter().map(|line| format!("note: {line}")));
     for id in &checked.unread {
         let short = id.short();

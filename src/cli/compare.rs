@@ -29,16 +29,16 @@ use super::{Context, Moving, complete, figures, marks};
 /// Compare models on the same images: AUC table, Spearman matrix, paired tests, intervals
 #[derive(clap::Args)]
 pub(crate) struct CompareArgs {
-    /// Names or ids of runs or predictions. Runs of one column and fold may differ in their seed: their mean is compared
+    /// Names or ids of runs or predictions. Runs of one model and fold that differ only in their seed are averaged
     #[arg(value_name = "ID", required_unless_present = "label", add = complete::scored())]
     ids: Vec<String>,
     /// A column of these runs or predictions, under a name of your own; repeatable
     #[arg(long, value_name = "NAME=ID,…", value_parser = label)]
     label: Vec<LabelledColumn>,
-    /// Rank the columns by their AUCs on validation images; the table has their test AUCs beside these
+    /// Rank the columns by their AUCs on validation images; the ranking table shows validation and test AUCs
     #[arg(long)]
     rank: bool,
-    /// One column per `model` (all its folds or re-samplings) or per `run`; add `gender`, `view` or `age` for AUCs by patient group
+    /// Columns: `model` (all its folds or re-samplings) or `run`. Patient groups: `gender`, `view` or `age`. Both: `run,age`
     #[arg(long, value_enum, value_delimiter = ',', default_value = "model")]
     by: Vec<By>,
     /// Labels to compare, or `shared` for the labels that all models score; default: all, which must be the same
@@ -52,7 +52,7 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_enum, default_value = "label")]
     pool: Pool,
     /// Number of bootstrap resamples (by patient), 100 or more, such as 2000; adds intervals
-    #[arg(long, value_name = "DRAWS", value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    #[arg(long, value_name = "RESAMPLES", value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     bootstrap: Option<u32>,
     /// Seed of the bootstrap
     #[arg(long, default_value_t = 1, requires = "bootstrap")]
@@ -66,10 +66,10 @@ pub(crate) struct CompareArgs {
     /// How the threshold of each label is chosen on validation images: youden, sensitivity=SHARE or specificity=SHARE
     #[arg(long, value_name = "POINT", default_value = "youden")]
     operating_point: OperatingPoint,
-    /// Prevalence, such as 0.05, for which predictive values are given in addition to that of the images
+    /// Also give predictive values at this prevalence, such as 0.05
     #[arg(long, value_name = "SHARE", requires = "metrics", value_parser = prevalence)]
     prevalence: Option<f64>,
-    /// Published numbers to show beside ours: a TOML file, `paper` (table 6 of the paper), `paper-table4`, or
+    /// Published AUCs to show beside the table: a TOML file, `paper` (table 6 of the paper), `paper-table4`, or
     /// `literature` (AUCs by label from other publications, on other splits). A file has a `[[model]]` for each column: name,
     /// source, split ("official" or what else it was), and mean, mean_std, mean_over, images, or tables [model.auc] and
     /// [model.std] by label

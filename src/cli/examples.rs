@@ -145,7 +145,7 @@ pub(super) const EXAMPLES: &[Examples] = &[
         &[
             (
                 "reg run --dataset nih --split s --fold 0 --name mine -- python3 train.py",
-                "Run a script of your own as a run",
+                "Run a script of your own",
             ),
             (
                 "reg run --dataset nih --split s --name tuned --source . --input weights=w.safetensors -- python3 train.py {weights}",
@@ -200,10 +200,7 @@ pub(super) const EXAMPLES: &[Examples] = &[
     ),
     (
         &["probe"],
-        &[(
-            "reg probe resnet50-s-f0 --target gender",
-            "Ask what the features of a network know of the gender",
-        )],
+        &[("reg probe resnet50-s-f0 --target gender", "Predict the gender from a network's features")],
     ),
     (
         &["gradcam"],
@@ -240,7 +237,7 @@ pub(super) const EXAMPLES: &[Examples] = &[
     (
         &["log"],
         &[
-            ("reg log", "List the changes of names, newest last"),
+            ("reg log", "List the changes of names, newest first"),
             ("reg log --follow resnet50-s-f0", "Watch a training of another process"),
         ],
     ),
@@ -275,7 +272,7 @@ pub(super) const EXAMPLES: &[Examples] = &[
     ),
     (
         &["attest", "verify"],
-        &[("reg attest verify table.json --key lab.pub", "Check the signature of a statement")],
+        &[("reg attest verify table.json --key lab.pem.pub", "Check the signature of a statement")],
     ),
     (&["key", "new"], &[("reg key new -o lab.pem", "Make a pair of keys for statements")]),
     (&["key", "public"], &[("reg key public lab.pem", "Write the public key of a private one")]),
@@ -290,6 +287,7 @@ pub(super) const EXAMPLES: &[Examples] = &[
         &["export"],
         &[
             ("reg export resnet50-s-f0 -o scores.csv", "Write the test scores of a run"),
+            ("reg export table -o tables", "Write each part of a table as a file in a folder"),
             (
                 "reg export resnet50-s-f0 --format checkpoint -o model",
                 "Write its weights with a model.py that loads them",

@@ -37,7 +37,7 @@ pub(crate) struct PushArgs {
 pub(crate) struct PullArgs {
     #[command(flatten)]
     exchange: ExchangeArgs,
-    /// Also remove here what was removed on the sending side; without this option it stays and is listed
+    /// Also remove here what was removed on the sending side; without this option, removed records are kept and listed
     #[arg(long)]
     accept_removals: bool,
 }
@@ -132,7 +132,7 @@ fn heard(context: &Context, before: &Withdrawn, now: &Withdrawn) {
 }
 
 /// Set by the first signal, so that operations in progress are finished; a second signal ends the program.
-fn stop_on_signals() -> Arc<AtomicBool> {
+pub(super) fn stop_on_signals() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         // If the handler cannot be installed, a signal ends the program at once, which does no harm.

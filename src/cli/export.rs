@@ -30,7 +30,7 @@ pub(crate) struct ExportArgs {
     /// Format; default: from the file name's extension
     #[arg(long, value_enum)]
     format: Option<ExportFormat>,
-    /// Export every value of a table as a row of its own, with what it is about: model, label, group, fold, statistic
+    /// One row per value of a table, in long form: model, label, group, fold, statistic
     #[arg(long)]
     long: bool,
 }

@@ -12,13 +12,15 @@ use super::{Context, environment};
 
 /// Remove unneeded objects: those that no name, result, interrupted training or recent log entry uses
 ///
-/// Runs, predictions, tables and executions are always kept, named or not, with all their dependencies.
+/// Runs, predictions, tables and executions are always kept, named or not, with all their dependencies, unless
+/// `reg rm` has removed them.
 #[derive(clap::Args)]
 pub(crate) struct GcArgs {
     /// Print what would be removed, and remove nothing
     #[arg(long)]
     dry_run: bool,
-    /// Also keep objects that were added, or whose names changed, in the last DAYS days
+    /// Also keep objects that were added, or whose names changed, in the last DAYS days. Records that `reg rm` removed
+    /// are freed at once
     #[arg(long, value_name = "DAYS", default_value_t = 30)]
     keep_days: u32,
 }
@@ -34,7 +36,7 @@ pub(crate) fn run(context: &Context, args: GcArgs) -> Result<Reply, Failure> {
         let (objects, sum) = by_kind.entry(kind.to_string()).or_default();
         (*objects, *sum) = (*objects + 1, *sum + bytes);
         if let GarbageKind::Record(_) = kind {
-            lines.push(format!("{kind} {id}"));
+            lines.push(format!("{kind} {}", id.short()));
         }
     }
     let sum = |kinds: &BTreeMap<String, (u64, u64)>| {

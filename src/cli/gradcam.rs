@@ -16,7 +16,7 @@ use super::meta::{MetaArgs, meta_json};
 use super::output::{Reply, TableFormat, in_json, save};
 use super::{Context, complete, marks};
 
-/// Show where a network sees a label: a Grad-CAM heat map of an image, or the pointing game on all annotated boxes
+/// Show which image regions support a label: a Grad-CAM heat map of an image, or the pointing game on all annotated boxes
 #[derive(clap::Args)]
 pub(crate) struct GradcamArgs {
     /// Name or id of the run

@@ -10,8 +10,8 @@ pub(super) struct InferenceArgs {
     /// Variance of AUCs: `clustered` by patient, or `delong`, which takes images as independent. Default: clustered
     #[arg(long, value_enum)]
     variance: Option<VarianceChoice>,
-    /// Primary comparison, named in advance: the difference of the mean AUCs of two columns; its p-value belongs to no
-    /// family of tests
+    /// Primary comparison, named in advance: the difference of the mean AUCs of two columns; its p-value is
+    /// not adjusted for multiple tests
     #[arg(long, value_name = "A:B")]
     primary: Option<Primary>,
     /// Margin of non-inferiority and equivalence, a difference of AUCs such as 0.01; adds one-sided p-values

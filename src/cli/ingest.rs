@@ -27,7 +27,7 @@ pub(crate) struct IngestArgs {
     #[arg(long, value_name = "CSV")]
     boxes: Option<PathBuf>,
     /// Width and height of the images that the box list refers to; boxes are scaled to the size of the
-    /// imported images. `image`: the list is in pixels of the images themselves
+    /// imported images. `image`: the boxes are given in pixels of the imported images
     #[arg(long, value_name = "WxH", default_value = "1024x1024", requires = "boxes", value_parser = box_size)]
     box_size: BoxSize,
     /// Name of the data set

@@ -28,12 +28,12 @@ use super::{Context, complete};
 /// An expression compares values with = != < <= > >= or with ~ (contains): `model=tiny and lr<0.01`, `seed in
 /// (1,2) or not state=failed`, `note~"odd"`, `test_auc=missing`. Values of a run are name, id, spec, model,
 /// dataset, split, fold, seed, weights, epoch, val_loss, val_auc, test_auc, date, seconds, state, note,
-/// error, and each of its settings, such as lr or batch. Values of other records are kind, id, name, what and
+/// error, and each of its settings, such as lr or batch. Other records have kind, id, name, what (a summary) and
 /// note.
 #[derive(clap::Args)]
 pub(crate) struct ListArgs {
     /// Show only one kind: dataset, split, weights, spec, run, predictions, table, study, software, execution,
-    /// withdrawal, note
+    /// withdrawal, removal, note, pixel-hashes, event
     #[arg(add = complete::kinds())]
     kind: Option<String>,
     #[command(flatten)]
@@ -179,12 +179,13 @@ fn list(
     if let Some(order) = &order {
         if !VALUES.contains(&order.key()) {
             let key = order.key();
-            let what = kind.map_or("records of all kinds", |kind| kind.descriptor().plural);
-            let failure = Failure::usage(format!("{what} have no value named `{key}` to sort by"));
-            return Err(failure.hinting(match listing::field(key) {
-                Some(_) => format!("runs have: `reg list run --sort {key}`"),
-                None => did_you_mean(key, &VALUES),
-            }));
+            let of = kind.map_or("records", |kind| kind.descriptor().plural);
+            if listing::field(key).is_some() {
+                let failure = Failure::usage(format!("{of} have no value named `{key}`"));
+                return Err(failure.hinting(format!("runs have: `reg list run --sort {key}`")));
+            }
+            let known = similar_or_all(key, &VALUES).into_iter().map(str::to_owned).collect();
+            return Err(listing::ListError::UnknownField { of, name: key.to_owned(), known }.into());
         }
         order.sort(&mut rows, |row, name| row.value(name));
     }

@@ -49,8 +49,8 @@ pub(crate) struct ImportArgs {
     /// Name of the model in tables, the same for all folds or re-samplings; default: the name of the predictions
     #[arg(long)]
     model: Option<String>,
-    /// Pattern of the names of the score columns, such as 'pred_{label}'; default: a label alone, or with a
-    /// word such as `prob`, `pred` or `score`
+    /// Pattern of the names of the score columns, such as 'pred_{label}'; default: `Mass`, `pred_Mass`, `Mass_prob`,
+    /// `score_Mass` and the like
     #[arg(long, value_name = "PATTERN", value_parser = pattern)]
     columns: Option<String>,
     /// The scores are logits, not probabilities

@@ -10,7 +10,7 @@ use super::output::{NO, Reply};
 /// Rebuild the index from the objects, with names and their log
 #[derive(clap::Args)]
 pub(crate) struct ReindexArgs {
-    /// Also give the registry a new id, so that remotes no longer take it for an older copy of another one
+    /// Also give the registry a new id, so that a copy is treated as a registry of its own
     #[arg(long)]
     new_id: bool,
 }

@@ -26,7 +26,7 @@ pub(crate) struct ReportArgs {
     #[arg(long)]
     title: Option<String>,
     /// Number of bootstrap resamples (by patient), such as 2000; adds intervals where runs are compared
-    #[arg(long, value_name = "DRAWS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "RESAMPLES", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     bootstrap: Option<u32>,
     /// Seed of the bootstrap
     #[arg(long, default_value_t = 1, requires = "bootstrap")]

@@ -17,14 +17,20 @@ use super::output::{Reply, TableFormat};
 use super::train::{auc_json, constant_labels, warn_of_leaks};
 use super::{Context, Moving, complete, marks};
 
-/// Run any program as a run: it gets a job, leaves scores, and is recorded with all that it was given
+/// Run a program of your own on the images of a split; record its scores and all its inputs
 ///
-/// REG_JOB is the path of job.json: `labels`, `seed`, `fold`, `dataset`, `split`, and the paths `train`, `val` and `test` of
-/// CSV files (Image Index, path, Patient ID, Patient Age, Patient Gender, View Position, then a column a label, which
-/// test.csv lacks). REG_OUT is the folder for what the program leaves: scores.csv or scores.npy with a column `Image Index`
-/// and, for each label, one named LABEL (probabilities) or logit_LABEL, for all test images and, if it likes, all
-/// validation images; optionally epochs.jsonl (epoch, train_loss, val_loss, val_auc), checkpoint.* and further files. The
-/// same program with the same data and seed is answered from the registry.
+/// The environment variable REG_JOB is the path of job.json. It has `labels`, `seed`, `fold`, `dataset` and `split`, and the
+/// paths `train`, `val` and `test` of CSV files with the columns Image Index, path, Patient ID, Patient Age, Patient Gender,
+/// View Position, then one column per label (not in test.csv).
+///
+/// REG_OUT is the folder for the program's results:
+///
+/// - scores.csv or scores.npy: a column `Image Index` and, for each label, a column LABEL (probabilities) or logit_LABEL; for
+///   all test images, optionally for all validation images;
+///
+/// - optionally epochs.jsonl (epoch, train_loss, val_loss, val_auc), checkpoint.* and further files.
+///
+/// The same program with the same data and seed is answered from the registry.
 #[derive(clap::Args)]
 pub(crate) struct RunArgs {
     /// Name or id of the data set
@@ -42,19 +48,19 @@ pub(crate) struct RunArgs {
     /// Name of the run
     #[arg(long)]
     name: String,
-    /// Name of the model in tables; default: that of the program's file without ending
+    /// Name of the model in tables; default: the program's file name without its extension
     #[arg(long)]
     model: Option<String>,
-    /// Folder of the program's files: of a git tree, those that git knows or would add, with uncommitted changes. The
-    /// command runs in a copy of it. Default: the files that the command names
+    /// Folder of the program's files; the command runs in a copy of it. In a git repository: tracked and untracked files
+    /// that git does not ignore, as they are on disk. Default: the files that the command names
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     source: Option<PathBuf>,
     /// A further file that the program reads, such as weights; repeatable. `{KEY}` in the command and REG_INPUT_KEY in the
     /// environment are its path
     #[arg(long = "input", value_name = "KEY=FILE")]
     inputs: Vec<OsString>,
-    /// An environment variable that the program sees, with its value here or the given one; repeatable. It sees no other
-    /// but PATH and those of the machine
+    /// An environment variable that is passed on, with its value here or the given one; repeatable. No other variables are
+    /// passed on, except PATH and a few of the system
     #[arg(long = "env", value_name = "VAR[=VALUE]")]
     env: Vec<String>,
     /// End the program after this time: seconds, or a number with s, m or h
@@ -180,13 +186,12 @@ pub(crate) fn run(context: &Context, args: RunArgs) -> Result<Reply, Failure> {
             format!("{mean:.4} over {} of {labels}", ran.test.auc.mean_over)
         });
         text += &format!(
-            "run {} {}{}: test AUC {mean}\n{}table {}\nnext: `reg show {}`, `reg compare {} OTHER`, `reg reproduce {}`\n",
+            "run {} {}{}: test AUC {mean}\n{}table {}\nnext: `reg show {}`, `reg reproduce {}`\n",
             ran.run.hash.short(),
             ran.name,
             if ran.cached { " (cached)" } else { "" },
             ran.isolation.map_or_else(String::new, |isolation| format!("isolation: {}\n", isolation.told())),
             ran.test.table.hash.short(),
-            ran.name,
             ran.name,
             ran.name,
         );

@@ -21,9 +21,9 @@ pub(crate) enum SplitCommand {
     /// Draw random train/val/test subsets by patient: re-samplings, which may overlap, or true folds
     ///
     /// With --scheme resample, the re-samplings are drawn independently, so their test images overlap. With
-    /// --scheme k-fold, every patient is a test patient in exactly one fold. The folds have the same number
-    /// of test images, up to the images of one patient, and the validation images of a fold are drawn from
-    /// the patients that the fold does not test.
+    /// --scheme k-fold, every patient is a test patient in exactly one fold. The numbers of test images of the folds
+    /// differ by at most the images of one patient, and the validation images of a fold are drawn from the
+    /// patients that the fold does not test.
     Make {
         /// Name or id of the data set
         #[arg(add = complete::datasets())]
@@ -48,7 +48,7 @@ pub(crate) enum SplitCommand {
         #[command(flatten)]
         moving: Moving,
     },
-    /// Use published lists of image names
+    /// Import a split from lists of image names
     Import {
         /// Name or id of the data set
         #[arg(add = complete::datasets())]
@@ -82,8 +82,8 @@ pub(crate) enum SplitCommand {
     },
     /// Check that no patient and no image is in two subsets; exit code 3 if one is
     ///
-    /// Patients are compared by their numbers, images by their bytes, and by their pixels as far as their hashes are recorded:
-    /// by `reg ingest --check full`, or by --pixels.
+    /// Patients are compared by their numbers, images by their bytes, and by their pixels if pixel hashes are recorded
+    /// (`reg ingest --check full`, or --pixels).
     Check {
         /// Name or id of the split
         #[arg(add = complete::splits())]

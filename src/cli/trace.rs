@@ -173,8 +173,12 @@ fn down(
     elsewhere: Option<String>,
 ) -> Result<Reply, Failure> {
     if impact.images.is_empty() {
-        let hint = "`reg dataset list` shows the data sets; rows are counted from 1 after the header";
-        return Err(Failure::new(format!("no data set contains {asked}"), Some(hint.to_owned())));
+        let rows = match asked.starts_with("patient:") || !asked.contains(':') {
+            true => "",
+            false => "; rows are counted from 1 after the header",
+        };
+        let hint = format!("`reg dataset list` shows the data sets{rows}");
+        return Err(Failure::new(format!("no data set contains {asked}"), Some(hint)));
     }
     if let Some(not_there) = &elsewhere {
         context.note(&format!("warning: {not_there}, but other data sets of the same file do"));

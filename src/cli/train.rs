@@ -71,7 +71,8 @@ pub(crate) struct TrainArgs {
     /// a network without images, whose steps are too small for more
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
-    /// Checkpoint interval in minutes: the most work a kill can cost. An interrupt costs nothing
+    /// Checkpoint interval in minutes: a killed training loses at most this much work, one interrupted with Ctrl-C loses
+    /// none
     #[arg(long, value_name = "MINUTES", default_value_t = 5.0, value_parser = minutes)]
     save_every: f64,
     /// Use withdrawn images anyway; results are flagged
@@ -91,8 +92,8 @@ pub(crate) struct TrainArgs {
 fn model_help() -> String {
     let names: Vec<&str> = network::bases().collect();
     format!(
-        "The network: {}. A network with three channels can take the suffix -1channel or -large, a network with \
-         images then also -meta. Or a file NAME.toml with the layers of your own network",
+        "The network: {}. Image networks except `tiny` also exist as NAME-1channel and NAME-large; each of these, and \
+         `tiny`, also with the suffix -meta. Or a file NAME.toml with the layers of your own network",
         names.join(", ")
     )
 }
@@ -185,7 +186,7 @@ pub(crate) fn run(context: &Context, args: TrainArgs) -> Result<Reply, Failure> 
     let mut text = args.format.marked(vec![results::auc(&title, &trained.test.auc)], &marks);
     if args.format == TableFormat::Text {
         text += &format!(
-            "run {} {}{}: epoch {} of {} kept, validation loss {}, test AUC {}\ntable {}\nnext: `reg show {}`, `reg compare {} OTHER`, `reg list run --sort test_auc`\n",
+            "run {} {}{}: epoch {} of {} kept, validation loss {}, test AUC {}\ntable {}\nnext: `reg show {}`, `reg list run --sort test_auc`\n",
             trained.run.hash.short(),
             trained.name,
             if trained.cached { " (cached)" } else { "" },
@@ -198,7 +199,6 @@ pub(crate) fn run(context: &Context, args: TrainArgs) -> Result<Reply, Failure> 
                 counted(trained.test.auc.labels.len() as u64, "label")
             )),
             trained.test.table.hash.short(),
-            trained.name,
             trained.name,
         );
     }

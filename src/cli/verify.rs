@@ -1,7 +1,8 @@
 //! `reg verify`.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
 use reg::digits::{counted, thousands};
 use reg::hash::{Hash, Id};
@@ -10,9 +11,11 @@ use reg::recompute::{RecomputeError, images, recompute};
 use reg::records::Kind;
 use reg::records::Mismatch;
 use reg::registry::{Registry, RegistryError};
+use reg::remote::{self, Address, TransferJob};
 use serde_json::{Value, json};
 
 use super::error::Failure;
+use super::exchange::stop_on_signals;
 use super::output::{NO, Reply, plural};
 use super::reproduce::described;
 use super::{Context, complete};
@@ -23,9 +26,10 @@ pub(crate) struct VerifyArgs {
     /// Names or ids: check only these and their dependencies
     #[arg(add = complete::anything())]
     ids: Vec<String>,
-    /// Repair damaged objects from another registry, or from a folder with the original files under any names
-    #[arg(long, value_name = "PATH")]
-    repair_from: Vec<PathBuf>,
+    /// Repair damaged objects from another registry, from a remote of `reg push`, or from a folder with the original
+    /// files under any names
+    #[arg(long, value_name = "PATH|REMOTE")]
+    repair_from: Vec<OsString>,
     /// Also recompute everything except training and inference: data sets from their metadata, splits from their
     /// seed, every number of a table from scores and labels. Detects forged records with correct hashes
     #[arg(long)]
@@ -46,18 +50,15 @@ pub(crate) fn run(context: &Context, args: VerifyArgs) -> Result<Reply, Failure>
         Ok(verify_some(&registry, &roots, &progress)?)
     };
     let mut result = check()?;
-    for path in &args.repair_from {
-        if result.damaged.is_empty() && Registry::load(path).is_err() {
-            // Nothing was sought in it, so it need not hold anything of use.
-            context.note(&format!(
-                "note: no object is damaged, so nothing was taken from {}, which is no registry",
-                path.display()
-            ));
+    for source in &args.repair_from {
+        if result.damaged.is_empty() {
+            context
+                .note(&format!("note: no object is damaged, so nothing is taken from {}", source.display()));
         }
-        let repaired = repair(&registry, &result.damaged, path, &progress)?;
+        let repaired = repair_from(context, &registry, &result, source)?;
         if repaired.is_empty() {
             if !result.damaged.is_empty() {
-                context.note(&format!("note: none of the damaged objects is in {}", path.display()));
+                context.note(&format!("note: none of the damaged objects is in {}", source.display()));
             }
         } else {
             // What is whole again may name what is not.
@@ -94,6 +95,25 @@ pub(crate) fn run(context: &Context, args: VerifyArgs) -> Result<Reply, Failure>
     }
     let reply = Reply::new(text, json);
     Ok(if sound { reply } else { reply.with_code(NO) })
+}
+
+/// Repairs damaged objects from a remote, a registry or a folder, and says from where each came.
+fn repair_from(
+    context: &Context,
+    registry: &Registry,
+    result: &Verification,
+    source: &OsStr,
+) -> Result<Vec<(Hash, PathBuf)>, Failure> {
+    let (progress, stop) = (context.progress(), stop_on_signals());
+    // A path such as `host:folder` is no address of a remote, but may be that of a folder of images.
+    if let Ok(address) = Address::of(source) {
+        let job = TransferJob { stamp: &context.environment.stamp, progress: &progress, stop: &stop };
+        let damaged: Vec<Hash> = result.damaged.iter().map(|damage| damage.id).collect();
+        if let Some(repaired) = remote::repair(registry, &damaged, &address, job)? {
+            return Ok(repaired.into_iter().map(|id| (id, PathBuf::from(source))).collect());
+        }
+    }
+    Ok(repair(registry, &result.damaged, Path::new(source), &progress)?)
 }
 
 /// The result of recomputing records.
@@ -171,7 +191,7 @@ fn recompute_all(registry: &Registry, ids: &[String]) -> Result<Recomputed, Fail
 }
 
 /// The verdict on objects and index; `wrong` is the number of recorded values that were recomputed otherwise.
-fn describe(result: &Verification, wrong: usize) -> String {
+pub(super) fn describe(result: &Verification, wrong: usize) -> String {
     let mut lines = Vec::new();
     for damage in &result.damaged {
         let name = damage.name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();

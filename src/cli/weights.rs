@@ -23,7 +23,8 @@ pub(crate) enum WeightsCommand {
         /// What the weights were trained on: a data set, a division of one of its splits, or images that are in no data
         /// set of this registry; may be given several times [default: unknown]
         ///
-        /// A model that starts from the weights has seen these images: a comparison on patients among them is refused.
+        /// A model that starts from the weights has seen these images: comparing the model on these patients is
+        /// refused.
         /// Results that start from weights of unknown origin say so.
         #[arg(
             long,

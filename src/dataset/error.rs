@@ -445,7 +445,7 @@ impl DatasetError {
                 format!("if it has the scores of {label}, rename it to {label}; otherwise --columns '{{label}}' leaves it out")
             }
             DatasetError::Truth { .. } => {
-                "give the name of the columns of scores, such as --columns 'pred_{label}'; decisions of 0 and 1 that are all correct are not scores either"
+                "name the score columns, such as --columns 'pred_{label}'; predictions of 0 and 1 that match every label are refused, too"
                     .to_owned()
             }
             DatasetError::Parquet { path } => format!(

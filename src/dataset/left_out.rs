@@ -11,7 +11,7 @@ use crate::withdrawal::Withdrawn;
 #[derive(Default)]
 pub(super) struct LeftOut {
     names: BTreeSet<String>,
-    /// Number of images for each withdrawal: its subject, time and reason.
+    /// Number of rows for each withdrawal: its subject, time and reason.
     by: BTreeMap<String, usize>,
 }
 
@@ -43,12 +43,12 @@ impl LeftOut {
         rows.into_iter().filter(stays).collect()
     }
 
-    /// The names of the images.
+    /// The names in these rows; not every one needs to have an image.
     pub(super) fn names(&self) -> &BTreeSet<String> {
         &self.names
     }
 
-    /// Number of images, if there are any.
+    /// Number of rows, if there are any.
     pub(super) fn count(&self) -> Option<u64> {
         (!self.names.is_empty()).then_some(self.names.len() as u64)
     }
@@ -63,12 +63,12 @@ impl LeftOut {
 
     /// One sentence per withdrawal.
     pub(super) fn findings(&self) -> impl Iterator<Item = String> + '_ {
-        self.by.iter().map(|(why, images)| {
+        self.by.iter().map(|(why, rows)| {
             format!(
                 "{} left out: {why}",
-                match images {
-                    1 => "1 image was".to_owned(),
-                    _ => format!("{} images were", thousands(*images as u64)),
+                match rows {
+                    1 => "1 row of the metadata was".to_owned(),
+                    _ => format!("{} rows of the metadata were", thousands(*rows as u64)),
                 }
             )
         })

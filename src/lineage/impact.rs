@@ -11,7 +11,7 @@ use super::graph::{Node, NodeKind};
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::codec::{Header, Link};
-use crate::records::{self, Dataset, ImageRow, Kind, PatientId, Role};
+use crate::records::{self, Dataset, ImageRow, Kind, PatientId, Role, Subset};
 use crate::registry::walk::{Edge, Walk, images, learnt_files, results};
 use crate::registry::{Registry, RegistryError};
 use crate::usage::{Asked, UsageCounts, UsageQuery, datasets, different};
@@ -254,7 +254,11 @@ impl Gather<'_, '_> {
                 let links = header.links();
                 files = learnt_files(header.kind, &links);
                 if uses != UsageCounts::default() {
-                    self.found.insert(id, Found::of(&header, links, uses));
+                    let mut found = Found::of(&header, links, uses);
+                    if let Some(subset) = self.table_subset(&found) {
+                        found.summary += &format!(" on its {} images", subset.in_words());
+                    }
+                    self.found.insert(id, found);
                     ids.push(id);
                 } else if header.kind == Kind::Run {
                     self.unseeing.insert(id, Found::of(&header, links, uses));
@@ -266,6 +270,14 @@ impl Gather<'_, '_> {
             }
         }
         Ok(ids)
+    }
+
+    /// The subset that a table of AUCs is about, unless that is the test subset; a run has a table of each.
+    fn table_subset(&mut self, table: &Found) -> Option<Subset> {
+        let scores = table.links.iter().find(|link| table.is_auc && link.role == Role::Predictions)?;
+        let scores = self.usage.header(&scores.to)?;
+        let subset: Subset = serde_json::from_value(scores.document.get("subset")?.clone()).ok()?;
+        Some(subset).filter(|subset| *subset != Subset::Test)
     }
 
     fn named(&self, id: &Hash) -> AffectedRecord {

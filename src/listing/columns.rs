@@ -122,7 +122,11 @@ pub fn of_columns(asked: Option<&[String]>, runs: &[ListedRun]) -> Result<Vec<St
     if let Some(asked) = asked {
         for name in asked {
             if field(name).is_none() && field_type(name, runs).is_none() {
-                return Err(ListError::UnknownField { name: name.clone(), known: meant(name, runs) });
+                return Err(ListError::UnknownField {
+                    of: "runs",
+                    name: name.clone(),
+                    known: meant(name, runs),
+                });
             }
         }
         return Ok(with_coverage(asked.to_vec(), runs, false));

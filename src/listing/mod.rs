@@ -42,9 +42,11 @@ pub enum ListError {
     /// An expression with a name or value that no run has.
     #[error(transparent)]
     Filter(#[from] FilterError),
-    /// A column or key to sort by that no run has.
-    #[error("runs have no value named `{name}`")]
+    /// A column or key to sort by that none of the listed records has.
+    #[error("{of} have no value named `{name}`")]
     UnknownField {
+        /// What is listed, in the plural.
+        of: &'static str,
         /// The name.
         name: String,
         /// Names that there are.

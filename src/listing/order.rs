@@ -60,7 +60,11 @@ impl SortOrder {
     /// Asserts that runs have the value to sort by.
     pub(super) fn check(&self, runs: &[ListedRun]) -> Result<(), ListError> {
         if columns::field(&self.key).is_none() && columns::field_type(&self.key, runs).is_none() {
-            return Err(ListError::UnknownField { name: self.key.clone(), known: meant(&self.key, runs) });
+            return Err(ListError::UnknownField {
+                of: "runs",
+                name: self.key.clone(),
+                known: meant(&self.key, runs),
+            });
         }
         Ok(())
     }

@@ -84,7 +84,7 @@ impl Record for Removal {
             None => counted(count, kind),
         });
         let all: Vec<String> = named.chain(others).collect();
-        let verb = if self.revokes.is_some() { "came back" } else { "removed" };
+        let verb = if self.revokes.is_some() { "restored" } else { "removed" };
         format!("{verb} on {}: {}", self.time, all.join(", "))
     }
 

@@ -95,14 +95,14 @@ impl Record for Table {
                 format!("{mark}comparison of {}", names.join(", "))
             }
             Table::Probe(probe) => {
-                let mean = match &probe.result {
-                    ProbeResult::Classes { auc, .. } => auc.mean,
-                    ProbeResult::Years { mae, .. } => mae.mean,
+                let (what, mean, unit) = match &probe.result {
+                    ProbeResult::Classes { auc, .. } => ("AUC", auc.mean, ""),
+                    ProbeResult::Years { mae, .. } => ("mean absolute error", mae.mean, " years"),
                 };
                 let folds = probe.folds.len();
                 let (model, target) = (&probe.model, probe.target.name());
                 format!(
-                    "probe of {model} for {target}, {} over {}",
+                    "probe of {model}: {target}, {what} {}{unit} over {}",
                     rounded(mean),
                     counted(folds as u64, "division")
                 )

@@ -108,6 +108,12 @@ impl FromStr for Address {
     }
 }
 
+/// Whether a folder is a remote and not a registry.
+pub fn is_pack_store(folder: &Path) -> bool {
+    let format = FolderLocation::at(folder.to_owned()).read(FORMAT_FILE, 0..limits::REMOTE_FORMAT);
+    matches!(format, Ok(Some(format)) if is_format(&format))
+}
+
 /// A path without percent escapes.
 fn unescape(text: &str) -> Option<PathBuf> {
     let mut bytes = Vec::new();

@@ -19,6 +19,7 @@ mod location;
 mod pack_store;
 mod plan;
 mod receive;
+mod repair;
 mod send;
 mod worker_pool;
 
@@ -27,9 +28,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
-pub use address::Address;
+pub use address::{Address, is_pack_store};
 pub use error::RemoteError;
 pub use heads::{Age, age};
+pub use repair::repair;
 
 use crate::hash::Hash;
 use crate::progress::Progress;

@@ -228,6 +228,11 @@ impl<'j> PackStore<'j> {
         self.found.contains_key(id)
     }
 
+    /// Whether the object is a file of its own, which is read in pieces.
+    pub(super) fn is_alone(&self, id: &Hash) -> bool {
+        matches!(self.found.get(id), Some(Where::Alone { .. }))
+    }
+
     /// Writes a pack and then its index.
     pub(super) fn put_pack(&self, bytes: Vec<u8>, objects: Vec<PackEntry>) -> Result<(), RemoteError> {
         let (pack, size) = (Hash::of(&bytes), bytes.len() as u64);

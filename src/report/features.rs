@@ -22,8 +22,8 @@ pub fn probe(probe: &ProbeTable, of: Option<&str>) -> ReportTable {
             String::new(),
             vec![
                 ("Mean absolute error", mae, 2),
-                ("Deviation over images", deviation, 2),
-                ("Error of the mean age", baseline, 2),
+                ("Standard deviation of the absolute error", deviation, 2),
+                ("Error of always predicting the mean age", baseline, 2),
             ],
         ),
     };

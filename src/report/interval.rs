@@ -34,7 +34,7 @@ impl fmt::Display for NoInterval {
             NoInterval::FewPatients { patients, positive, needed } => {
                 let class = if *positive { "positive" } else { "negative" };
                 let noun = if *patients == 1 { "patient" } else { "patients" };
-                write!(f, "{patients} {class} {noun}, fewer than {needed}")
+                write!(f, "{patients} {class} {noun}, {needed} needed")
             }
             NoInterval::Extreme(auc) => write!(f, "an AUC of {auc}"),
             NoInterval::NoVariance => write!(f, "no variance"),

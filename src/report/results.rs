@@ -115,9 +115,9 @@ pub fn thresholds(title: &str, auc: &AucTable) -> ReportTable {
 /// How thresholds were chosen, and on how many images; `None` where none were.
 pub fn about_thresholds(auc: &AucTable) -> Option<String> {
     let missing = auc.labels.iter().any(|label| label.threshold.is_none());
-    let why = if missing { " n/a: a class is missing, or no score reaches it." } else { "" };
+    let why = if missing { " n/a: only one class, or no threshold reaches the target." } else { "" };
     Some(format!(
-        "Thresholds are probabilities from which on an image counts as positive: those with {}, chosen on these {} of {}.{why}",
+        "An image counts as positive if its probability is at least the threshold: that with {}, chosen on these {} of {}.{why}",
         auc.operating_point?,
         counted(auc.images, "image"),
         counted(auc.patients, "patient")
@@ -216,7 +216,10 @@ pub fn tables(comparison: &Comparison) -> Vec<(&'static str, ReportTable)> {
 /// The tables that are shown by default: AUCs, rank correlations, and optional tables that were requested.
 pub fn main_tables(comparison: &Comparison) -> Vec<ReportTable> {
     let more = ["range", "intervals", "counts", "delong", "resampled", "calibration"];
-    tables(comparison).into_iter().filter(|(name, _)| !more.contains(name)).map(|(_, table)| table).collect()
+    // A model correlates with itself alone.
+    let alone = comparison.models.len() == 1;
+    let is_main = |name: &str| !more.contains(&name) && !(alone && name == "spearman");
+    tables(comparison).into_iter().filter(|(name, _)| is_main(name)).map(|(_, table)| table).collect()
 }
 
 /// Table 4: the AUC of each label and model, over folds, with the best of a label in bold. With published
@@ -393,7 +396,15 @@ pub(super) fn differently_covered(comparison: &Comparison) -> Option<String> {
     }
     let said: Vec<String> =
         said.iter().map(|(what, places)| format!("{} ({what})", places.join(", "))).collect();
-    Some(format!("The means cover different labels, so none is marked as the best: {}.", said.join("; ")))
+    let alike = comparison.models.windows(2).all(|pair| pair[0].covered() == pair[1].covered());
+    let place = match alike && comparison.models.len() > 1 {
+        true => format!(" in different {}s", comparison.division().name()),
+        false => String::new(),
+    };
+    Some(format!(
+        "The means cover different labels{place}, so none is marked as the best: {}.",
+        said.join("; ")
+    ))
 }
 
 /// The caveat for numbers that were not computed on test images.
@@ -521,15 +532,20 @@ fn notes(comparison: &Comparison) -> Vec<String> {
 /// How far the verdict reaches that no model has seen what another one is tested on.
 fn leak_check(check: &LeakCheck) -> String {
     let LeakCheck { images, bytes, pixels, .. } = *check;
+    let of = |some: u64| match some {
+        0 => "none".to_owned(),
+        some if some == images => "all".to_owned(),
+        some => thousands(some),
+    };
     let more = match bytes > pixels {
-        true => "; `reg split check SPLIT --pixels` records the others",
+        true => " (`reg split check SPLIT --pixels` records the others)",
         false => "",
     };
     format!(
-        "Training and test images compared: patients of {}, files of {}, pixels of {}{more}.",
+        "Leak check of training and test images: patients of all {}, files of {}, pixels of {}{more}.",
         counted(images, "image"),
-        thousands(bytes),
-        thousands(pixels)
+        of(bytes),
+        of(pixels)
     )
 }
 

@@ -7,19 +7,19 @@ use super::{Cell, Column, ReportTable, thousands};
 use crate::digits::counted;
 use crate::records::{Comparison, Pooling};
 
-/// Heading of the rows below rank correlations: the number of cells that a mean covers.
-const SPEARMAN_COVERED: &str = "Cells covered";
+/// Heading of the rows below rank correlations: the number of correlations that a mean covers.
+const SPEARMAN_COVERED: &str = "Correlations covered";
 
 /// What a mean of rank correlations covers, and what it leaves out and why.
 fn spearman_coverage(comparison: &Comparison, cells: usize) -> String {
     let each = comparison.division().name();
     let of = match comparison.pooling {
-        Pooling::PerLabel => format!("a label of a {each}"),
-        Pooling::AllScores => format!("a {each} with all labels"),
+        Pooling::PerLabel => format!("one for each label and {each}"),
+        Pooling::AllScores => format!("one for each {each}, of all labels"),
     };
-    let all = counted(cells as u64, "cell");
+    let all = counted(cells as u64, "correlation");
     if comparison.constant.is_empty() {
-        return format!("Each mean covers {} of {all} ({of}).", thousands(cells as u64));
+        return format!("Each mean is over {all}, {of}.");
     }
     let models = comparison.models.len();
     if comparison.constant.len() == models * cells {
@@ -27,7 +27,7 @@ fn spearman_coverage(comparison: &Comparison, cells: usize) -> String {
             1 => "the model gives all images the same score",
             _ => "no image is scored by all models, or each gives all of them the same score",
         };
-        return format!("The means cover none of {all} ({of}): {why}.");
+        return format!("The means are over none of {all}, {of}: {why}.");
     }
     // One model correlates with itself alone.
     let pairs = (0..models).flat_map(|a| (a + 1..models).map(move |b| (a, b)));
@@ -54,9 +54,9 @@ fn spearman_coverage(comparison: &Comparison, cells: usize) -> String {
             left_out.push(format!("{} ({})", model.name, own.join(", ")));
         }
     }
-    let compared = if over.len() > 1 { "; means over different cells are not comparable" } else { "" };
+    let compared = if over.len() > 1 { "; means over different correlations are not comparable" } else { "" };
     format!(
-        "The means cover {} of {all} ({of}){compared}. Left out, because a model gives all images the same score: {}.",
+        "The means are over {} of {all}, {of}{compared}. Left out, because a model gives all images the same score: {}.",
         over.join(", "),
         left_out.join("; ")
     )

@@ -26,7 +26,9 @@ pub(super) const OF_TEST_IMAGES: &str =
 pub(super) fn of_spread(comparison: &Comparison) -> String {
     let each = comparison.division().name();
     match comparison.folds.len() {
-        0 | 1 => "Uncertainty shown: none; that of the test patients is in the table `intervals`.".to_owned(),
+        0 | 1 => {
+            "No uncertainty is shown; intervals over test patients are in the table `intervals`.".to_owned()
+        }
         _ => {
             let what = match has_seeds(comparison) {
                 true => {
@@ -87,7 +89,7 @@ pub(super) fn about_intervals(comparison: &Comparison) -> String {
     let over = match comparison.folds.len() {
         0 | 1 => String::new(),
         _ => format!(
-            " Mean over the {each}s where the AUC is defined; its standard error is the mean of the {each}s' standard errors, as if all {each}s had the same test images: conservative."
+            " Mean over the {each}s where the AUC is defined; its standard error is the mean of the {each}s' standard errors, as if all {each}s had the same test images, so the interval is too wide rather than too narrow."
         ),
     };
     let how = match comparison.variance {
@@ -129,21 +131,23 @@ impl MissingIntervals {
 
     /// All of them, by reason.
     pub(super) fn note(&self) -> Option<String> {
-        const SHOWN: usize = 20;
+        const SHOWN: usize = 6;
         let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
-        for (why, what) in self.0.iter().take(SHOWN) {
+        for (why, what) in &self.0 {
             match reasons.iter_mut().find(|(known, _)| known == why) {
                 Some((_, all)) => all.push(what),
                 None => reasons.push((why, vec![what])),
             }
         }
-        let said: Vec<String> =
-            reasons.iter().map(|(why, what)| format!("{} ({why})", what.join(", "))).collect();
-        let more = match self.0.len().saturating_sub(SHOWN) {
-            0 => String::new(),
-            more => format!("; and {more} more"),
+        let told = |(why, what): &(&str, Vec<&str>)| {
+            let more = match what.len().saturating_sub(SHOWN) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!("{}{more} ({why})", what[..what.len().min(SHOWN)].join(", "))
         };
-        (!self.0.is_empty()).then(|| format!("No interval: {}{more}.", said.join("; ")))
+        let said: Vec<String> = reasons.iter().map(told).collect();
+        (!said.is_empty()).then(|| format!("No interval: {}.", said.join("; ")))
     }
 }
 
@@ -336,7 +340,7 @@ pub(super) fn differences(paired: &PairTests<'_>, resampled: &PairTests<'_>) -> 
     columns.extend(tests.columns());
     let title = "Difference of the mean AUCs with 95 % confidence interval";
     let mut table = pivot::table(title, columns, means.iter().copied());
-    table.notes.push(format!("The mean covers {}.", covered(comparison)));
+    table.notes.push(format!("Each difference is one of means over {}.", covered(comparison)));
     table.notes.extend(left_out(comparison).filter(|_| two_means));
     if tests.is_over_folds {
         table.notes.extend(over_folds(tests));
@@ -346,7 +350,7 @@ pub(super) fn differences(paired: &PairTests<'_>, resampled: &PairTests<'_>) -> 
             method(comparison.variance)
         ));
         table.notes.extend(tests.missing(&means, |row, pair| {
-            format!("{pair}{}", if is_of_pathologies(&row) { ", pathologies" } else { "" })
+            format!("{pair}{}", if is_of_pathologies(&row) { " over the pathologies" } else { "" })
         }));
     }
     table.notes.extend(tests.notes());
@@ -416,7 +420,7 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Pivot<'_>) -> Repor
     let short: Vec<String> = short.collect();
     if !short.is_empty() {
         table.notes.push(format!(
-            "Which AUCs a value covers is fixed by the original images; a resample that lacks one is discarded. Discarded of {}: {}.",
+            "The labels of a mean are those of the original images; a resample in which one has no AUC is discarded. Discarded of {}: {}.",
             super::thousands(resamples),
             short.join(", ")
         ));

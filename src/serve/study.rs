@@ -65,10 +65,7 @@ fn progress(runs: &[StudyRunStatus], id: Hash) -> Markup {
 }
 
 fn row(run: &StudyRunStatus) -> Markup {
-    let state = match run.state.name() {
-        "missing" => "pending",
-        name => name,
-    };
+    let state = run.state.shown();
     html! {
         tr {
             th scope="row" {

@@ -109,7 +109,7 @@ pub enum SplitError {
         dataset: String,
     },
     /// The split has fewer folds.
-    #[error("split {split} has no division {fold}: it has {}, counted from 0", thousands(*folds as u64))]
+    #[error("split {split} has no fold or re-sampling {fold}: {}", given(*folds))]
     NoSuchFold {
         /// The split.
         split: String,
@@ -126,6 +126,14 @@ pub enum SplitError {
         /// Its number of folds.
         folds: usize,
     },
+}
+
+/// The folds that can be given.
+fn given(folds: usize) -> String {
+    match folds {
+        0 | 1 => "give --fold 0".to_owned(),
+        folds => format!("give --fold 0 to {}", thousands(folds as u64 - 1)),
+    }
 }
 
 impl SplitError {
@@ -151,7 +159,8 @@ impl SplitError {
             SplitError::NoneFound { .. } => "a list has one `Image Index` per line, such as 00000001_000.png",
             SplitError::ValFraction(_) => "give a fraction between 0 and 1, such as 0.1",
             SplitError::WhichFold { .. } => "give --fold K, counted from 0",
-            SplitError::OtherDataset { .. } | SplitError::NoSuchFold { .. } => return None,
+            SplitError::OtherDataset { .. } => "`reg list split` shows the data set of each split",
+            SplitError::NoSuchFold { .. } => return None,
         })
     }
 }

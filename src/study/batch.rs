@@ -1,6 +1,8 @@
 //! What schedulers need to know about a plan: its runs, and the resources and time that each needs.
 
-use super::plan::{Planned, StudyPlan};
+use std::collections::BTreeSet;
+
+use super::plan::{Planned, StudyPlan, StudySource};
 use crate::records::DeviceKind;
 
 /// Resources of one task, enough for the largest run.
@@ -35,6 +37,19 @@ impl Needs {
 pub(super) fn due(plan: &StudyPlan) -> Vec<usize> {
     let free = |run: &Planned| run.is_due() && !matches!(run.state, super::State::Running(_));
     (0..plan.runs.len()).filter(|index| free(&plan.runs[*index])).collect()
+}
+
+/// The commands that make the splits on which runs of a plan wait.
+///
+/// The arguments of such a run are not known: they have the id of its split. A plan that writes nothing makes no split.
+pub fn missing_splits(plan: &StudyPlan, source: &StudySource) -> Vec<String> {
+    let waits = |section: &str| {
+        plan.runs.iter().any(|run| run.row.section == section && run.is_due() && run.arguments.is_empty())
+    };
+    let sections = source.file.section.iter().filter(|section| waits(&section.name));
+    let names: BTreeSet<&str> = sections.map(|section| section.split.as_str()).collect();
+    let tables = source.file.split.iter().filter(|table| names.contains(table.name.as_str()));
+    tables.map(|table| table.command(&source.file.dataset, source.folder())).collect()
 }
 
 /// The device of a task, which sees only the device assigned to it.

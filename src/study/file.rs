@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::StudyError;
+use crate::escape::{shell, shell_os};
 use crate::limits;
 use crate::records::{Init, Primary, SplitMethod, Target, Variance};
 use crate::registry::is_name;
@@ -108,6 +109,35 @@ impl SplitTable {
         let text = ratios.iter().map(u32::to_string).collect::<Vec<_>>().join("/");
         let method = self.scheme.unwrap_or_default().method(Some(&text), folds, self.seed)?;
         Ok(Some((method, folds)))
+    }
+
+    /// The command that makes this split of a data set. `folder` is that of the study file.
+    pub fn command(&self, dataset: &str, folder: &Path) -> String {
+        let mut words = vec![dataset.to_owned()];
+        let mut option = |name: &str, value: String| words.extend([format!("--{name}"), value]);
+        let list = |path: &PathBuf| shell_os(folder.join(path));
+        let function = match (&self.train_val, &self.test) {
+            (Some(train_val), Some(test)) => {
+                option("train-val", list(train_val));
+                option("test", list(test));
+                if let Some(fraction) = self.val_fraction {
+                    option("val-fraction", fraction.to_string());
+                }
+                "import"
+            }
+            _ => {
+                if self.scheme == Some(Scheme::KFold) {
+                    option("scheme", "k-fold".to_owned());
+                }
+                option("folds", self.folds.unwrap_or(1).to_string());
+                let ratios = self.ratios.iter().flatten().map(u32::to_string).collect::<Vec<_>>();
+                option("ratios", ratios.join("/"));
+                "make"
+            }
+        };
+        option("seed", self.seed.to_string());
+        option("name", shell(&self.name));
+        format!("reg split {function} {}", words.join(" "))
     }
 }
 

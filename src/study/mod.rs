@@ -28,6 +28,7 @@ use crate::registry::RegistryError;
 use crate::store::StoreError;
 use crate::training::RunError;
 
+pub use batch::missing_splits;
 pub use compare::{ComparedSection, compare_sections, preview_sections, recorded_sections};
 pub use cost::{Basis, Cost, Disk};
 pub use execute::{ActiveRun, Ended, RunOutcome, StudyRequest, Watcher, execute};
@@ -181,7 +182,7 @@ impl StudyError {
             StudyError::Settings { source, .. } => return source.hint(),
             StudyError::MixedDevices(_) => "give GPUs only (cuda:0,cuda:1), or cpu",
             StudyError::Slurm { .. } => {
-                "with --plan the script is printed and not submitted; this works without Slurm"
+                "with --plan the script is printed, to be submitted by hand; this works without Slurm"
             }
             StudyError::NotInScript { what, .. } if what.starts_with("--") => {
                 "the options of Slurm take letters, digits and -_.,:+@/=()*[]&|!%, no blanks, quotes or semicolons"

@@ -35,7 +35,7 @@ pub struct StudySource {
 
 impl StudySource {
     /// The folder of the file, to which its paths are relative.
-    fn folder(&self) -> &Path {
+    pub(super) fn folder(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new(""))
     }
 }
@@ -289,7 +289,8 @@ fn divide(
             && let Some(missing) = [&lists.train_val, &lists.test].into_iter().find(|list| !list.exists())
         {
             let why = format!("split `{name}` needs {}, which does not exist", missing.display());
-            return Ok(Divided::Absent { why, mend: None });
+            let mend = "copy the list there, or change the path in the file; .gz is read, too".to_owned();
+            return Ok(Divided::Absent { why, mend: Some(mend) });
         }
         notes.push(format!("split `{name}` will be made"));
         return Ok(nominal(table, dataset));

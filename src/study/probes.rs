@@ -31,6 +31,14 @@ pub enum ProbeState {
 }
 
 impl ProbeState {
+    /// The state in words.
+    pub fn shown(&self) -> &'static str {
+        match self {
+            ProbeState::Missing(_) => "pending",
+            state => state.name(),
+        }
+    }
+
     /// The name on the command line.
     pub fn name(&self) -> &'static str {
         match self {

@@ -36,6 +36,8 @@ pub struct SlurmOptions {
     /// Without a shared file system: the remote from which each task pulls the study and to which it pushes its
     /// run.
     pub exchange: Option<Exchange>,
+    /// Whether the script is printed rather than submitted by [`submit`], which makes the folder of its logs.
+    pub by_hand: bool,
     /// A template used instead of [`TEMPLATE`], and its text.
     pub template: Option<(PathBuf, String)>,
 }
@@ -130,7 +132,7 @@ pub fn script(
     let worker = worker.transpose()?.unwrap_or_default();
     let root = std::fs::canonicalize(registry.root());
     let root = root.doing("find", registry.root())?;
-    let place = ScriptPaths::of(plan, &root, program, settings.exchange.as_ref())?;
+    let place = ScriptPaths::of(plan, &root, program, settings)?;
     let (path, text) = match &settings.template {
         Some((path, text)) => (path.clone(), text.as_str()),
         None => (PathBuf::from("slurm.sh"), TEMPLATE),
@@ -173,16 +175,23 @@ impl ScriptPaths {
         plan: &StudyPlan,
         root: &Path,
         program: &Path,
-        exchange: Option<&Exchange>,
+        settings: &SlurmOptions,
     ) -> Result<Self, StudyError> {
         let tag = tag(plan);
-        let Some(Exchange { remote, local }) = exchange else {
-            return Ok(ScriptPaths {
-                registry: path_word(root)?,
-                log: log_pattern(&root.join(folder(&tag)))?,
-                prepare: String::new(),
-                finish: String::new(),
-            });
+        let Some(Exchange { remote, local }) = &settings.exchange else {
+            let logs = root.join(folder(&tag));
+            // Slurm drops a job in silence if the folder of its logs does not exist.
+            let (log, prepare) = match settings.by_hand && !logs.is_dir() {
+                false => (log_pattern(&logs)?, String::new()),
+                true => {
+                    let logs = path_word(&logs)?;
+                    let prepare = format!(
+                        "mkdir -p {logs} || exit 1\nexec >>{logs}/\"$SLURM_ARRAY_TASK_ID.log\" 2>&1\n"
+                    );
+                    ("/dev/null".to_owned(), prepare)
+                }
+            };
+            return Ok(ScriptPaths { registry: path_word(root)?, log, prepare, finish: String::new() });
         };
         let (reg, remote) = (path_word(program)?, path_word(Path::new(remote))?);
         let (registry, make) = match local {

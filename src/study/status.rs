@@ -46,7 +46,15 @@ pub enum State {
 }
 
 impl State {
-    /// The name on the command line.
+    /// The state in words.
+    pub fn shown(&self) -> &'static str {
+        match self {
+            State::Missing => "pending",
+            state => state.name(),
+        }
+    }
+
+    /// The name in JSON.
     pub fn name(&self) -> &'static str {
         match self {
             State::Done { .. } => "done",

@@ -15,6 +15,7 @@ use crate::registry::RegistryError;
 use crate::scores::ScoreError;
 use crate::split::SplitError;
 use crate::store::StoreError;
+use crate::suggest::similar;
 use crate::withdrawal::UseError;
 
 /// Why a training or evaluation failed.
@@ -51,7 +52,7 @@ pub enum RunError {
         model: String,
     },
     /// A run of a program, where the network of a run is needed.
-    #[error("run {0} is of a program of the user's own: reg has no network of it to compute with")]
+    #[error("run {0} is one of your own program: reg has no network to compute with")]
     OfProgram(String),
     /// Scores of another tool, where the network behind scores is needed.
     #[error("predictions {0} were imported: reg has no network of them to compute with")]
@@ -132,7 +133,7 @@ pub enum RunError {
         labels: Vec<String>,
     },
     /// A file of unknown age, gender and view, for a network that sees them.
-    #[error("{} is {}: {model} needs its age, gender and view", path.display(), if *named { "not the image of that name in the data set" } else { "no image of the data set" })]
+    #[error("{model} needs age, gender and view, and {} is {}", path.display(), if *named { "not the image of that name in the data set" } else { "no image of the data set" })]
     MetaUnknown {
         /// The file.
         path: PathBuf,
@@ -272,6 +273,12 @@ impl RunError {
             RunError::Program(e) => return e.hint(),
             RunError::OfProgram(_) => {
                 "its scores are recorded: `reg compare` and `reg report` use them; give a run of `reg train`"
+            }
+            RunError::NoSuchLabel { label, labels } => {
+                return match similar(label, labels.iter().map(String::as_str))[..] {
+                    [meant] => Some(format!("did you mean `{meant}`?")),
+                    _ => None,
+                };
             }
             RunError::OfAnotherTool(_) => "give a run of `reg train`, or a mean of such runs alone",
             RunError::Split(e) => return e.hint().map(str::to_owned),

@@ -222,14 +222,14 @@ mod tests {
                 &b"other"[..],
                 &meta,
                 none,
-                "a.png is not the image of that name in the data set: tiny-meta needs its age, gender and view",
+                "tiny-meta needs age, gender and view, and a.png is not the image of that name in the data set",
             ),
             (
                 "x.png",
                 b"other",
                 &meta,
                 GivenMeta { age: None, ..given },
-                "x.png is no image of the data set: tiny-meta needs its age, gender and view",
+                "tiny-meta needs age, gender and view, and x.png is no image of the data set",
             ),
             (
                 "x.png",

@@ -84,7 +84,7 @@ pub fn train(
     let batch = request.training.batch;
     if let Some(images) = cap_batch(&mut request.training, folds.get(request.fold as usize)) {
         let (batch, all) = (thousands(batch.into()), counted(images.into(), "training image"));
-        let message = format!("the batch size of {batch} is too large: each batch has all {all}");
+        let message = format!("the batch of {batch} is reduced to all {all}");
         listener.hear(&WorkerEvent::Note { message });
     }
     let request = &request;

@@ -215,7 +215,7 @@ fn a_model_that_has_seen_the_test_images_of_renumbered_patients_is_found_by_byte
     let (code, said) = crate::audit::python(&study, "odd.zip");
     assert!(code == 0 && said.contains("everything checked is correct"), "{said}");
     let told = study.ok("show odd");
-    assert!(told.contains("Training and test images compared: patients of "), "{told}");
+    assert!(told.contains("Leak check of training and test images: patients of all "), "{told}");
 }
 
 #[test]

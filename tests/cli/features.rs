@@ -199,6 +199,8 @@ fn what_cannot_be_looked_at_is_named() {
         &format!("gradcam tiny-s-f0 {image} --label Cold -o out.png"),
         &["unknown label Cold", "Mass"],
     );
+    let typo = format!("gradcam tiny-s-f0 {image} --label Masse -o out.png");
+    study.refused(1, &typo, &["unknown label Masse", "hint: did you mean `Mass`?"]);
     study.refused(1, &format!("gradcam tiny-s-f0 data.csv {out}"), &["data.csv is not a readable image"]);
     study.refused(2, &format!("gradcam tiny-s-f0 {image}"), &["--label"]);
     assert_eq!(ids(&study, "table"), before);
@@ -268,7 +270,8 @@ fn a_file_is_its_bytes_and_not_its_name() {
         1,
         "predict mlp-s-f0 other/00000001_000.png",
         &[
-            "is not the image of that name in the data set: mlp needs its age, gender and view",
+            "mlp needs age, gender and view, and ",
+            "is not the image of that name in the data set",
             "hint: give --age YEARS",
         ],
     );

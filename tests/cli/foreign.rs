@@ -123,7 +123,12 @@ fn scores_that_mean_nothing_here_are_refused() {
     import("Image Index,Mass\nno.png,1\n", "", 1, &["no score of a usable image", "hint:"]);
     import("Image Index,Masse\nno.png,1\n", "", 1, &["no column of scores", "hint:"]);
     import(&format!("Image Index,Mass\n{one},1\n"), "--split s", 1, &["2 divisions", "hint: give --fold K"]);
-    import(&format!("Image Index,Mass\n{one},1\n"), "--split s --fold 2", 1, &["no division 2"]);
+    import(
+        &format!("Image Index,Mass\n{one},1\n"),
+        "--split s --fold 2",
+        1,
+        &["no fold or re-sampling 2: give --fold 0 to 1"],
+    );
     import(&format!("Image Index,Mass\n{one},1\n"), "--fold 0", 2, &["--split"]);
     assert!(study.json("list predictions")["records"].as_array().unwrap().is_empty());
     fs::write(study.path("theirs.csv"), format!("Image Index,Mass\n{one},1.5\n")).unwrap();
@@ -335,11 +340,14 @@ fn every_mean_says_how_many_labels_it_covers() {
         let lines =
             |start: &str| shown.lines().find(|line| line.contains(start)).unwrap_or_default().to_owned();
         assert!(lines("Labels in the mean").contains(&defined.to_string()), "{shown}");
-        for (row, over) in [("Cells covered with a", "15"), ("Cells covered with b", "1")] {
+        for (row, over) in [("Correlations covered with a", "15"), ("Correlations covered with b", "1")] {
             assert!(lines(row).contains(over), "{shown}");
         }
         if format != "csv" {
-            assert!(shown.contains("The means cover 1 of 15 cells (a label of a "), "{shown}");
+            assert!(
+                shown.contains("The means are over 1 of 15 correlations, one for each label and "),
+                "{shown}"
+            );
             assert!(shown.contains("Atelectasis"), "{shown}");
         }
     }

@@ -81,7 +81,7 @@ fn a_data_set_that_lost_its_name_goes_with_what_is_its_own_and_comes_back_the_sa
     assert_eq!(plan["young"], json!({ "objects": 0, "bytes": 0 }));
     let text = study.ok(&format!("{GC} --dry-run"));
     let amount = format!("would remove {} objects, ", expected.len());
-    assert!(text.contains(&amount) && text.contains(&format!("dataset {id}")), "{text}");
+    assert!(text.contains(&amount) && text.contains(&format!("dataset {}", &id[..12])), "{text}");
     assert!(text.contains("packed arrays: 2 objects, ") && text.contains("blobs: 2 objects, "), "{text}");
 
     let swept = study.json(GC);

@@ -55,10 +55,7 @@ fn a_batch_larger_than_the_data_is_capped_with_a_word() {
     let study = Study::divided();
     let answer = study.reg(&format!("--json {MLP} --set batch=4096"));
     let images = study.json("split show s")["folds"][0]["train"]["images"].as_u64().unwrap();
-    answer.says(
-        0,
-        &[&format!("the batch size of 4,096 is too large: each batch has all {images} training images")],
-    );
+    answer.says(0, &[&format!("the batch of 4,096 is reduced to all {images} training images")]);
     let spec = answer.json()["spec"].as_str().unwrap().to_owned();
     let record: serde_json::Value = serde_json::from_str(&study.ok(&format!("cat {spec}"))).unwrap();
     assert_eq!(record["training"]["batch"], json!(images));

@@ -47,7 +47,6 @@ const UNTYPED: &[(&str, &str)] = &[
     ("reg split import", "the lists are files that only the reader has"),
     ("reg compare --by run", "the runs are those of the report, which the reader has just typed"),
     ("reg split make", "said where the data sets are listed of which one is missing"),
-    ("reg compare {} OTHER", "OTHER is another run, which only the reader knows"),
     ("reg key public {}", "typed by the test of keys, which loses the public one"),
     ("reg list {plural}", "not the end of an error; typed by the tests of lists"),
     ("reg rm --undo {name}", "typed by the tests of removals"),
@@ -86,7 +85,6 @@ const UNTYPED: &[(&str, &str)] = &[
     ("mlflow ui", "has no end: tests/peers reads the store with MLflow"),
     ("make build", "compiles everything"),
     ("cargo install --path src/tensor", "compiles everything"),
-    ("cd {}", "a part of what `reg demo` prints at its end"),
     (
         "python3 -c \\\"import sys, pandas; pandas.read_parquet(sys.argv[1]).to_csv('scores.csv', index=False)\\\" {}",
         "needs pandas",

@@ -9,12 +9,12 @@ fn a_name_that_is_taken_is_an_error_with_the_way_out_and_nothing_is_left() {
     let study = Study::divided();
     let before = study.id("s");
     let make = "split make tiny --folds 2 --seed 3 --name s";
-    study.refused(1, make, &["the name s is taken: it is that of split", "hint:", "--move", "reg mv"]);
+    study.refused(1, make, &["the name s is in use by split", "hint:", "--move", "reg mv"]);
     assert_eq!(study.id("s"), before);
     assert_eq!(study.json("verify")["unregistered"], json!([]), "nothing is on the disk that nobody knows");
     assert_eq!(study.json("list split")["records"].as_array().unwrap().len(), 1);
     // Before hours of training.
-    study.refused(1, &format!("{MLP} --name tiny"), &["the name tiny is taken: it is that of dataset"]);
+    study.refused(1, &format!("{MLP} --name tiny"), &["the name tiny is in use by dataset"]);
     assert_eq!(study.json("list run")["runs"], json!([]));
     study.ok(&format!("{make} --move"));
     assert_ne!(study.id("s"), before);
@@ -34,7 +34,7 @@ fn names_of_runs_carry_the_seed_and_can_be_changed() {
     assert_eq!((&moved["id"], &moved["was"]), (&json!(run), &json!("mlp-s-f0")));
     assert_eq!(study.id("baseline"), run);
     study.refused(1, "show mlp-s-f0", &["no record is named `mlp-s-f0`", "hint:"]);
-    study.refused(1, "mv baseline mlp-s-f0-seed2", &["the name mlp-s-f0-seed2 is taken", "--move"]);
+    study.refused(1, "mv baseline mlp-s-f0-seed2", &["the name mlp-s-f0-seed2 is in use", "--move"]);
     study.refused(1, "mv nobody x", &["no record is named `nobody`"]);
     study.refused(1, "mv baseline a/b", &["`a/b` is not a valid name"]);
     let answer = study.reg("mv baseline mlp-s-f0-seed2 --move");

@@ -309,6 +309,39 @@ fn nothing_wrong_is_taken_whatever_it_is_called() {
 }
 
 #[test]
+fn a_remote_repairs_what_it_holds() {
+    let study = Study::trained();
+    study.ok("push rem");
+    let ids_of_images: Vec<String> = files(&study.path("images")).iter().map(|path| id_of(path)).collect();
+    let table = study.id("table");
+    let kinds = HARM.iter().zip(&ids_of_images).chain([(&HARM[0], &table)]);
+    let mut harmed: Vec<String> = Vec::new();
+    for (n, (how, id)) in kinds.map(|(how, id)| (how, id.clone())).enumerate() {
+        if !harmed.contains(&id) {
+            harm(&study.object(&id), how, &study.path(&format!("elsewhere-{n}")));
+            harmed.push(id);
+        }
+    }
+    // `reg pull` asks only whether a file is there.
+    study.ok("pull rem");
+    let (code, mended) = verify(&study, "--repair-from rem");
+    assert_eq!((code, ids(&mended)), (0, vec![]), "{mended}");
+    // The pull brought the deleted one.
+    assert_eq!(mended["repaired"].as_array().unwrap().len(), harmed.len() - 1);
+    study.is_sound();
+
+    // What the remote does not hold, or holds damaged, is not taken, and said to be missing there.
+    flip(&study.object(&harmed[0]));
+    for pack in files(&study.path("rem/packs")) {
+        let bytes: Vec<u8> = fs::read(&pack).unwrap().iter().map(|byte| byte ^ 1).collect();
+        overwrite(&pack, &bytes);
+    }
+    study.refused(3, "verify --repair-from rem", &["note: none of the damaged objects is in rem"]);
+    let nothing = study.reg("verify --repair-from images --repair-from rem");
+    nothing.says(0, &["no object is damaged, so nothing is taken from rem"]);
+}
+
+#[test]
 fn a_place_that_is_not_there_is_an_error() {
     let study = Study::divided();
     study.refused(1, "verify --repair-from nowhere", &["nowhere"]);

@@ -79,7 +79,7 @@ fn a_wrong_expression_key_or_column_is_shown_and_says_what_there_is() {
     refused(&["--sort", "test_acu"], &["no value named `test_acu`", "hint: did you mean `test_auc`?"]);
     refused(
         &["--columns", "name,learning"],
-        &["no value named `learning`", "hint: there are name, id, spec"],
+        &["no value named `learning`", "hint: choose from name, id, spec"],
     );
     for (expression, words) in [
         ("state=don", "none of its values: done, running, interrupted, failed, damaged"),
@@ -114,6 +114,8 @@ fn a_wrong_expression_key_or_column_is_shown_and_says_what_there_is() {
     assert!(crate::harness::finish(output, "list").stdout.len() > 100);
     let output = study.command("list --where").arg("kindd=run").output();
     crate::harness::finish(output, "list").says(2, &["there is `kind`"]);
+    let choose = "hint: choose from kind, id, name, what, note";
+    study.refused(2, "list table --sort foo", &["tables have no value named `foo`", choose]);
     study.refused(2, "list --columns name", &["--columns belongs to `reg list run`"]);
 }
 

@@ -106,7 +106,7 @@ fn an_unknown_model_device_or_fold_is_named() {
         &train("--model mlp --device tpu"),
         &["unknown device `tpu`", "hint: possible devices: auto, cpu"],
     );
-    study.refused(1, &train("--model mlp --fold 2"), &["no division 2: it has 2, counted from 0"]);
+    study.refused(1, &train("--model mlp --fold 2"), &["no fold or re-sampling 2: give --fold 0 to 1"]);
     assert_eq!(study.reg(&train("--model mlp --fold minus")).code, 2);
 }
 

@@ -1,6 +1,7 @@
 //! Many runs from one file: planned, run, stopped in every way, combined with manual trainings, compared.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -83,7 +84,7 @@ fn a_study_trains_what_is_missing_names_what_fails_and_shares_with_trainings_by_
 
     // The same command repeats only the failed run, and says so.
     let again = study.reg("study run st");
-    again.says(1, &["There", "2 earlier runs of this model"]);
+    again.says(1, &["Estimated from", "2 earlier runs of this model"]);
     let text = String::from_utf8(again.stdout).unwrap();
     assert!(!text.contains("heat maps of image"), "{text}");
     for words in ["failed: st-wild-f1: ", "blocked: st-tuned-f1: no weights are named `imagenet`", "2 of 2"] {
@@ -283,4 +284,58 @@ fn a_manifest_for_kubernetes_holds_to_its_schema() {
     let parsed = std::process::Command::new("sh").args(["-n", "-c", script]).status().unwrap();
     assert!(parsed.success(), "{script}");
     study.refused(2, "study run st.toml --kubernetes", &["--image"]);
+}
+
+/// The script of a plan is submitted by hand on a cluster whose login node is another machine.
+#[test]
+fn a_printed_script_trains_what_the_submitted_one_does_or_is_refused() {
+    let study = ingested(&format!("{HEAD}{TROUBLE}"));
+    fs::create_dir(study.path("bin")).unwrap();
+    for (name, text) in [("squeue", "exit 0"), ("sbatch", "cp \"$2\" submitted.sh; echo 7")] {
+        fs::write(study.path("bin").join(name), format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(study.path("bin").join(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let path = format!("{}:{}", study.path("bin").display(), std::env::var("PATH").unwrap());
+    let slurm = |options: &str| study.reg_with("PATH", &path, &format!("study run st.toml --slurm{options}"));
+
+    // No task could be told its split.
+    let make = "split make tiny --folds 2 --ratios 70/10/20 --seed 1 --name drawn";
+    let hint = format!("hint: `reg {make}`");
+    slurm(" --plan").says(1, &["a split of the study does not exist yet", &hint]);
+    let kubernetes = "study run st.toml --kubernetes --image x --claim y --plan";
+    study.refused(1, kubernetes, &["a split of the study does not exist yet", &hint]);
+
+    study.ok(make);
+    let blocked =
+        ["blocked: st-tuned-f1: no weights are named `imagenet`", "blocked: st-other-f0", "nowhere.txt"];
+    let printed = slurm(" --plan");
+    printed.says(0, &blocked);
+    study.reg(kubernetes).says(0, &blocked);
+    assert_eq!(study.json("list study")["records"], json!([]), "a plan writes nothing");
+
+    // As Slurm starts a task, before a submission has made the folder of the logs.
+    fs::write(study.path("plan.sh"), &printed.stdout).unwrap();
+    let mut task = std::process::Command::new("bash");
+    task.arg("plan.sh").current_dir(study.path("")).env("SLURM_ARRAY_TASK_ID", "4");
+    task.env("REG_TORCH", crate::harness::worker());
+    assert!(task.status().unwrap().success());
+    assert_eq!(states(&study.json("study status st.toml"))[4], ("st-meta-f0", "done"));
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    let value =
+        |text: &str, option: &str| text.split(option).nth(1).unwrap().lines().next().unwrap().to_owned();
+    let job = value(&printed, "--job-name=");
+    let log = study.path(".reg/slurm").join(job.strip_prefix("reg-").unwrap()).join("4.log");
+    assert!(fs::read_to_string(log).unwrap().contains("st-meta-f0"));
+
+    let answer = slurm("");
+    answer.says(0, &blocked);
+    assert!(String::from_utf8(answer.stdout).unwrap().starts_with("job 7: 6 tasks"));
+    let submitted = fs::read_to_string(study.path("submitted.sh")).unwrap();
+    assert_eq!(value(&submitted, "--job-name="), job);
+    let tasks = |text: &str| {
+        text.lines().filter(|line| line.contains(") run=")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let mut due = tasks(&printed);
+    assert!(due.remove(4).starts_with("4) run=st-meta-f0; train --dataset "), "{printed}");
+    assert_eq!(tasks(&submitted), due);
 }

@@ -225,7 +225,7 @@ fn a_withdrawn_patient_leaves_the_next_data_set_and_marks_what_used_him_and_noth
     let again = study.json(INGEST);
     assert_eq!((&again["images"], &again["withdrawn"]), (&json!(28), &json!(2)));
     let findings = again["findings"].to_string();
-    assert!(findings.contains("2 images were left out: patient 5, withdrawn on"), "{findings}");
+    assert!(findings.contains("2 rows of the metadata were left out: patient 5, withdrawn on"), "{findings}");
     assert!(findings.contains("consent") && !findings.contains("no row"), "{findings}");
     assert_eq!(study.json("show tiny")["record"]["withdrawn"], json!(2));
     // Record, manifest, boxes and the entry of the log: the metadata file and the other images are there.

@@ -8,9 +8,10 @@ use reg::records::DeviceKind;
 use reg::registry::Registry;
 use reg::study::kubernetes::{Pod, manifest};
 use reg::study::slurm::{Exchange, SlurmOptions, TaskCommand, script, submit};
-use reg::study::{State, StudyPlan};
+use reg::study::{State, StudyPlan, StudySource, missing_splits};
 use serde_json::{Value, json};
 
+use super::plan::blocked;
 use crate::cli::Context;
 use crate::cli::error::Failure;
 use crate::cli::output::{Reply, in_json, plural};
@@ -75,6 +76,7 @@ fn nothing_to_do(plan: &StudyPlan, queued: usize, mut json: Value) -> Reply {
 /// The properties of all tasks.
 pub(super) struct BatchRequest<'a> {
     pub(super) plan: &'a StudyPlan,
+    pub(super) source: &'a StudySource,
     pub(super) threads: u32,
     pub(super) kind: DeviceKind,
 }
@@ -116,6 +118,22 @@ impl Scheduler {
                 ));
             }
         }
+        let missing = missing_splits(batch.plan, batch.source);
+        if !missing.is_empty() {
+            let why = match missing.len() {
+                1 => "a split of the study does not exist yet, so the commands of its tasks are not known"
+                    .to_owned(),
+                n => format!(
+                    "{n} splits of the study do not exist yet, so the commands of its tasks are not known"
+                ),
+            };
+            let commands = missing.iter().map(|command| format!("`{command}`")).collect::<Vec<_>>();
+            return Err(Failure::new(why, Some(commands.join(", then "))));
+        }
+        // A script or manifest has no place for runs that cannot be trained.
+        for line in batch.plan.notes.iter().map(|note| format!("note: {note}")).chain(blocked(batch.plan)) {
+            context.note(&line);
+        }
         if let (true, Some(image), Some(claim)) = (self.kubernetes, &self.image, &self.claim) {
             if !batch.plan.runs.iter().any(|run| run.is_due()) {
                 return Ok(nothing_to_do(
@@ -143,6 +161,7 @@ impl Scheduler {
             time: self.time.clone(),
             memory: self.mem.clone(),
             exchange: self.push.clone().map(|remote| Exchange { remote, local: self.local.clone() }),
+            by_hand: only_print,
             template,
         };
         let program = std::env::current_exe()
@@ -158,6 +177,12 @@ impl Scheduler {
             return Ok(nothing_to_do(batch.plan, script.queued.len(), json));
         }
         if only_print {
+            if let Some(remote) = &self.push {
+                context.note(&format!(
+                    "note: the tasks pull the study from {}, and --plan does not push it there",
+                    remote.display()
+                ));
+            }
             json["script"] = json!(script.text);
             return Ok(Reply::new(script.text, json));
         }

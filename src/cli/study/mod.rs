@@ -61,7 +61,7 @@ pub(crate) enum StudyCommand {
         #[arg(value_name = "FILE|NAME")]
         study: OsString,
         /// Number of bootstrap resamples (by patient), such as 2000; adds intervals
-        #[arg(long, value_name = "DRAWS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        #[arg(long, value_name = "RESAMPLES", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
         bootstrap: Option<u32>,
         #[command(flatten)]
         inference: InferenceArgs,

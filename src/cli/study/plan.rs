@@ -54,11 +54,11 @@ pub(super) fn plan_text(plan: &StudyPlan, counts: &RunCounts) -> String {
         Column::left("Section"),
         Column::left("Setup"),
         Column::right("Runs"),
-        Column::right("There"),
+        Column::right("Done"),
         Column::right("To train"),
         Column::right("Blocked"),
         Column::right("Time per run"),
-        Column::prose("By"),
+        Column::prose("Estimated from"),
     ];
     let mut table = ReportTable::new(format!("Study {}", plan.study.name), columns);
     for setup in plan.runs.chunk_by(|a, b| a.row.setup == b.row.setup) {

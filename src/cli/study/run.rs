@@ -101,17 +101,26 @@ pub(super) fn run(context: &Context, args: &StudyRunArgs) -> Result<Reply, Failu
     let plan = study::plan(run_context, &source, &devices[0], jobs, !args.plan)?;
     let counts = RunCounts::of(&plan);
     if args.scheduler.is_wanted() {
-        let batch = BatchRequest { plan: &plan, threads: source.file.threads, kind: devices[0].kind };
+        let batch = BatchRequest {
+            plan: &plan,
+            source: &source,
+            threads: source.file.threads,
+            kind: devices[0].kind,
+        };
         return args.scheduler.run(context, &registry, &batch, args.plan);
     }
     let (threads, cores) = (source.file.threads, cores());
     let due = counts.due.min(jobs);
     if due as u32 * threads > cores {
+        let runs = match due {
+            1 => "a run".to_owned(),
+            due => format!("{} at the same time", plural(due, "run")),
+        };
+        let fewer = if due > 1 { "use fewer --jobs, or " } else { "" };
         context.note(&format!(
-            "warning: {} of {} each overload {}; use fewer --jobs, or \
-             set `threads` in the file, which changes the specs",
-            plural(due, "parallel run"),
-            plural(threads as usize, "thread"),
+            "warning: {runs} with {} overload the {} of this machine; {fewer}set `threads` in the file, which changes \
+             the specs",
+            plural(due * threads as usize, "thread"),
             plural(cores as usize, "core")
         ));
     }

@@ -54,7 +54,7 @@ pub(super) fn status(context: &Context, text: &OsStr, format: TableFormat) -> Re
         }
         let head = [&row.section, &row.name].map(|text| Cell::Text(text.clone()));
         let mut line: Vec<Cell> = head.into();
-        line.push(Cell::Text(state.name().to_owned()));
+        line.push(Cell::Text(state.shown().to_owned()));
         line.extend(cells);
         line.extend(auc);
         table.rows.push(line);
@@ -85,7 +85,7 @@ pub(super) fn status(context: &Context, text: &OsStr, format: TableFormat) -> Re
         text += &reasons.concat();
         text += &format!("{} of {} done\n", thousands(count("done") as u64), plural(runs.len(), "run"));
         for Probe { row, state } in &probes {
-            text += &format!("probe {}: {}\n", row.name, state.name());
+            text += &format!("probe {}: {}\n", row.name, state.shown());
         }
     }
     let mut documents: Vec<Value> = runs.iter().map(row).collect();

@@ -130,7 +130,7 @@ impl ProgramError {
                 "nothing was registered; what a program imports lies below --source DIR or is installed where its Python looks for packages"
             }
             ProgramError::Failed { .. } => {
-                "nothing was registered; what it left in REG_OUT is handed back when you type the same command"
+                "nothing was registered; the same command runs the program again, with the files that it left in REG_OUT"
             }
             ProgramError::TimedOut(_) => {
                 "to resume from what the program left, type the same command with a longer --timeout"
