@@ -91,16 +91,17 @@ pub(super) fn is_attribute(name: &str) -> bool {
 pub(super) fn another_name(wanted: &str, taken: &BTreeSet<String>) -> String {
     const LONGEST: usize = 64;
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' };
-    let parts = wanted.split('.').filter(|part| !part.is_empty());
-    let parts: Vec<String> = parts.map(|part| part.chars().map(plain).collect()).collect();
+    let parts = wanted.split('.').map(|part| part.chars().map(plain).collect::<String>());
+    let parts = parts.map(|part| part.trim_start_matches('_').to_owned()).filter(|part| !part.is_empty());
+    // Neither an attribute nor a method has such a name.
+    let parts = parts.map(|part| if is_attribute(&part) { format!("{part}_1") } else { part });
+    let parts: Vec<String> = parts.collect();
     let mut name = parts.join(".");
     name.truncate(LONGEST);
     let name = name.trim_end_matches('.');
     let name = if name.is_empty() { "own" } else { name };
-    let is_taken = |name: &String| {
-        is_attribute(name)
-            || taken.iter().any(|taken| taken == name || taken.starts_with(&format!("{name}.")))
-    };
+    let is_taken =
+        |name: &String| taken.iter().any(|taken| taken == name || taken.starts_with(&format!("{name}.")));
     let numbered = (2u32..).map(|number| format!("{name}_{number}"));
     let mut names = std::iter::once(name.to_owned()).chain(numbered);
     names.find(|name| !is_taken(name)).expect("there are more numbers than layers")
