@@ -26,7 +26,7 @@ OUT = Path(sys.argv[2]) if len(sys.argv) == 3 else ROOT / "docs/src/pictures"
 COLUMNS, ROWS = 100, 60
 WIDTH, HEIGHT, PAD = 8.4, 19, 16
 # Width and height of the picture of the report, in pixels.
-REPORT = 1000, 1800
+REPORT = 1000, 1380
 
 # Name, what is typed, and how many lines of its output are shown.
 PICTURES = [
@@ -86,7 +86,7 @@ rect {{ fill: #fbfbfa; stroke: #d5d5d0 }} text {{ font: 14px ui-monospace, "Deja
 
 
 def report():
-    """The AUC table of the demo's report, and the figure below it, as a browser shows them."""
+    """The AUC table of the demo's report, as a browser shows it."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
     if browser is None:
         print("pictures: no chromium, so docs/src/report.png stays as it is")

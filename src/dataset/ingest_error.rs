@@ -155,6 +155,14 @@ pub(super) fn report_same(mut named: Vec<(Hash, &str)>, what: &str) -> Option<St
     })
 }
 
+/// Begins the sentence that no image has something.
+fn none_has(images: usize) -> String {
+    match images {
+        1 => "the only image found does not have".to_owned(),
+        _ => format!("none of the {} images found has", thousands(images as u64)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,13 +174,5 @@ mod tests {
         let expected = "1 file is under several names: 0000.png = 0001.png = 0002.png = 0003.png = 0004.png = … (4,000 names)";
         assert_eq!(report_same(named, "file").as_deref(), Some(expected));
         assert_eq!(report_same(vec![(Hash([1; 32]), "a.png"), (Hash([2; 32]), "b.png")], "file"), None);
-    }
-}
-
-/// Begins the sentence that no image has something.
-fn none_has(images: usize) -> String {
-    match images {
-        1 => "the only image found does not have".to_owned(),
-        _ => format!("none of the {} images found has", thousands(images as u64)),
     }
 }

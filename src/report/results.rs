@@ -216,9 +216,9 @@ pub fn tables(comparison: &Comparison) -> Vec<(&'static str, ReportTable)> {
 /// The tables that are shown by default: AUCs, rank correlations, and optional tables that were requested.
 pub fn main_tables(comparison: &Comparison) -> Vec<ReportTable> {
     let more = ["range", "intervals", "counts", "delong", "resampled", "calibration"];
-    // A model correlates with itself alone.
-    let alone = comparison.models.len() == 1;
-    let is_main = |name: &str| !more.contains(&name) && !(alone && name == "spearman");
+    // A single model correlates with itself alone.
+    let several = comparison.models.len() > 1;
+    let is_main = |name: &str| !more.contains(&name) && (several || name != "spearman");
     tables(comparison).into_iter().filter(|(name, _)| is_main(name)).map(|(_, table)| table).collect()
 }
 

@@ -141,7 +141,7 @@ fn an_ensemble_scores_new_images_with_every_member() {
     // A mean of means weighs as it was recorded, and what one member sees can be given though another does not see it.
     study.ok("ensemble both second --name nested");
     fs::write(study.path("new.png"), saved_again(&fs::read(study.path(image)).unwrap())).unwrap();
-    study.refused(1, "predict nested new.png", &["needs its age, gender and view"]);
+    study.refused(1, "predict nested new.png", &["needs age, gender and view"]);
     let given = "--age 50 --gender M --view PA";
     let [nested, both, second] =
         ["nested", "both", "second"].map(|of| predicted(&study, of, &format!("new.png {given}")).1);

@@ -336,7 +336,7 @@ fn a_remote_repairs_what_it_holds() {
         let bytes: Vec<u8> = fs::read(&pack).unwrap().iter().map(|byte| byte ^ 1).collect();
         overwrite(&pack, &bytes);
     }
-    study.refused(3, "verify --repair-from rem", &["note: none of the damaged objects is in rem"]);
+    study.reg("verify --repair-from rem").says(3, &["note: none of the damaged objects is in rem"]);
     let nothing = study.reg("verify --repair-from images --repair-from rem");
     nothing.says(0, &["no object is damaged, so nothing is taken from rem"]);
 }

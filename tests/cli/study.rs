@@ -339,3 +339,16 @@ fn a_printed_script_trains_what_the_submitted_one_does_or_is_refused() {
     assert!(due.remove(4).starts_with("4) run=st-meta-f0; train --dataset "), "{printed}");
     assert_eq!(tasks(&submitted), due);
 }
+
+#[test]
+fn the_command_that_a_refused_plan_gives_makes_the_split_that_the_study_would_make() {
+    let lists = "train_val = 'train_val.txt'\ntest = 'test.txt'\nval_fraction = 0.2\n";
+    let file = HEAD.replace("folds = 2\nratios = [70, 10, 20]\n", lists);
+    let [by_hand, by_study] = [ingested(&file), ingested(&file)];
+    let manifest = "study run st.toml --kubernetes --image x --claim y";
+    let refused = by_hand.refused(1, &format!("{manifest} --plan"), &["does not exist yet"]);
+    let command = refused.stderr.split('`').nth(1).unwrap();
+    by_hand.ok(command.strip_prefix("reg ").unwrap());
+    assert_eq!(by_hand.json(&format!("{manifest} --plan")), by_study.json(manifest));
+    assert_eq!(by_hand.id("drawn"), by_study.id("drawn"));
+}
