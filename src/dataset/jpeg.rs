@@ -354,7 +354,15 @@ mod tests {
     }
 
     fn scan() -> Vec<u8> {
-        [segment(SOS, &[1, 1, 0, 0, 63, 0]), b"data\xff\0more\xff\xd0rest".to_vec()].concat()
+        scan_of(&[1], 0)
+    }
+
+    /// Of all coefficients of these components, without so many of their last bits.
+    fn scan_of(components: &[u8], missing: u8) -> Vec<u8> {
+        let each = components.iter().flat_map(|component| [*component, 0]);
+        let body: Vec<u8> =
+            [components.len() as u8].into_iter().chain(each).chain([0, 63, missing]).collect();
+        [segment(SOS, &body), b"data\xff\0more\xff\xd0rest".to_vec()].concat()
     }
 
     fn exif(orientation: u16) -> Vec<u8> {
@@ -377,7 +385,7 @@ mod tests {
             info(&[exif(3), frame_of(0xc0, 8, 640, 480, 1), scan()]),
             JpegInfo { orientation: 3, ..gray }
         );
-        let turned = info(&[exif(6), frame_of(0xc2, 8, 640, 480, 3), scan(), scan()]);
+        let turned = info(&[exif(6), frame_of(0xc2, 8, 640, 480, 3), scan_of(&[1, 2, 3], 0), scan()]);
         assert_eq!(
             turned,
             JpegInfo { width: 480, height: 640, components: 3, progressive: true, orientation: 6 }
@@ -399,6 +407,15 @@ mod tests {
             (b"\xff\xd8".to_vec(), "is not a JPEG"),
             (jpeg(&[]), "has no frame header"),
             (jpeg(&[good()]), "has no image data"),
+            (jpeg(&[frame_of(0xc2, 8, 640, 480, 3), scan_of(&[1, 2], 0)]), "scans are missing"),
+            (
+                jpeg(&[frame_of(0xc2, 8, 640, 480, 1), scan_of(&[1], 2), scan_of(&[1], 1)]),
+                "scans are missing",
+            ),
+            (
+                jpeg(&[segment(DQT, &[&[0][..], &[1; 63], &[0]].concat()), good(), scan()]),
+                "a quantization step of zero",
+            ),
             (jpeg(&[scan()]), "has no frame header"),
             (jpeg(&[good(), good(), scan()]), "has a second frame header at byte 15"),
             (
