@@ -509,7 +509,7 @@ impl DatasetError {
             }
             DatasetError::PartOfZip { path } => {
                 let last = shell_os(path.with_extension("zip"));
-                format!("`zip -s 0 {last} --out joined.zip` joins the parts; give joined.zip")
+                format!("`zip -s 0 {last} -O joined.zip` joins the parts; give joined.zip")
             }
             DatasetError::NotAFile { .. } => "save its output as a file, and give that file".to_owned(),
             DatasetError::NotText { path, found } => {

@@ -86,6 +86,9 @@ pub enum JpegError {
         /// Height in pixels.
         height: u32,
     },
+    /// Fewer restart markers than its pixels need, behind the byte at which a scan starts.
+    #[error("is damaged: parts of the scan at byte {} are missing", thousands(*.0 as u64))]
+    MissingParts(usize),
     /// A quantization step of zero, which makes all values of a frequency alike.
     #[error("has a quantization step of zero at byte {}", thousands(*.0 as u64))]
     Quantization(usize),
@@ -106,6 +109,7 @@ const SOI: u8 = 0xd8;
 const EOI: u8 = 0xd9;
 const SOS: u8 = 0xda;
 const DQT: u8 = 0xdb;
+const DRI: u8 = 0xdd;
 const APP1: u8 = 0xe1;
 /// Bytes that [`with_padding`] adds to a scan: more than a decoder reads ahead.
 const PADDING: usize = 64;
@@ -150,6 +154,7 @@ fn walk(bytes: &[u8]) -> Result<(JpegInfo, Vec<usize>), JpegError> {
     let mut at = 2;
     let (mut info, mut orientation, mut ends) = (None, None, Vec::new());
     let mut sharpness = Sharpness::default();
+    let (mut sampling, mut interval) = (Sampling::default(), 0);
     loop {
         let (marker, behind) = marker(bytes, at)?;
         match marker {
@@ -183,9 +188,11 @@ fn walk(bytes: &[u8]) -> Result<(JpegInfo, Vec<usize>), JpegError> {
                 if info.is_some() {
                     return Err(JpegError::SecondFrame(at));
                 }
+                sampling = Sampling::of(body);
                 sharpness.components = body.get(6..).unwrap_or_default().chunks(3).map(|of| of[0]).collect();
                 info = Some(frame(marker, body, at, orientation.unwrap_or(1))?);
             }
+            DRI => interval = body.first_chunk().map_or(0, |bytes| u64::from(u16::from_be_bytes(*bytes))),
             DQT if has_zero_step(body) => return Err(JpegError::Quantization(at)),
             APP1 if orientation.is_none() => {
                 orientation = body.strip_prefix(b"Exif\0\0").map(|tiff| exif_orientation(tiff).unwrap_or(1));
@@ -198,13 +205,61 @@ fn walk(bytes: &[u8]) -> Result<(JpegInfo, Vec<usize>), JpegError> {
                     return Err(JpegError::Scans);
                 }
                 sharpness.add(body).ok_or(JpegError::Segment(at))?;
-                at = coded_data(bytes, behind + length)?;
+                let start = behind + length;
+                let scan = at;
+                at = coded_data(bytes, start)?;
+                let restarts = bytes[start..at].windows(2).filter(|two| matches!(two, [0xff, 0xd0..=0xd7]));
+                let units = sampling.units(body).ok_or(JpegError::Segment(scan))?;
+                // Behind the last unit stands no marker.
+                let needed = units.saturating_sub(1).checked_div(interval).unwrap_or(0);
+                if (restarts.count() as u64) < needed {
+                    return Err(JpegError::MissingParts(scan));
+                }
                 ends.push(at);
                 continue;
             }
             _ => {}
         }
         at = behind + length;
+    }
+}
+
+/// Size of the stored image, and how the components are sampled.
+#[derive(Default)]
+struct Sampling {
+    /// Width and height in pixels, as stored.
+    size: [u64; 2],
+    /// Blocks of a unit along both sides, by the component's identifier.
+    factors: BTreeMap<u8, [u64; 2]>,
+}
+
+impl Sampling {
+    /// From a frame header, which is checked elsewhere.
+    fn of(frame: &[u8]) -> Self {
+        let side =
+            |at: usize| frame.get(at..at + 2).map_or(0, |b| u64::from(u16::from_be_bytes([b[0], b[1]])));
+        let each = frame.get(6..).unwrap_or_default().chunks_exact(3);
+        let factors = each.map(|of| (of[0], [of[1] >> 4, of[1] & 15].map(u64::from))).collect();
+        Sampling { size: [side(3), side(1)], factors }
+    }
+
+    /// Units of coded data (MCUs) in a scan: blocks, if it has a single component. `None` if the scan has a component
+    /// that the frame lacks, or a factor is zero.
+    fn units(&self, scan: &[u8]) -> Option<u64> {
+        let count = usize::from(*scan.first()?);
+        let own: Vec<[u64; 2]> = scan
+            .get(1..1 + 2 * count)?
+            .chunks(2)
+            .map(|of| self.factors.get(&of[0]).copied())
+            .collect::<Option<_>>()?;
+        let along = |side: usize| {
+            let most = self.factors.values().map(|of| of[side]).max().filter(|most| *most > 0)?;
+            Some(match own[..] {
+                [of] => (self.size[side] * of[side]).div_ceil(most).div_ceil(8),
+                _ => self.size[side].div_ceil(8 * most),
+            })
+        };
+        Some(along(0)? * along(1)?)
     }
 }
 
@@ -402,12 +457,13 @@ mod tests {
 
     #[test]
     fn every_way_of_being_no_jpeg_has_its_own_sentence() {
+        const BLURRED: &str = "is incomplete: scans are missing, so that the picture is blurred";
         let good = || frame_of(0xc0, 8, 640, 480, 1);
         for (bytes, message) in [
             (b"\xff\xd8".to_vec(), "is not a JPEG"),
             (jpeg(&[]), "has no frame header"),
             (jpeg(&[good()]), "has no image data"),
-            (jpeg(&[frame_of(0xc2, 8, 640, 480, 3), scan_of(&[1, 2], 0)]), "scans are missing"),
+            (jpeg(&[frame_of(0xc2, 8, 640, 480, 3), scan_of(&[1, 2], 0)]), BLURRED),
             (
                 jpeg(&[frame_of(0xc2, 8, 640, 480, 1), scan_of(&[1], 2), scan_of(&[1], 1)]),
                 "scans are missing",

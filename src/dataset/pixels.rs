@@ -387,13 +387,15 @@ mod tests {
                 let cut = scan + 14 + (whole.len() - scan - 14) * share / 10;
                 let closed = [&whole[..cut], b"\xff\xd9"].concat();
                 let error = decode(&closed).unwrap_err().to_string();
-                assert!(error.contains("its coded data ends before"), "{name}, {share}: {error}");
+                let said = ["its coded data ends before", "parts of the scan"];
+                assert!(said.iter().any(|said| error.contains(said)), "{name}, {share}: {error}");
             }
             let mut taller = whole.clone();
             let frame = whole.windows(2).position(|two| matches!(two, [0xff, 0xc0 | 0xc2])).unwrap();
             taller[frame + 5..frame + 7].copy_from_slice(&200u16.to_be_bytes());
             let error = decode(&taller).unwrap_err().to_string();
-            assert!(error.contains("its coded data ends before"), "{name}: {error}");
+            let said = ["its coded data ends before", "parts of the scan"];
+            assert!(said.iter().any(|said| error.contains(said)), "{name}: {error}");
         }
         let progressive = read("gray-progressive.jpg");
         let second =

@@ -59,7 +59,7 @@ pub enum ExportError {
         path: PathBuf,
     },
     /// A run of a program, whose weights only that program can compute with.
-    #[error("run {0} is one of your own program: reg has no network for its weights")]
+    #[error("{0} is a run of your own program: reg has no network for its weights")]
     OfProgram(String),
     /// A run without predictions.
     #[error("run {} has no predictions", .0.short())]

@@ -293,7 +293,9 @@ fn check_probabilities(file: &ScoreFile, dataset: &Dataset, foreign: &Foreign) -
         image: file.images[image].clone(),
         label: dataset.labels[file.labels[column]].clone(),
         score: file.scores[place],
-        percent: file.scores.iter().all(|score| (0.0..=100.0).contains(score)),
+        // A logit is rarely above 30.
+        percent: file.scores.iter().all(|score| (0.0..=100.0).contains(score))
+            && file.scores.iter().any(|score| *score > 30.0),
     })
 }
 

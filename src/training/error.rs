@@ -52,7 +52,7 @@ pub enum RunError {
         model: String,
     },
     /// A run of a program, where the network of a run is needed.
-    #[error("run {0} is one of your own program: reg has no network to compute with")]
+    #[error("{0} is a run of your own program: reg has no network to compute with")]
     OfProgram(String),
     /// Scores of another tool, where the network behind scores is needed.
     #[error("predictions {0} were imported: reg has no network of them to compute with")]

@@ -332,7 +332,7 @@ fn notes_tell_only_of_what_was_not_read_and_how_to_have_it_read() {
         }
         said.says(
             1,
-            &["is one part of a zip archive in several files", "`zip -s 0 parts.zip --out joined.zip`"],
+            &["is one part of a zip archive in several files", "`zip -s 0 parts.zip -O joined.zip`"],
         );
     }
 }

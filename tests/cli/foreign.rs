@@ -245,7 +245,7 @@ fn the_truth_beside_the_scores_is_never_taken_for_them() {
         &["some labels like \"pred_Mass\" and those of others like \"Effusion\"", "hint: rename"],
     );
     table(&labels.map(|label| format!("logit_{label}")), &|i, j| vec![score(i, j)]);
-    study.refused(1, import, &["its column \"logit_Mass\" is called logits", "hint: give --logits"]);
+    study.refused(1, import, &["its column \"logit_Effusion\" is called logits", "hint: give --logits"]);
     study.ok(&format!("{import} --logits"));
     // Labels with noise.
     table(&labels.map(str::to_owned), &|i, j| {

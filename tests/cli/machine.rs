@@ -63,7 +63,7 @@ fn a_registry_of_a_newer_format() {
         );
     }
     fs::write(study.path(".reg/format"), "something else").unwrap();
-    study.refused(1, "list", &["is not a registry"]);
+    study.refused(1, "list", &["is damaged: its file `format` does not name a format", "echo 'reg 6'"]);
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn settings_with_named_values_say_which_there_are() {
     study.refused(
         1,
         "train --dataset tiny --split s --fold 7 --model mlp",
-        &["split s has no division 7: it has 2, counted from 0"],
+        &["split s has no fold or re-sampling 7: give --fold 0 to 1"],
     );
 }
 

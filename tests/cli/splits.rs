@@ -198,14 +198,15 @@ fn the_same_picture_under_two_patients_is_a_leak() {
     study.refused(3, "compare m", &[words, "hint: compare models that have not seen these patients"]);
     // Every list and page says so, from what is remembered as well as from what is counted.
     let split = "division 0: 2 images under different patients are in more than one subset: `reg split check official` lists them";
-    let of_run = "mlp (division 0) was trained or selected on 2 of the 6 images that it is tested on";
+    let of_run = "m (division 0) was trained or selected on 2 of the 6 images that it is tested on";
+    let of_all = "the model (division 0) was trained or selected on 2 of the 6 images that it is tested on";
     for _ in 0..2 {
         for (command, why) in [
             ("show official", split),
             ("split show official", split),
             ("list split", split),
             ("show m", of_run),
-            ("list run --sort test_auc", of_run),
+            ("list run --sort test_auc", of_all),
             ("list table", of_run),
         ] {
             let shown = study.reg(command);
@@ -216,10 +217,10 @@ fn the_same_picture_under_two_patients_is_a_leak() {
         assert!(leaks("show official", "/leaks/0/why/0").contains(split));
         assert!(leaks("split show official", "/leaks/0/why/0").contains(split));
         assert!(leaks("list split", "/records/0/leaks/0").contains(split));
-        assert!(leaks("list run", "/runs/0/leaks/0").contains(of_run));
+        assert!(leaks("list run", "/runs/0/leaks/0").contains(of_all));
         assert!(leaks("list table", "/records/0/leaks/0").contains(of_run));
         let csv = study.ok("list run --format csv --columns name,test_auc");
-        assert!(csv.starts_with("name,test_auc,test_auc_labels,leaks\n") && csv.contains(of_run), "{csv}");
+        assert!(csv.starts_with("name,test_auc,test_auc_labels,leaks\n") && csv.contains(of_all), "{csv}");
         fs::remove_dir_all(study.path(".reg/cache/leaks")).unwrap();
     }
     // Without leaks nothing is said, and nothing has to be counted.

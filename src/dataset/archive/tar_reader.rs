@@ -299,7 +299,7 @@ mod tests {
             ("images/README.txt", EntryType::Regular, b"x"),
             ("./a.PNG", EntryType::Regular, b""),
         ]));
-        assert_eq!(names(&packed), Ok(vec!["b.png: 4".to_owned(), "a.PNG: 0".to_owned()]));
+        assert_eq!(names(&packed), Ok(vec!["images/b.png: 4".to_owned(), "./a.PNG: 0".to_owned()]));
     }
 
     #[test]
@@ -371,7 +371,7 @@ mod tests {
             ("scan.dcm", EntryType::Regular, b"x"),
         ]);
         for packed in [packed.clone(), gzip(&packed)] {
-            assert_eq!(names(&packed), Ok(vec!["a.png: 4".to_owned()]));
+            assert_eq!(names(&packed), Ok(vec!["images/a.png: 4".to_owned()]));
         }
         let image = |_: &str, _: Vec<u8>| Ok::<_, DatasetError>(());
         let read = archive::read_from(&packed[..], Path::new("f.tar"), &image).unwrap();
