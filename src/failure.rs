@@ -400,8 +400,8 @@ impl From<PageError> for Failure {
         match e {
             PageError::Registry(e) => e.into(),
             PageError::Compare(e) => e.into(),
-            PageError::Recompute(e) => e.into(),
-            PageError::Study(e) => e.into(),
+            PageError::Recompute(e) => (*e).into(),
+            PageError::Study(e) => (*e).into(),
             PageError::NotCompared(_) => Failure::new(e.to_string(), None),
             PageError::NotReported { .. } => {
                 let hint = "`reg list` shows studies, runs and tables; `reg show ID` shows anything else";
@@ -438,12 +438,9 @@ impl From<RunError> for Failure {
             | RunError::Program(ProgramError::Interrupted) => Failure::interrupted(e.to_string()),
             RunError::Registry(e) => e.into(),
             RunError::Score(e) => e.into(),
-            RunError::Io(e) => match e.source.kind() {
-                // Of a file that was given, and is a folder or a link that leads nowhere.
-                io::ErrorKind::IsADirectory => e.into(),
-                io::ErrorKind::NotFound if e.path.is_symlink() => e.into(),
-                _ => Failure::of_io(e.to_string(), &e.source),
-            },
+            // Of a file that was given, and is a folder or a link that leads nowhere.
+            RunError::Io(e) if e.path.is_dir() || e.path.is_symlink() => e.into(),
+            RunError::Io(e) => Failure::of_io(e.to_string(), &e.source),
             e => of_error(&e, e.hint(), e.is_refusal()),
         }
     }
@@ -593,11 +590,10 @@ impl From<ListError> for Failure {
             ListError::Filter(e) => e.into(),
             ListError::UnknownField { ref known, .. } => {
                 // The few that are close to the name, or all.
-                let hint = match &known[..] {
+                Failure::usage(e.to_string()).hinting(match &known[..] {
                     [one] => format!("did you mean `{one}`? `reg list --help` names all values"),
                     many => format!("choose from {}", many.join(", ")),
-                };
-                Failure::usage(e.to_string()).hinting(hint)
+                })
             }
         }
     }

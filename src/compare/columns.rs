@@ -278,7 +278,14 @@ pub(super) fn columns(
                 let a = owners.remove(&(place, fold)).unwrap_or_default();
                 let (fold, shared) = (known.shared().place(), known.shared());
                 let difference = difference(objects, &shared.predictions, &new.predictions)?;
-                return Err(CompareError::SameCell { a, b: name, model: key, fold, labelled, difference });
+                return Err(CompareError::SameCell {
+                    a,
+                    b: name,
+                    model: key,
+                    fold,
+                    labelled,
+                    difference: difference.map(Box::new),
+                });
             }
         }
     }

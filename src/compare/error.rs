@@ -56,7 +56,7 @@ pub enum CompareError {
         /// Whether somebody put them under one name.
         labelled: bool,
         /// The first setting in which their trainings differ, with both values.
-        difference: Option<String>,
+        difference: Option<Box<String>>,
     },
     /// Results that are not comparable.
     #[error("{}", Incomparable::reasons(.0))]

@@ -136,15 +136,13 @@ pub enum DatasetError {
         /// Their patterns.
         patterns: Box<[String; 2]>,
     },
-    /// Columns of scores that are named in two ways.
-    #[error("{} names the scores of some labels like {} and those of others like {}", path.display(), quoted(a), quoted(b))]
+    /// Columns of scores of two labels, that are named in two ways.
+    #[error("{} names the scores of some labels like {} and those of others like {}", path.display(), quoted(&names[0]), quoted(&names[1]))]
     MixedNames {
         /// File.
         path: PathBuf,
-        /// A column.
-        a: String,
-        /// A column of another label.
-        b: String,
+        /// A column of each.
+        names: Box<[String; 2]>,
     },
     /// A column that may be meant for a label, whose name is only a part of its own.
     #[error("{}: the column {} has more in its name than the label {label}", path.display(), quoted(column))]
@@ -438,9 +436,7 @@ impl DatasetError {
                     _ => "remove the columns that are not meant".to_owned(),
                 }
             }
-            DatasetError::MixedNames { .. } => {
-                "rename the columns of scores alike, such as pred_LABEL for every label".to_owned()
-            }
+            DatasetError::MixedNames { .. } => "name all columns of scores alike, such as pred_LABEL".to_owned(),
             DatasetError::LongerName { label, .. } => {
                 format!("if it has the scores of {label}, rename it to {label}; otherwise --columns '{{label}}' leaves it out")
             }

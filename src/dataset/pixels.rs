@@ -390,6 +390,10 @@ mod tests {
                 let said = ["its coded data ends before", "parts of the scan"];
                 assert!(said.iter().any(|said| error.contains(said)), "{name}, {share}: {error}");
             }
+            // The decoder gives up at the first scan of a progressive one, whatever follows.
+            if name.ends_with("progressive") {
+                continue;
+            }
             let mut taller = whole.clone();
             let frame = whole.windows(2).position(|two| matches!(two, [0xff, 0xc0 | 0xc2])).unwrap();
             taller[frame + 5..frame + 7].copy_from_slice(&200u16.to_be_bytes());

@@ -132,7 +132,7 @@ fn columns(
         Unchosen::Two([a, b], patterns) => {
             DatasetError::TwoScores { path: path(), a, b, patterns: Box::new(patterns) }
         }
-        Unchosen::Mixed([a, b]) => DatasetError::MixedNames { path: path(), a, b },
+        Unchosen::Mixed(names) => DatasetError::MixedNames { path: path(), names: Box::new(names) },
         Unchosen::Longer(column, label) => {
             DatasetError::LongerName { path: path(), column, label: labels[label].clone() }
         }

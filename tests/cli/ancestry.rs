@@ -184,7 +184,8 @@ fn a_program_that_was_given_a_checkpoint_has_seen_what_its_run_saw() {
     assert_eq!(study.json("show begun")["unknown_ancestry"], json!(null));
     study.refused(3, "compare begun mlp-s-f0", &["was trained or selected on"]);
     study.ok("audit begun -o begun.zip");
-    study.reg("audit verify begun.zip").says(0, &["has a leak: ", "was trained or selected on"]);
+    let said = study.ok("audit verify begun.zip");
+    assert!(said.contains("has a leak: ") && said.contains("was trained or selected on"), "{said}");
     // Of a program's own files only formats of weights count: a library is none.
     fs::create_dir(study.path("own")).unwrap();
     fs::copy(study.path("train.py"), study.path("own/train.py")).unwrap();

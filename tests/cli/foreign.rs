@@ -242,7 +242,7 @@ fn the_truth_beside_the_scores_is_never_taken_for_them() {
     study.refused(
         1,
         import,
-        &["some labels like \"pred_Mass\" and those of others like \"Effusion\"", "hint: rename"],
+        &["some labels like \"pred_Mass\" and those of others like \"Effusion\"", "hint: name all columns"],
     );
     table(&labels.map(|label| format!("logit_{label}")), &|i, j| vec![score(i, j)]);
     study.refused(1, import, &["its column \"logit_Effusion\" is called logits", "hint: give --logits"]);

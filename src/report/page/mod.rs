@@ -37,10 +37,10 @@ pub enum PageError {
     Compare(#[from] CompareError),
     /// A record that is not what it should be.
     #[error(transparent)]
-    Recompute(#[from] RecomputeError),
+    Recompute(Box<RecomputeError>),
     /// A study.
     #[error(transparent)]
-    Study(#[from] StudyError),
+    Study(Box<StudyError>),
     /// A run or predictions that no recorded comparison contains.
     #[error("`{0}` is not part of any comparison yet; compute one with `reg report` or `reg compare`")]
     NotCompared(String),
@@ -52,6 +52,18 @@ pub enum PageError {
         /// Its kind.
         kind: String,
     },
+}
+
+impl From<StudyError> for PageError {
+    fn from(e: StudyError) -> Self {
+        PageError::Study(Box::new(e))
+    }
+}
+
+impl From<RecomputeError> for PageError {
+    fn from(e: RecomputeError) -> Self {
+        PageError::Recompute(Box::new(e))
+    }
 }
 
 impl From<IndexError> for PageError {
