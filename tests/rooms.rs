@@ -420,9 +420,10 @@ const ELSEWHERE: &[(&str, usize, &str)] = &[
         "how the program is started, in a folder that only its user can enter; the processes of the machine",
     ),
     ("training/program/interpreter.rs", 2, "the interpreter that somebody named"),
+    ("training/program/mod.rs", 1, "whether an input that somebody named is a file"),
     (
         "training/program/launch.rs",
-        2,
+        3,
         "what the started program says of its confinement, and what it has open",
     ),
     ("training/program/source.rs", 7, "the program's files, which somebody named"),

@@ -467,7 +467,7 @@ mod tests {
             (jpeg(&[frame_of(0xc2, 8, 640, 480, 1), scan_of(&[1], 2), scan_of(&[1], 1)]), BLURRED),
             (
                 jpeg(&[segment(DQT, &[&[0][..], &[1; 63], &[0]].concat()), good(), scan()]),
-                "a quantization step of zero",
+                "has a quantization step of zero at byte 2",
             ),
             (jpeg(&[scan()]), "has no frame header"),
             (jpeg(&[good(), good(), scan()]), "has a second frame header at byte 15"),

@@ -183,7 +183,7 @@ fn a_program_that_was_given_a_checkpoint_has_seen_what_its_run_saw() {
     study.ok("weights import w.safetensors --trained-on tiny --name w");
     assert_eq!(study.json("show begun")["unknown_ancestry"], json!(null));
     study.refused(3, "compare begun mlp-s-f0", &["was trained or selected on"]);
-    study.ok("audit begun -o begun.zip");
+    study.ok(&format!("audit {} -o begun.zip", ran["table"].as_str().unwrap()));
     let said = study.ok("audit verify begun.zip");
     assert!(said.contains("has a leak: ") && said.contains("was trained or selected on"), "{said}");
     // Of a program's own files only formats of weights count: a library is none.
