@@ -84,7 +84,7 @@ pub(super) fn kind_of(path: &Path) -> Result<FileKind, DatasetError> {
 
 /// Reads the images (`*.png`, `*.jpg`, `*.jpeg`) of an archive whose file names are `wanted`, and passes name and bytes
 /// of each to `image`, on several threads; what that returns comes back in the archive's order. Folders inside the
-/// archive do not matter for the name. A member whose name has no known ending is member by its first bytes.
+/// archive do not matter for the name. A member whose name has no known ending is judged by its first bytes.
 ///
 /// A tar archive is read to its end, so that a truncated or damaged one is detected, though late: what `image` did before
 /// must be undoable or harmless. Images that wait for another thread take 32 MiB at most.
