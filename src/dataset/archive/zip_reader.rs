@@ -147,7 +147,7 @@ pub(super) fn read<T: Send, E: From<DatasetError> + Send>(
                 member: name.clone(),
                 source,
             })?;
-            let made = image(&name, bytes)?;
+            let made = image(super::file_name(&name), bytes)?;
             Ok((name, made))
         },
     );
