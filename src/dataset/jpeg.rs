@@ -1,7 +1,7 @@
 //! Checks that bytes are a complete JPEG of a kind that is read: its segments and the end, without decoding pixels.
 //!
 //! A JPEG has no checksums, so a flipped bit within the coded data is seen by nobody; that the file is cut off is, even
-//! if somebody has closed it with the marker of the end: see [`with_padding`]. Names of markers are those of ITU-T T.81,
+//! if somebody has closed it with the marker of the end: see `with_padding`. Names of markers are those of ITU-T T.81,
 //! annex B.
 //!
 //! Of the orientation in Exif (tag 0x0112, in the first Exif segment before the frame), one rule holds everywhere: the
