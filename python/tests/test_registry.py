@@ -126,7 +126,7 @@ class RegistryTest(unittest.TestCase):
         named = regcxr.compare("mlp-s-f0", registry=self.registry, name="alone", bootstrap=100, groups=["gender"], metrics=True)
         self.assertEqual(self.registry.table("alone"), named)
         self.assertTrue({"bootstrap", "groups", "metrics"} <= set(named.frames()), named.frames().keys())
-        with self.assertRaisesRegex(regcxr.Error, "the name alone is taken"):
+        with self.assertRaisesRegex(regcxr.Error, "the name alone is in use"):
             regcxr.compare("mlp-s-f1", registry=self.registry, name="alone")
         kinds = {node["kind"] for node in named.trace()["nodes"]}
         self.assertTrue({"dataset", "split", "spec", "run", "predictions"} <= kinds, kinds)

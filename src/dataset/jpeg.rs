@@ -162,7 +162,7 @@ fn walk(bytes: &[u8]) -> Result<(JpegInfo, Vec<usize>), JpegError> {
                 let info: JpegInfo = info.ok_or(JpegError::NoFrame)?;
                 return match ends.is_empty() {
                     true => Err(JpegError::NoData),
-                    false if info.progressive && !sharpness.is_full(info.components) => {
+                    false if info.progressive && !sharpness.is_full(&sampling, info.components) => {
                         Err(JpegError::MissingScans)
                     }
                     false => Ok((info, ends)),
@@ -189,7 +189,6 @@ fn walk(bytes: &[u8]) -> Result<(JpegInfo, Vec<usize>), JpegError> {
                     return Err(JpegError::SecondFrame(at));
                 }
                 sampling = Sampling::of(body);
-                sharpness.components = body.get(6..).unwrap_or_default().chunks(3).map(|of| of[0]).collect();
                 info = Some(frame(marker, body, at, orientation.unwrap_or(1))?);
             }
             DRI => interval = body.first_chunk().map_or(0, |bytes| u64::from(u16::from_be_bytes(*bytes))),
@@ -266,8 +265,6 @@ impl Sampling {
 /// What the scans of a progressive image have given so far.
 #[derive(Default)]
 struct Sharpness {
-    /// The identifiers of the components, in the order of the frame header.
-    components: Vec<u8>,
     /// For each component and coefficient, the bits that are still missing (`Al`); none if no scan had the coefficient.
     missing: BTreeMap<u8, [Option<u8>; 64]>,
 }
@@ -286,9 +283,9 @@ impl Sharpness {
     }
 
     /// Whether all bits of all coefficients are there.
-    fn is_full(&self, components: u8) -> bool {
-        self.components.len() == usize::from(components)
-            && self.components.iter().all(|of| self.missing.get(of) == Some(&[Some(0); 64]))
+    fn is_full(&self, sampling: &Sampling, components: u8) -> bool {
+        sampling.factors.len() == usize::from(components)
+            && sampling.factors.keys().all(|of| self.missing.get(of) == Some(&[Some(0); 64]))
     }
 }
 

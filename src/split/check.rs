@@ -24,7 +24,7 @@ pub struct Leak {
 }
 
 /// The same image under several patients, in more than one subset of a fold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct SharedImage {
     /// Fold, from 0.
     pub fold: u32,

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{leaks, shared_images};
+use super::{SharedImage, leaks, shared_images};
 use crate::dataset::pixel_hashes::KnownPixels;
 use crate::digits::{counted, thousands};
 use crate::hash::{Hash, Id};
@@ -142,10 +142,10 @@ fn count(rows: &[ImageRow], assignment: &Assignment, pixels: &KnownPixels) -> Ve
     for leak in leaks(rows, assignment) {
         all[leak.fold as usize].patients += 1;
     }
-    let mut shared = shared_images(rows, assignment, |row| row.object);
-    // Equal bytes have equal pixels.
-    let by_pixels = shared_images(rows, assignment, |row| pixels.get(row));
-    shared.extend(by_pixels.into_iter().filter(|one| !shared.contains(one)).collect::<Vec<_>>());
+    // Equal bytes have equal pixels: most are found twice.
+    let mut shared: HashSet<SharedImage> =
+        HashSet::from_iter(shared_images(rows, assignment, |row| row.object));
+    shared.extend(shared_images(rows, assignment, |row| pixels.get(row)));
     for image in &shared {
         all[image.fold as usize].images += 1;
     }

@@ -16,6 +16,7 @@ mod browser;
 #[cfg(feature = "s3")]
 mod bucket;
 mod comparability;
+mod confined;
 mod damage;
 mod diff;
 mod documents;
