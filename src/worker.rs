@@ -1,10 +1,11 @@
 //! The protocol between `reg` and its worker `reg-torch`. Both sides use this one file.
 //!
-//! `reg` starts the worker, writes one [`Job`] as a JSON document to its standard input and closes
-//! it. The worker answers with [`WorkerEvent`]s on standard output, one line of JSON each. The last one is
-//! `done`, `interrupted` or `failed`. It leaves its files in the job's folder. The worker reads objects (and
-//! checks their hashes) but never opens the index, so its failures cannot damage a record. `reg-torch identity`
-//! prints an [`Identity`] instead.
+//! `reg` starts the worker, whose first line is [`WorkerEvent::Ready`]. Then `reg` writes [`Job`]s to its standard
+//! input, one line of JSON each and each when the one before is done. The worker answers with [`WorkerEvent`]s on standard
+//! output, one line of JSON each. The last one of a job is `done`, `interrupted` or `failed`; after the last two the worker
+//! ends, after `done` it waits for the next job, and ends when there is none. It leaves its files in the job's folder,
+//! and what it writes to standard error, too. The worker reads objects (and checks their hashes) but never opens the
+//! index, so its failures cannot damage a record. `reg-torch identity` prints an [`Identity`] alone.
 
 mod os_path;
 
@@ -22,7 +23,7 @@ use crate::records::{
 };
 
 /// Changes with every change of [`Job`], [`WorkerEvent`] or [`Identity`].
-pub const PROTOCOL: u32 = 8;
+pub const PROTOCOL: u32 = 9;
 
 /// What the worker reports about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -223,6 +224,8 @@ pub mod files {
     pub const STATE: &str = "state.safetensors";
     /// A [`super::RunStatus`], replaced about once a second.
     pub const STATUS: &str = "standing.json";
+    /// What the worker writes to standard error.
+    pub const WORKER_LOG: &str = "worker.log";
     /// Packed [`crate::records::Scores`].
     pub const SCORES: &str = "scores.bin";
     /// Packed scores of the validation images, written by a probe.
@@ -233,6 +236,8 @@ pub mod files {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum WorkerEvent {
+    /// The worker waits for its first job.
+    Ready(Identity),
     /// The work starts.
     Started {
         /// Name of the GPU, if one is used.

@@ -206,6 +206,7 @@ impl Listener for Watch {
                 }
             }
             WorkerEvent::Interrupted { .. } | WorkerEvent::Failed { .. } => self.clear(),
+            WorkerEvent::Ready(_) => {}
         }
     }
 }

@@ -2,6 +2,9 @@
 //! `cpp/norm.cpp`.
 
 use std::ffi::{CStr, c_char};
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
 
 use tch::{Device, Tensor};
 use torch_sys::C_tensor;
@@ -37,6 +40,8 @@ mod foreign {
             relu: bool,
             out: *mut *mut C_tensor,
         ) -> *const c_char;
+        pub(super) fn reg_release_memory();
+        pub(super) fn reg_standard_error(file: i32) -> bool;
         pub(super) fn reg_norm(
             x: *const C_tensor,
             parameters: *const *const C_tensor,
@@ -94,6 +99,23 @@ pub(crate) fn cuda_rules(tf32: bool) -> Result<()> {
 pub(crate) fn cuda_reproducible() -> bool {
     // SAFETY: it reads fields of libtorch's global context.
     unsafe { foreign::reg_cuda_reproducible() }
+}
+
+/// Returns freed memory, which malloc keeps between steps, to the system.
+#[allow(unsafe_code)]
+pub(crate) fn release_memory() {
+    // SAFETY: it takes nothing and changes only what is free.
+    unsafe { foreign::reg_release_memory() }
+}
+
+/// Has standard error go to a file from now on, whoever writes to it.
+#[allow(unsafe_code)]
+pub(crate) fn standard_error(file: &File) -> io::Result<()> {
+    // SAFETY: the file is open through the call.
+    match unsafe { foreign::reg_standard_error(file.as_raw_fd()) } {
+        true => Ok(()),
+        false => Err(io::Error::last_os_error()),
+    }
 }
 
 /// While it exists, computations that tolerate bfloat16 use it.

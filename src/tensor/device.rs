@@ -1,6 +1,7 @@
 //! Devices and threads. One binary works with and without CUDA.
 
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LAZY};
 use tch::{Cuda, Device};
@@ -16,7 +17,9 @@ pub(crate) fn prepare(name: &str, threads: u32, tf32: bool) -> Result<Device, Te
     let threads = i32::try_from(threads).ok().filter(|n| *n > 0);
     let threads = threads.ok_or_else(|| fail("the number of threads must be positive".into()))?;
     tch::set_num_threads(threads);
-    tch::set_num_interop_threads(1);
+    // libtorch takes this number once in a process.
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| tch::set_num_interop_threads(1));
     let Device::Cuda(index) = device else {
         return Ok(device);
     };

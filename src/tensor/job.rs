@@ -1,4 +1,4 @@
-//! Reads a job from standard input and executes it.
+//! Executes a job.
 
 use std::io::Write;
 use std::time::Duration;
@@ -9,8 +9,9 @@ use reg::hash::Id;
 use reg::limits;
 use reg::records::{Assignment, Manifest, Precision, Subset};
 use reg::store::Store;
-use reg::worker::{GradcamImages, Job, JobOutcome, Numbers, PROTOCOL, Work, WorkerEvent};
+use reg::worker::{GradcamImages, Job, JobOutcome, Numbers, PROTOCOL, Work, WorkerEvent, files};
 
+use crate::calls;
 use crate::device;
 use crate::error::TensorError;
 use crate::gradcam::gradcam;
@@ -52,6 +53,8 @@ pub(crate) fn execute<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Result<
     let device = device::prepare(&job.device, job.threads, numbers.precision == Precision::Tf32)?;
     let memory = Memory { device, layout: numbers.layout };
     let out = job.folder(&job.out).map_err(TensorError::file("open", &job.out))?;
+    let log = out.create(files::WORKER_LOG).map_err(TensorError::file("create", &job.out))?;
+    calls::standard_error(&log).map_err(TensorError::file("write to", &job.out))?;
     let cache = match job.cache.as_deref().map(|cache| (cache, job.folder(cache))) {
         Some((path, Err(e))) => {
             let message = format!("nothing is cached in {}: {e}", path.display());

@@ -1,4 +1,4 @@
-//! `reg-torch`: the worker that trains and scores. `reg` starts it, sends it a job and reads its events.
+//! `reg-torch`: the worker that trains and scores. `reg` starts it, sends it jobs and reads its events.
 //!
 //! It is a separate program because linking libtorch adds a third of a second to every start, and because a
 //! failure of the worker (a crash, running out of memory) then cannot damage a record.
@@ -33,7 +33,7 @@ mod weights;
 #[path = "tests/torchvision/formula.rs"]
 mod formula;
 
-use std::io::{self, Read};
+use std::io::{self, BufRead};
 use std::process::ExitCode;
 
 use error::TensorError;
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
         ["--version" | "-V"] => print(concat!("reg-torch ", env!("CARGO_PKG_VERSION"))),
         _ => {
             eprintln!(
-                "usage: reg-torch [identity | --version]; without arguments it reads a job from standard input"
+                "usage: reg-torch [identity | --version]; without arguments it reads jobs from standard input, one a line"
             );
             ExitCode::from(USAGE)
         }
@@ -72,6 +72,7 @@ fn print(text: &str) -> ExitCode {
     }
 }
 
+/// Does one job after the other until there is none, or one fails.
 fn work() -> ExitCode {
     let mut reporter = match Reporter::listen(io::stdout().lock()) {
         Ok(reporter) => reporter,
@@ -80,20 +81,38 @@ fn work() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let mut text = Vec::new();
-    let read = io::stdin().lock().read_to_end(&mut text).map_err(|e| TensorError::Job(e.to_string()));
-    let result = read.and_then(|_| job::parse(&text)).and_then(|job| job::execute(job, &mut reporter));
-    let (event, code) = match result {
-        Ok(outcome) => (WorkerEvent::Done(outcome), ExitCode::SUCCESS),
-        Err(TensorError::Interrupted { epochs, batches }) => {
-            (WorkerEvent::Interrupted { epochs, batches }, ExitCode::from(INTERRUPTED))
+    if reporter.send(&WorkerEvent::Ready(identity::identity())).is_err() {
+        return ExitCode::FAILURE;
+    }
+    let mut jobs = io::stdin().lock();
+    loop {
+        let mut text = Vec::new();
+        match jobs.read_until(b'\n', &mut text) {
+            Ok(0) => return ExitCode::SUCCESS,
+            Ok(_) => {}
+            Err(e) => {
+                eprintln!("reg-torch: the job on standard input cannot be read: {e}");
+                return ExitCode::FAILURE;
+            }
         }
-        // Nobody would read a message.
-        Err(TensorError::Gone) => return ExitCode::FAILURE,
-        Err(e) => (WorkerEvent::Failed { message: e.to_string(), hint: e.hint() }, ExitCode::FAILURE),
-    };
-    match reporter.send(&event) {
-        Ok(()) => code,
-        Err(_) => ExitCode::FAILURE,
+        reporter.begin();
+        let result = job::parse(&text).and_then(|job| job::execute(job, &mut reporter));
+        calls::release_memory();
+        let (event, code) = match result {
+            Ok(outcome) => (WorkerEvent::Done(outcome), None),
+            Err(TensorError::Interrupted { epochs, batches }) => {
+                (WorkerEvent::Interrupted { epochs, batches }, Some(ExitCode::from(INTERRUPTED)))
+            }
+            // Nobody would read a message.
+            Err(TensorError::Gone) => return ExitCode::FAILURE,
+            Err(e) => {
+                (WorkerEvent::Failed { message: e.to_string(), hint: e.hint() }, Some(ExitCode::FAILURE))
+            }
+        };
+        match (reporter.send(&event), code) {
+            (Ok(()), None) => {}
+            (Ok(()), Some(code)) => return code,
+            (Err(_), _) => return ExitCode::FAILURE,
+        }
     }
 }

@@ -43,6 +43,11 @@ impl<W: Write> Reporter<W> {
         Ok(Reporter { out, last: None, stop, parent: parent_id(), status: None, last_status: None })
     }
 
+    /// Forgets the job before.
+    pub(crate) fn begin(&mut self) {
+        (self.last, self.status, self.last_status) = (None, None, None);
+    }
+
     /// Says from now on in a file of `dir`, too, how the training stands, of which `epochs` are over.
     pub(crate) fn report_status(&mut self, dir: &Dir, epochs: Vec<EpochLog>) {
         self.status = Some((dir.clone(), epochs));

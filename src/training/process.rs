@@ -1,8 +1,11 @@
-//! The worker process: finds it, identifies it, gives it a job and reads its events.
+//! The worker process: finds it, identifies it, gives it jobs and reads its events.
 
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -12,11 +15,9 @@ use crate::digits::thousands;
 use crate::disk::{Dir, Refused};
 use crate::limits;
 use crate::records::codec::printable;
-use crate::worker::{Identity, Job, JobOutcome, PROTOCOL, WorkerEvent};
+use crate::worker::{Identity, Job, JobOutcome, PROTOCOL, WorkerEvent, files};
 
 const PROGRAM: &str = "reg-torch";
-/// What the worker writes to standard error.
-const LOG: &str = "worker.log";
 /// How often a thread of GNU's OpenMP looks for work before it sleeps.
 const SPIN: &str = "GOMP_SPINCOUNT";
 /// The variable with settings of glibc's malloc, and settings that make malloc keep freed tensors for the next step.
@@ -27,6 +28,8 @@ const MALLOC: (&str, &str) =
 /// Other variables by which users choose how malloc works.
 const OTHER_MALLOC: [&str; 4] =
     ["LD_PRELOAD", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_ARENA_MAX"];
+/// How long the standard error of a process that has ended may take to arrive.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Path of the worker, if it is not next to `reg`.
 pub const VARIABLE: &str = "REG_TORCH";
 
@@ -135,11 +138,15 @@ impl WorkerError {
     }
 }
 
-/// The worker program.
-#[derive(Debug, Clone)]
+/// The worker program, and the process of it that waits for a job.
+///
+/// One process does all jobs of a command, because each start costs a fifth of a second.
+#[derive(Debug)]
 pub struct Worker {
     path: PathBuf,
     identity: Identity,
+    /// `None` after a process that ended with an error; the next job starts another.
+    process: Mutex<Option<Process>>,
 }
 
 /// Receives the events of a worker.
@@ -162,7 +169,7 @@ pub struct Worked {
 }
 
 impl Worker {
-    /// Finds the worker (`$REG_TORCH`, or next to this program) and asks for its identity.
+    /// Finds the worker (`$REG_TORCH`, or next to this program), starts it and reads its identity.
     pub fn find() -> Result<Self, WorkerError> {
         let path = match std::env::var_os(VARIABLE) {
             Some(path) => PathBuf::from(path),
@@ -175,18 +182,19 @@ impl Worker {
         if !path.is_file() {
             return Err(WorkerError::Missing(path));
         }
-        let start = |source| WorkerError::Start { path: path.clone(), source };
-        let Said { stdout, stderr, status } = ask(Command::new(&path).arg("identity")).map_err(start)?;
+        let mut process = Process::start(&path)?;
+        let line = process.line().map_err(WorkerError::Pipe)?;
         // Parsed without a schema first: a worker of another version may answer in another form.
-        let answer: serde_json::Value = serde_json::from_slice(&stdout).map_err(|_| {
-            let last = String::from_utf8_lossy(&stderr).lines().last().map(printable);
-            WorkerError::Mute { path: path.clone(), reason: last.unwrap_or_else(|| status.to_string()) }
-        })?;
+        let Ok(answer) = serde_json::from_slice::<serde_json::Value>(&line) else {
+            let (status, last) = process.end(!line.is_empty()).map_err(WorkerError::Pipe)?;
+            let reason = if last.is_empty() { status.to_string() } else { last };
+            return Err(WorkerError::Mute { path, reason });
+        };
         let version = answer.get("worker").and_then(|v| v.as_str()).unwrap_or("unknown").to_owned();
         let protocol = answer.get("protocol").and_then(|v| v.as_u64());
         match serde_json::from_value(answer) {
             Ok(identity) if protocol == Some(PROTOCOL.into()) && version == env!("CARGO_PKG_VERSION") => {
-                Ok(Worker { path, identity })
+                Ok(Worker { path, identity, process: Mutex::new(Some(process)) })
             }
             _ => Err(WorkerError::OtherVersion { path, found: version }),
         }
@@ -200,8 +208,62 @@ impl Worker {
     /// Has it do a job. Its standard error goes to `worker.log` beside its files.
     pub fn run(&self, job: &Job, listener: &mut dyn Listener) -> Result<Worked, WorkerError> {
         let folder = job.folder(&job.out).map_err(WorkerError::Pipe)?;
-        let log = folder.create(LOG).map_err(WorkerError::Pipe)?;
-        let mut command = Command::new(&self.path);
+        // Without what an earlier attempt left.
+        folder.create(files::WORKER_LOG).map_err(WorkerError::Pipe)?;
+        let mut place = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut process = match place.take() {
+            Some(process) => process,
+            None => {
+                let mut process = Process::start(&self.path)?;
+                // It identifies itself as the first one did.
+                process.line().map_err(WorkerError::Pipe)?;
+                process
+            }
+        };
+        let forwarding = Forwarding::to(&process.child).map_err(WorkerError::Pipe)?;
+        let result = process.converse(job, listener);
+        let ended = match &result {
+            Ok(Some(_)) => None,
+            // It has ended, or will: nobody reads it.
+            Ok(None) => Some(process.end(false)),
+            Err(_) => Some(process.end(true)),
+        };
+        let asked_to_stop = forwarding.end();
+        let died = |ended: io::Result<(ExitStatus, String)>| {
+            let (status, said) = ended.map_err(WorkerError::Pipe)?;
+            let logged = last_line(&folder);
+            Err(WorkerError::Died { status, last: if logged.is_empty() { said } else { logged } })
+        };
+        match (result, ended) {
+            (Ok(Some(worked)), _) => {
+                *place = Some(process);
+                Ok(worked)
+            }
+            // The worker was killed after a second signal and could not report it.
+            (Ok(None), _) if asked_to_stop => Err(WorkerError::Killed),
+            (Ok(None), Some(ended)) => died(ended),
+            // A worker that died before it read its job broke the pipe; how it died says more.
+            (Err(WorkerError::Pipe(e)), Some(ended)) if e.kind() == io::ErrorKind::BrokenPipe => died(ended),
+            (Err(e), _) => Err(e),
+            (Ok(None), None) => unreachable!("a process without a result was waited for"),
+        }
+    }
+}
+
+/// A process of the worker.
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    /// `None` once it is being ended.
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+    /// What it writes to standard error before its first job; from then on that goes to the job's folder.
+    errors: Receiver<Vec<u8>>,
+}
+
+impl Process {
+    fn start(path: &Path) -> Result<Self, WorkerError> {
+        let mut command = Command::new(path);
         // A fault at a step is one of this program's.
         #[cfg(feature = "faults")]
         command.env_remove("REG_FAULT");
@@ -220,53 +282,87 @@ impl Worker {
             .env("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(log)
+            .stderr(Stdio::piped())
             .spawn()
-            .map_err(|source| WorkerError::Start { path: self.path.clone(), source })?;
-        let forwarding = Forwarding::to(&child).map_err(WorkerError::Pipe)?;
-        let result = converse(&mut child, job, listener);
-        let status = child.wait().map_err(WorkerError::Pipe)?;
-        let asked_to_stop = forwarding.end();
-        match result {
-            Ok(Some(worked)) => Ok(worked),
-            // The worker was killed after a second signal and could not report it.
-            Ok(None) if asked_to_stop => Err(WorkerError::Killed),
-            Ok(None) => Err(WorkerError::Died { status, last: last_line(&folder) }),
-            // A worker that died before it read its job broke the pipe; how it died says more.
-            Err(WorkerError::Pipe(e)) if e.kind() == io::ErrorKind::BrokenPipe => {
-                Err(WorkerError::Died { status, last: last_line(&folder) })
+            .map_err(|source| WorkerError::Start { path: path.to_owned(), source })?;
+        let mut errors = child.stderr.take().expect("it is a pipe");
+        let (to, from) = channel();
+        std::thread::spawn(move || {
+            let mut text = Vec::new();
+            let read = errors.by_ref().take(limits::WORKER_LOG).read_to_end(&mut text);
+            // What is longer is thrown away.
+            let _ = read.and_then(|_| io::copy(&mut errors, &mut io::sink()));
+            let _ = to.send(text);
+        });
+        let input = child.stdin.take();
+        let output = BufReader::new(child.stdout.take().expect("it is a pipe"));
+        Ok(Process { child, input, output, errors: from })
+    }
+
+    /// Reads a line, or what there is of one that is too long; empty at the end of the output.
+    fn line(&mut self) -> io::Result<Vec<u8>> {
+        let mut line = Vec::new();
+        self.output.by_ref().take(limits::WORKER_LINE).read_until(b'\n', &mut line)?;
+        Ok(line)
+    }
+
+    /// Waits for its end, after killing it if asked to; the last line that it wrote to standard error before its
+    /// first job.
+    fn end(&mut self, kill: bool) -> io::Result<(ExitStatus, String)> {
+        self.input = None;
+        if kill {
+            let _ = self.child.kill();
+        }
+        let status = self.child.wait()?;
+        // If the worker is a script, a program that it started may keep the pipe open.
+        let errors = self.errors.recv_timeout(LAST_WORDS).unwrap_or_default();
+        Ok((status, last_of(&String::from_utf8_lossy(&errors))))
+    }
+
+    /// Sends a job and reads its events. `None` if the output ends before the result.
+    fn converse(&mut self, job: &Job, listener: &mut dyn Listener) -> Result<Option<Worked>, WorkerError> {
+        let mut document = serde_json::to_vec(job).map_err(|e| WorkerError::Pipe(e.into()))?;
+        document.push(b'\n');
+        let Some(input) = &mut self.input else { return Ok(None) };
+        input.write_all(&document).map_err(WorkerError::Pipe)?;
+        let mut worked = Worked::default();
+        loop {
+            let line = self.line().map_err(WorkerError::Pipe)?;
+            if line.is_empty() {
+                return Ok(None);
             }
-            Err(e) => Err(e),
+            let event = match serde_json::from_slice(&line) {
+                Ok(event) if (line.len() as u64) < limits::WORKER_LINE => event,
+                _ => {
+                    let line = String::from_utf8_lossy(&line);
+                    return Err(WorkerError::Garbled(printable(line.trim_end())));
+                }
+            };
+            match event {
+                WorkerEvent::Interrupted { epochs, batches } => {
+                    return Err(WorkerError::Interrupted { epochs, batches });
+                }
+                WorkerEvent::Failed { message, hint } => return Err(WorkerError::Failed { message, hint }),
+                _ => listener.hear(&event),
+            }
+            match event {
+                WorkerEvent::Started { gpu, deterministic, resumed_epochs, .. } => {
+                    worked = Worked { gpu, deterministic, resumed_epochs, ..worked };
+                }
+                WorkerEvent::Done(outcome) => return Ok(Some(Worked { outcome, ..worked })),
+                _ => {}
+            }
         }
     }
 }
 
-/// What a program wrote before it ended.
-struct Said {
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
-    status: ExitStatus,
-}
-
-/// Runs a program. One that writes more than a line of the protocol is killed; what it writes to standard error beyond
-/// the limit is thrown away.
-fn ask(command: &mut Command) -> io::Result<Said> {
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let mut errors = child.stderr.take().expect("it is a pipe");
-    let reader = std::thread::spawn(move || {
-        let mut stderr = Vec::new();
-        let read = errors.by_ref().take(limits::WORKER_LOG).read_to_end(&mut stderr);
-        let _ = read.and_then(|_| io::copy(&mut errors, &mut io::sink()));
-        stderr
-    });
-    let mut stdout = Vec::new();
-    let output = child.stdout.take().expect("it is a pipe");
-    output.take(limits::WORKER_LINE).read_to_end(&mut stdout)?;
-    if stdout.len() as u64 == limits::WORKER_LINE {
-        let _ = child.kill();
+impl Drop for Process {
+    /// Whatever waits for a job has nothing to lose, and ending libtorch in order takes time.
+    fn drop(&mut self) {
+        self.input = None;
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
-    let status = child.wait()?;
-    Ok(Said { stdout, stderr: reader.join().unwrap_or_default(), status })
 }
 
 /// Forwards interrupts to the worker, so that it stops cleanly and reports it. At the second interrupt the
@@ -300,55 +396,16 @@ impl Forwarding {
     }
 }
 
-fn converse(
-    child: &mut Child,
-    job: &Job,
-    listener: &mut dyn Listener,
-) -> Result<Option<Worked>, WorkerError> {
-    let document = serde_json::to_vec(job).map_err(|e| WorkerError::Pipe(e.into()))?;
-    let mut input = child.stdin.take().expect("the worker's standard input is a pipe");
-    input.write_all(&document).map_err(WorkerError::Pipe)?;
-    drop(input);
-    let output = child.stdout.take().expect("the worker's standard output is a pipe");
-    let mut worked = Worked::default();
-    let mut output = BufReader::new(output);
-    loop {
-        let mut line = Vec::new();
-        let most = limits::WORKER_LINE;
-        output.by_ref().take(most).read_until(b'\n', &mut line).map_err(WorkerError::Pipe)?;
-        if line.is_empty() {
-            return Ok(None);
-        }
-        let event = match serde_json::from_slice(&line) {
-            Ok(event) if line.len() as u64 != most => event,
-            _ => {
-                let _ = child.kill();
-                return Err(WorkerError::Garbled(printable(String::from_utf8_lossy(&line).trim_end())));
-            }
-        };
-        match event {
-            WorkerEvent::Interrupted { epochs, batches } => {
-                return Err(WorkerError::Interrupted { epochs, batches });
-            }
-            WorkerEvent::Failed { message, hint } => return Err(WorkerError::Failed { message, hint }),
-            _ => listener.hear(&event),
-        }
-        match event {
-            WorkerEvent::Started { gpu, deterministic, resumed_epochs, .. } => {
-                worked = Worked { gpu, deterministic, resumed_epochs, ..worked };
-            }
-            WorkerEvent::Done(outcome) => return Ok(Some(Worked { outcome, ..worked })),
-            _ => {}
-        }
-    }
-}
-
 fn last_line(folder: &Dir) -> String {
     let mut end = Vec::new();
-    let read = folder.open_file(LOG).and_then(|(mut file, metadata)| {
+    let read = folder.open_file(files::WORKER_LOG).and_then(|(mut file, metadata)| {
         file.seek(SeekFrom::Start(metadata.len().saturating_sub(limits::WORKER_LOG)))?;
         file.take(limits::WORKER_LOG).read_to_end(&mut end)
     });
-    let text = if read.is_ok() { String::from_utf8_lossy(&end).into_owned() } else { String::new() };
+    read.map(|_| last_of(&String::from_utf8_lossy(&end))).unwrap_or_default()
+}
+
+/// The last line that is not blank.
+fn last_of(text: &str) -> String {
     printable(text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default())
 }

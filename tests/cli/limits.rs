@@ -117,7 +117,7 @@ fn a_worker_that_talks_without_end_is_stopped() {
     let program = script("mute", format!("#!/bin/sh\n{endless}\n"));
     study.reg_with("REG_TORCH", &program, train).says(1, &["does not identify itself"]);
     let real = worker();
-    let text = format!("#!/bin/sh\n[ \"$1\" = identity ] && exec {} identity\n{endless}\n", real.display());
+    let text = format!("#!/bin/sh\n{} </dev/null\n{endless}\n", real.display());
     let program = script("talker", text);
     study.reg_with("REG_TORCH", &program, train).says(1, &["not part of the protocol"]);
     fs::remove_dir_all(study.path(".reg/live")).unwrap();

@@ -101,13 +101,13 @@ fn a_program_that_is_no_worker_is_refused() {
 fn a_worker_that_dies_hurts_no_record_and_the_run_goes_on() {
     let study = Study::divided();
     let real = worker();
-    let dies = |how: &str| script(&study, &format!("[ $# -gt 0 ] && exec {} \"$@\"\n{how}", real.display()));
+    let dies = |how: &str| script(&study, &format!("{} </dev/null\n{how}", real.display()));
     for (how, words) in [
         ("echo out of luck >&2; exit 1", &["the worker ended early", "exit status: 1", "out of luck"][..]),
-        ("cat >/dev/null; exit 0", &["the worker ended early"]),
+        ("read job; exit 0", &["the worker ended early"]),
         ("kill -9 $$", &["the worker ended early", "signal: 9", "hint: signal 9", "memory", "`batch`"]),
-        ("cat >/dev/null; kill -9 $$", &["signal: 9", "hint:"]),
-        ("echo hello; cat >/dev/null", &["the worker sent `hello`, which is not part of the protocol"]),
+        ("read job; kill -9 $$", &["signal: 9", "hint:"]),
+        ("echo hello; read job", &["the worker sent `hello`, which is not part of the protocol"]),
     ] {
         let answer = study.reg_with("REG_TORCH", dies(how), &format!("--json {TINY}"));
         answer.says(1, words).json();
@@ -121,10 +121,7 @@ fn a_worker_that_dies_hurts_no_record_and_the_run_goes_on() {
 fn a_worker_that_leaves_no_files_makes_no_run() {
     let study = Study::divided();
     let done = r#"{"event":"done","epochs":2,"best_epoch":1,"val_loss":0.5,"parameters":3,"seconds":{}}"#;
-    let liar = script(
-        &study,
-        &format!("[ $# -gt 0 ] && exec {} \"$@\"\ncat >/dev/null; echo '{done}'", worker().display()),
-    );
+    let liar = script(&study, &format!("{} </dev/null; read job; echo '{done}'", worker().display()));
     study.reg_with("REG_TORCH", liar, TINY).says(1, &["cannot read", "checkpoint.safetensors"]);
     nothing_was_made(&study);
 }
@@ -211,7 +208,7 @@ fn a_second_interrupt_ends_a_worker_that_does_not_listen() {
     let deaf = script(
         &study,
         &format!(
-            "[ $# -gt 0 ] && exec {} \"$@\"\ntrap '' INT TERM; cat >/dev/null; echo '{started}'; exec sleep 60",
+            "{} </dev/null; trap '' INT TERM; read job; echo '{started}'; exec sleep 60",
             worker().display()
         ),
     );

@@ -8,6 +8,12 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/_fused_adam.h>
 
+#include <unistd.h>
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <vector>
 
 namespace {
@@ -34,6 +40,16 @@ const char* reg_adam(at::Tensor* const* four, size_t count, at::Tensor* step, do
                      /*amsgrad=*/false, /*maximize=*/false);
   });
 }
+
+// Returns freed memory to the system.
+void reg_release_memory() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
+// Makes standard error another name of an open file.
+bool reg_standard_error(int file) { return dup2(file, STDERR_FILENO) >= 0; }
 
 // Algorithms that give the same bits at every run, or an error where there is none; and whether float32
 // may be computed in TensorFloat-32.

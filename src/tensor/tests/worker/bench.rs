@@ -231,7 +231,9 @@ pub(crate) fn start_with(job: &impl serde::Serialize, loaders: u32, variables: &
         .spawn()
         .unwrap();
     child.stdin.take().unwrap().write_all(&serde_json::to_vec(job).unwrap()).unwrap();
-    let events = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut events = BufReader::new(child.stdout.take().unwrap()).lines();
+    let ready = events.next().unwrap().unwrap();
+    assert!(matches!(serde_json::from_str(&ready).unwrap(), WorkerEvent::Ready(_)), "{ready}");
     Running { child, events }
 }
 
