@@ -112,14 +112,14 @@ fn verified(file: &std::path::Path) -> Result<Reply, Failure> {
     }
     if checked.recomputed.is_empty() && checked.uncomputed.is_empty() {
         lines.push(
-            "note: no table is in this lineage, so no number was checked: audit a table for that".to_owned(),
+            "note: this lineage has no table, so no number was checked: to check numbers, audit a table".to_owned(),
         );
     }
     lines.extend(checked.other_rules.iter().map(|line| format!("note: {line}")));
     for id in &checked.unread {
         let short = id.short();
         lines.push(format!(
-            "note: the metadata of data set {short} has a format that this reg does not read; its images were not compared with it"
+            "note: the metadata of data set {short} has a format that this reg does not read; the images were not compared with the metadata"
         ));
     }
     for record in &checked.withdrawals {

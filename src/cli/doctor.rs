@@ -38,7 +38,7 @@ fn against(registry: &Registry, remote: &OsStr) -> Check {
         Ok(Age::Older { then, now }) => check(
             Status::Bad,
             format!(
-                "an older copy: at the last push to {remote} the log had {}; now it has {}, or different ones",
+                "an older copy: at the last push to {remote} the log had {}; now it has {}, or different entries",
                 entries(then),
                 thousands(now)
             ),
@@ -51,9 +51,9 @@ fn against(registry: &Registry, remote: &OsStr) -> Check {
         Ok(Age::Unknown) => check(
             Status::Note,
             format!("{remote} does not know this registry"),
-            Some(format!("`reg push {word}` stores there what is needed to recognise an older copy")),
+            Some(format!("after `reg push {word}`, the remote can tell whether this registry is an older copy")),
         ),
-        Err(e) => check(Status::Bad, format!("cannot ask {remote}: {e}"), None),
+        Err(e) => check(Status::Bad, format!("cannot read {remote}: {e}"), None),
     }
 }
 

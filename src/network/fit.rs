@@ -26,7 +26,7 @@ impl std::fmt::Display for WeightsFit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             WeightsFit::None(why) => {
-                write!(f, "warning: no network that comes with reg can start from these weights: {why}")
+                write!(f, "warning: no built-in network of reg can start from these weights: {why}")
             }
             WeightsFit::Of { models, head } => {
                 write!(f, "tensors of {}", some(models.iter()))?;

@@ -154,12 +154,12 @@ impl Isolation {
     pub fn told(&self) -> String {
         let files = match self.landlock {
             Some(version) => format!("only its own files (Landlock {version})"),
-            None => "files were open: test labels were not handed over, but not out of reach".to_owned(),
+            None => "all files readable: test labels were not given to it, but it could have read them".to_owned(),
         };
         let network = match self.network {
             NetworkIsolation::Namespace => "no network",
             NetworkIsolation::Tcp => "no TCP connections",
-            NetworkIsolation::None => "the network was open",
+            NetworkIsolation::None => "network not blocked",
             NetworkIsolation::Allowed => "network allowed",
         };
         format!("{files}; {network}")

@@ -48,7 +48,7 @@ impl Address {
             Address::Folder(_) if !text.contains("://") => Ok(Address::Folder(argument.into())),
             _ if argument.to_str().is_none() => Err(RemoteError::Address {
                 text: text.into_owned(),
-                reason: "what is not UTF-8 in it must be written as %FF or the like",
+                reason: "bytes that are not UTF-8 must be percent-encoded, such as %FF",
             }),
             address => Ok(address),
         }

@@ -52,10 +52,10 @@ pub enum RunError {
         model: String,
     },
     /// A run of a program, where the network of a run is needed.
-    #[error("{0} is a run of your own program: reg has no network to compute with")]
+    #[error("{0} is a run of your own program: reg has no network for it")]
     OfProgram(String),
     /// Scores of another tool, where the network behind scores is needed.
-    #[error("predictions {0} were imported: reg has no network of them to compute with")]
+    #[error("predictions {0} were imported: reg has no network for them")]
     OfAnotherTool(String),
     /// A program that cannot be run, or left something that cannot be registered.
     #[error(transparent)]

@@ -57,7 +57,7 @@ fn a_training_that_diverged_is_not_to_be_resumed_for_ever() {
     for command in ["list", "list run", "show wild", "doctor"] {
         let said = study.ok(command);
         assert!(
-            said.contains("wild failed: ") && said.contains("`reg gc` removes what it left"),
+            said.contains("wild failed: ") && said.contains("`reg gc` removes its files"),
             "{command}: {said}"
         );
         assert!(!said.contains("to resume") && !said.contains("to retry"), "{command}: {said}");
@@ -101,11 +101,11 @@ fn weights_that_fit_no_network_are_told_at_import_with_both_shapes() {
     let said = notes("other.safetensors")[0].as_str().unwrap().to_owned();
     assert_eq!(
         said,
-        "warning: no network that comes with reg can start from these weights: the nearest is tiny; other shapes: \
+        "warning: no built-in network of reg can start from these weights: the nearest is tiny; other shapes: \
          features.1.conv.weight is [16, 32, 3, 3], not [32, 16, 3, 3]"
     );
     let answer = study.reg("weights import other.safetensors");
-    answer.says(0, &["warning: no network that comes with reg"]);
+    answer.says(0, &["warning: no built-in network of reg"]);
     // The last layer may have any size.
     let mut head = header.clone();
     let entry = head["fc.weight"]["shape"].as_array().unwrap().clone();

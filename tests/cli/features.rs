@@ -295,7 +295,7 @@ fn a_file_is_its_bytes_and_not_its_name() {
     assert_eq!((&own["scores"], &own["meta"]), (&copy["scores"], &copy["meta"]), "in one batch");
     assert_eq!(copy["image"], json!("00000001_000.png"));
     assert!(
-        study.ok("predict mlp-s-f0 copy.png").contains("as image 00000001_000.png of the run's data set")
+        study.ok("predict mlp-s-f0 copy.png").contains("from image 00000001_000.png of the run's data set")
     );
     let piped = |model: &str, more: &str, file: &str| {
         let command = format!("--json predict {model} /dev/stdin {more}");

@@ -158,7 +158,7 @@ fn a_remote_knows_a_complete_older_backup() {
     other.ok("init");
     let asked = study.reg("doctor --remote depot");
     assert!(
-        asked.code == 3 && String::from_utf8_lossy(&asked.stdout).contains("cannot ask depot"),
+        asked.code == 3 && String::from_utf8_lossy(&asked.stdout).contains("cannot read depot"),
         "{asked:?}"
     );
     for remote in [other.path("").display().to_string(), "depot".to_owned()] {

@@ -132,7 +132,7 @@ pub fn parse_epochs(text: &[u8]) -> Result<Vec<RecordedEpoch>, String> {
         let line: EpochLine = serde_json::from_slice(line).map_err(|e| match unfinite(line) {
             // As Python's json.dumps writes it.
             Some(word) => format!(
-                "its line {number} has {word}, which JSON does not know: leave the key out, or write null"
+                "its line {number} has {word}, which is not valid JSON: leave the key out, or write null"
             ),
             None => format!("its line {number}: {e}"),
         })?;
