@@ -62,7 +62,7 @@ fn raise(identity: &mut Value) {
 fn differ() -> String {
     let numerics = numerics();
     format!(
-        "by other sources of the same numerics {numerics}: 2 files differ: src/tensor/train.rs, src/tensor/zoo.rs"
+        "from different source files with the same numerics {numerics}: 2 files differ: src/tensor/train.rs, src/tensor/zoo.rs"
     )
 }
 
