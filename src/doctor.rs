@@ -177,10 +177,8 @@ fn left_behind(registry: &Registry, page: &mut Page) {
                         format!("the training {name} failed: {error}"),
                         &format!("`{command}` resumes it"),
                     ),
-                    Some(error) => page.note(
-                        format!("the training {name} failed: {error}"),
-                        "`reg gc` removes its files",
-                    ),
+                    Some(error) => page
+                        .note(format!("the training {name} failed: {error}"), "`reg gc` removes its files"),
                     None => page.note(
                         format!("the training {name} was interrupted"),
                         &format!("`{command}` resumes it"),

@@ -112,7 +112,8 @@ fn verified(file: &std::path::Path) -> Result<Reply, Failure> {
     }
     if checked.recomputed.is_empty() && checked.uncomputed.is_empty() {
         lines.push(
-            "note: this lineage has no table, so no number was checked: to check numbers, audit a table".to_owned(),
+            "note: this lineage has no table, so no number was checked: to check numbers, audit a table"
+                .to_owned(),
         );
     }
     lines.extend(checked.other_rules.iter().map(|line| format!("note: {line}")));

@@ -51,7 +51,9 @@ fn against(registry: &Registry, remote: &OsStr) -> Check {
         Ok(Age::Unknown) => check(
             Status::Note,
             format!("{remote} does not know this registry"),
-            Some(format!("after `reg push {word}`, the remote can tell whether this registry is an older copy")),
+            Some(format!(
+                "after `reg push {word}`, the remote can tell whether this registry is an older copy"
+            )),
         ),
         Err(e) => check(Status::Bad, format!("cannot read {remote}: {e}"), None),
     }

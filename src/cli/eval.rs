@@ -78,7 +78,8 @@ pub(crate) fn run(context: &Context, args: EvalArgs) -> Result<Reply, Failure> {
     if let Some(other) = &evaluated.other_sources {
         context.note(&other.line("scored"));
     }
-    let views = if args.tta.is_some() { ", mean of the scores of the images and of the mirrored images" } else { "" };
+    let views =
+        if args.tta.is_some() { ", mean of the scores of the images and of the mirrored images" } else { "" };
     let title = format!("AUC of {} on its {} images{views}", args.run, subset.name());
     let marks = marks::warn(context, &registry, [evaluated.table.hash])?;
     let mut text = args.format.marked(vec![results::auc(&title, &evaluated.auc)], &marks);

@@ -95,7 +95,10 @@ pub(super) const EXAMPLES: &[Examples] = &[
     (&["gc"], &[("reg gc --dry-run", "Show what would be removed")]),
     (
         &["demo"],
-        &[("reg demo demo", "Generate synthetic X-rays in the folder demo, and run the whole pipeline on them")],
+        &[(
+            "reg demo demo",
+            "Generate synthetic X-rays in the folder demo, and run the whole pipeline on them",
+        )],
     ),
     (
         &["init"],
@@ -209,7 +212,10 @@ pub(super) const EXAMPLES: &[Examples] = &[
                 "reg gradcam resnet50-s-f0 00000013_005.png --label Emphysema -o map.png",
                 "Draw the image regions that support a label",
             ),
-            ("reg gradcam resnet50-s-f0 --boxes", "Count how often the maximum of the heat map is in an annotated box"),
+            (
+                "reg gradcam resnet50-s-f0 --boxes",
+                "Count how often the maximum of the heat map is in an annotated box",
+            ),
         ],
     ),
     (
@@ -244,7 +250,10 @@ pub(super) const EXAMPLES: &[Examples] = &[
     (&["cat"], &[("reg cat table", "Print the bytes of a table's record")]),
     (
         &["diff"],
-        &[("reg diff resnet50-s-f0 resnet50-s-f1", "Show how two runs differ, and where their lineages diverge")],
+        &[(
+            "reg diff resnet50-s-f0 resnet50-s-f1",
+            "Show how two runs differ, and where their lineages diverge",
+        )],
     ),
     (
         &["verify"],
@@ -254,14 +263,8 @@ pub(super) const EXAMPLES: &[Examples] = &[
         ],
     ),
     (&["reproduce"], &[("reg reproduce resnet50-s-f0", "Train a run again, and compare the bytes")]),
-    (
-        &["audit"],
-        &[("reg audit table -o table.zip", "Pack a table and its lineage, except images")],
-    ),
-    (
-        &["audit", "verify"],
-        &[("reg audit verify table.zip", "Check a bundle, and recompute its numbers")],
-    ),
+    (&["audit"], &[("reg audit table -o table.zip", "Pack a table and its lineage, except images")]),
+    (&["audit", "verify"], &[("reg audit verify table.zip", "Check a bundle, and recompute its numbers")]),
     (
         &["audit", "check-program"],
         &[("reg audit check-program -o check.py", "Write the program that checks a bundle without reg")],
@@ -278,10 +281,7 @@ pub(super) const EXAMPLES: &[Examples] = &[
     (&["key", "public"], &[("reg key public lab.pem", "Write the public key of a private key")]),
     (
         &["withdraw"],
-        &[(
-            "reg withdraw patient:13 --reason 'consent withdrawn'",
-            "Withdraw the images of a patient",
-        )],
+        &[("reg withdraw patient:13 --reason 'consent withdrawn'", "Withdraw the images of a patient")],
     ),
     (
         &["export"],

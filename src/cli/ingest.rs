@@ -64,9 +64,9 @@ fn box_size(text: &str) -> Result<BoxSize, String> {
     }
     let side = |text: &str| text.parse().ok().filter(|side| (1..=limits::IMAGE_SIDE).contains(side));
     let sides = text.split_once('x').and_then(|(width, height)| Some([side(width)?, side(height)?]));
-    sides.map(|sides| BoxSize(Some(sides))).ok_or_else(|| {
-        "expected WIDTHxHEIGHT in pixels, such as 1024x1024, or `image`".to_owned()
-    })
+    sides
+        .map(|sides| BoxSize(Some(sides)))
+        .ok_or_else(|| "expected WIDTHxHEIGHT in pixels, such as 1024x1024, or `image`".to_owned())
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -89,7 +89,7 @@ pub(crate) fn run(context: &Context, args: PredictArgs) -> Result<Reply, Failure
     match &thresholds {
         Some(auc) => table.notes.extend(results::about_thresholds(auc)),
         None if members.len() > 1 => table.notes.push(
-            "No thresholds: the ensemble has no scores of validation images. Run `reg eval RUN --subset val` for each member, then repeat `reg ensemble`."
+            "No thresholds: the ensemble has no scores of validation images. Run `reg eval RUN --subset val` for each member, then create the ensemble again."
                 .to_owned(),
         ),
         None => {

@@ -168,7 +168,8 @@ pub(crate) fn run(context: &Context, args: RunArgs) -> Result<Reply, Failure> {
         context.note(&format!("recorded in a different environment: {line}"));
     }
     if !ran.ignored.is_empty() {
-        context.note(&format!("not registered, because they are folders or hidden: {}", ran.ignored.join(", ")));
+        context
+            .note(&format!("not registered, because they are folders or hidden: {}", ran.ignored.join(", ")));
     }
     let incomparable = warn_of_leaks(context, &registry, ran.test.predictions)?;
     if !separated(&ran.test.auc).is_empty() {

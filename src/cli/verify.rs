@@ -52,8 +52,10 @@ pub(crate) fn run(context: &Context, args: VerifyArgs) -> Result<Reply, Failure>
     let mut result = check()?;
     for source in &args.repair_from {
         if result.damaged.is_empty() {
-            context
-                .note(&format!("note: no object is damaged, so nothing was copied from {}", source.display()));
+            context.note(&format!(
+                "note: no object is damaged, so nothing was copied from {}",
+                source.display()
+            ));
         }
         let repaired = repair_from(context, &registry, &result, source)?;
         if repaired.is_empty() {

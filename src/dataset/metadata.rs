@@ -272,8 +272,7 @@ mod tests {
             assert_eq!(with(patient, "0.0"), Ok((expected.to_owned(), Some(0))), "{patient}");
         }
         assert_eq!(with("1", "NaN"), Ok(("1".to_owned(), None)));
-        let digits =
-            "a whole number with all its digits: this form may have been rounded";
+        let digits = "a whole number with all its digits: this form may have been rounded";
         for (wrong, expected) in [
             ("1.5", "a whole number"),
             ("NaN", "a whole number"),

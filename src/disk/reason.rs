@@ -73,7 +73,9 @@ pub(crate) fn why_not_linked(file: &Path, folder: &Path, e: &io::Error) -> Strin
             }
             _ => "is on a different file system than the registry".to_owned(),
         },
-        Some(Errno::MLINK) => "already has the largest number of hard links that its file system allows".to_owned(),
+        Some(Errno::MLINK) => {
+            "already has the largest number of hard links that its file system allows".to_owned()
+        }
         Some(Errno::PERM | Errno::ACCESS) => match owner.filter(|owner| *owner != geteuid().as_raw()) {
             Some(owner) => of_another_owner(owner),
             None => "is on a file system without hard links, or is immutable (`lsattr`)".to_owned(),

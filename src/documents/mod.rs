@@ -86,8 +86,7 @@ fn schema<T: JsonSchema>(command: &str, open: bool) -> Value {
             |items: Value, about: &str| json!({ "type": "array", "items": items, "description": about });
         let withdrawn = list(json!(withdrawn), "Results with withdrawn images, if there are any.");
         properties.entry("withdrawn").or_insert(withdrawn);
-        let about =
-            "Results whose models started from files of unknown origin.";
+        let about = "Results whose models started from files of unknown origin.";
         let about_leaks = "Leaks that are not in the record of a shown result.";
         properties.entry("leaks").or_insert(list(json!(leaks), about_leaks));
         properties.entry("unknown_ancestry").or_insert(list(json!(unknown), about));

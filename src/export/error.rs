@@ -128,7 +128,7 @@ impl ExportError {
                 "run the same `reg ingest` again: the new data set leaves them out and can be exported"
             }
             ExportError::OtherDataset { .. } => {
-                "give the data set that the split divides: `reg show SPLIT` shows it"
+                "give the data set that the split divides: `reg show` of the split lists it"
             }
             _ => return None,
         };

@@ -154,7 +154,9 @@ impl Isolation {
     pub fn told(&self) -> String {
         let files = match self.landlock {
             Some(version) => format!("only its own files (Landlock {version})"),
-            None => "all files readable: test labels were not given to it, but it could have read them".to_owned(),
+            None => {
+                "all files readable: test labels were not given to it, but it could have read them".to_owned()
+            }
         };
         let network = match self.network {
             NetworkIsolation::Namespace => "no network",

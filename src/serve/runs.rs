@@ -157,7 +157,7 @@ pub(super) fn list(site: &Site, query: &Query) -> Result<Answer, Nothing> {
                 button { "Show" }
                 button formaction="/compare" { "Compare selected" }
             }
-            p.notes #where-help { "The field Where takes the same expressions as `reg list run --where`: = != < > ~ and or not in ( ), with any column or setting." }
+            p.notes #where-help { "The field Where takes the same expressions as --where of `reg list run`: = != < > ~ and or not in ( ), with any column or setting." }
             div #problems data-part role="alert" {
                 @for problem in &problems { pre.warning { (problem) } }
             }

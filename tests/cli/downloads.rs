@@ -134,7 +134,8 @@ fn a_name_that_differs_in_case_form_or_ending_is_matched_where_nothing_else_is_m
     to_jpeg(&at("00000002_000.png"));
     let answer = study.json(INGEST);
     assert_eq!(answer["images"], json!(30));
-    let said = "1 image has a different extension than in the metadata, used: 00000002_000.jpg for 00000002_000.png";
+    let said =
+        "1 image has a different extension than in the metadata, used: 00000002_000.jpg for 00000002_000.png";
     assert!(findings(&answer).contains(said), "{answer}");
     // Two possible matches: neither is used.
     fs::copy(at("00000002_000.jpg"), at("00000002_000.jpeg")).unwrap();

@@ -242,7 +242,10 @@ fn the_truth_beside_the_scores_is_never_taken_for_them() {
     study.refused(
         1,
         import,
-        &["names its score columns in two ways, such as \"pred_Mass\" and \"Effusion\"", "hint: name all columns"],
+        &[
+            "names its score columns in two ways, such as \"pred_Mass\" and \"Effusion\"",
+            "hint: name all columns",
+        ],
     );
     table(&labels.map(|label| format!("logit_{label}")), &|i, j| vec![score(i, j)]);
     study.refused(1, import, &["by its name, column \"logit_Effusion\" holds logits", "hint: give --logits"]);

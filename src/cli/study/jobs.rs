@@ -103,8 +103,9 @@ impl Scheduler {
         if let Some(run) = programs.next() {
             let setup = &run.row.setup;
             if self.kubernetes || self.push.is_some() {
-                let why =
-                    format!("setup `{setup}` is a program: its files and interpreter are only on this machine");
+                let why = format!(
+                    "setup `{setup}` is a program: its files and interpreter are only on this machine"
+                );
                 return Err(Failure::new(
                     why,
                     Some("leave out --push, or give --slurm with a shared file system".to_owned()),

@@ -63,8 +63,9 @@ impl Source {
         }
         if files.len() > limits::PROGRAM_FILES {
             let (count, most) = (thousands(files.len() as u64), thousands(limits::PROGRAM_FILES as u64));
-            let reason =
-                format!("it has {count} files, but a program may have at most {most}: list data files in .gitignore");
+            let reason = format!(
+                "it has {count} files, but a program may have at most {most}: list data files in .gitignore"
+            );
             return Err(ProgramError::file(folder, reason));
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));
