@@ -591,7 +591,7 @@ impl From<ListError> for Failure {
             ListError::UnknownField { ref known, .. } => {
                 // The few that are close to the name, or all.
                 Failure::usage(e.to_string()).hinting(match &known[..] {
-                    [one] => format!("did you mean `{one}`? `reg list --help` names all values"),
+                    [one] => format!("did you mean `{one}`? `reg list --help` lists all values"),
                     many => format!("choose from {}", many.join(", ")),
                 })
             }

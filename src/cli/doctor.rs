@@ -32,7 +32,10 @@ fn against(registry: &Registry, remote: &OsStr) -> Check {
     match age {
         Ok(Age::Current(entries)) => check(
             Status::Ok,
-            format!("not older than at the last push to {remote}: it has log entry {}", thousands(entries)),
+            format!(
+                "not an older copy: it has log entry {} of the last push to {remote}",
+                thousands(entries)
+            ),
             None,
         ),
         Ok(Age::Older { then, now }) => check(

@@ -182,7 +182,7 @@ fn list(
             let of = kind.map_or("records", |kind| kind.descriptor().plural);
             if listing::field(key).is_some() {
                 let failure = Failure::usage(format!("{of} have no value named `{key}`"));
-                return Err(failure.hinting(format!("runs have: `reg list run --sort {key}`")));
+                return Err(failure.hinting(format!("only runs have it: `reg list run --sort {key}`")));
             }
             let known = similar_or_all(key, &VALUES).into_iter().map(str::to_owned).collect();
             return Err(listing::ListError::UnknownField { of, name: key.to_owned(), known }.into());

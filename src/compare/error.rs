@@ -42,7 +42,7 @@ pub enum CompareError {
     #[error(
         "{a} and {b} are both {} {model} on {fold}, but {}",
         if *labelled { "in column" } else { "model" },
-        difference.as_ref().map_or("not one setup with different seeds".to_owned(), |of| format!("differ in {of}"))
+        difference.as_ref().map_or("they are not one setup with different seeds".to_owned(), |of| format!("they differ in {of}"))
     )]
     SameCell {
         /// The first.

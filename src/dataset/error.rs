@@ -410,7 +410,7 @@ impl DatasetError {
             }
             DatasetError::NotUtf8 { .. } => "save it as UTF-8".to_owned(),
             DatasetError::Box { reason, .. } if reason.starts_with("reaches") => {
-                "`--box-size WxH` says which images the list refers to; `--box-size image`: those of the data set"
+                "give the size of the images that the list refers to: `--box-size WxH`, or `--box-size image` for the images of the data set"
                     .to_owned()
             }
             DatasetError::Box { .. } => "remove one of the two rows".to_owned(),

@@ -155,7 +155,8 @@ impl Isolation {
         let files = match self.landlock {
             Some(version) => format!("only its own files (Landlock {version})"),
             None => {
-                "all files readable: test labels were not given to it, but it could have read them".to_owned()
+                "all files readable: test labels were not given to the program, but it could have read them"
+                    .to_owned()
             }
         };
         let network = match self.network {

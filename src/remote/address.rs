@@ -94,7 +94,7 @@ impl FromStr for Address {
                 let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
                 let plain = |b: u8| b.is_ascii_alphanumeric() || b".-_".contains(&b);
                 if bucket.is_empty() || !bucket.bytes().all(plain) {
-                    return wrong("it names no bucket; keys and regions come from the environment (AWS_…)");
+                    return wrong("it has no bucket; keys and regions come from the environment (AWS_…)");
                 }
                 let prefix = prefix.trim_matches('/');
                 let parts = || prefix.split('/').filter(|_| !prefix.is_empty());

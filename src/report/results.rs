@@ -128,7 +128,7 @@ pub fn about_thresholds(auc: &AucTable) -> Option<String> {
 fn constant_scores(labels: Vec<&str>, of: &str) -> Option<String> {
     (!labels.is_empty()).then(|| {
         format!(
-            "all images have the same score for {}{of}; an AUC of 0.5 there says nothing about the model.",
+            "all images have the same score for {}{of}; such an AUC of 0.5 says nothing about the model.",
             labels.join(", ")
         )
     })

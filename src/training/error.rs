@@ -133,7 +133,7 @@ pub enum RunError {
         labels: Vec<String>,
     },
     /// A file of unknown age, gender and view, for a network that sees them.
-    #[error("{model} needs age, gender and view, and {} is {}", path.display(), if *named { "not the image of that name in the data set" } else { "no image of the data set" })]
+    #[error("{model} needs age, gender and view, but {} is {}", path.display(), if *named { "not the image of that name in the data set" } else { "not an image of the data set" })]
     MetaUnknown {
         /// The file.
         path: PathBuf,
@@ -307,7 +307,7 @@ impl RunError {
                 ));
             }
             RunError::MetaUnknown { mixed: true, .. } | RunError::MetaContradicts { mixed: true, .. } => {
-                "give two commands: one for the images of the data set, without --age, --gender and --view, and one for the other files, with them"
+                "use two commands: one for the images of the data set, without --age, --gender and --view, and one for the other files, with them"
             }
             RunError::MetaUnknown { missing, .. } => {
                 let options = missing.iter().map(|option| match *option {

@@ -126,7 +126,7 @@ fn a_column_of_one_score_is_a_warning_in_the_table_in_every_format() {
         names.iter().enumerate().map(|(place, name)| format!("{name},0.5,0.{}", place + 10)).collect();
     fs::write(study.path("s.csv"), format!("Image Index,Mass,Effusion\n{}\n", rows.join("\n"))).unwrap();
     let import = "predictions import s.csv --dataset tiny --name flat";
-    let words = "all images have the same score for Mass; an AUC of 0.5 there says nothing about the model";
+    let words = "all images have the same score for Mass; such an AUC of 0.5 says nothing about the model";
     for format in ["text", "markdown", "latex", "csv"] {
         let printed = study.ok(&format!("{import} --format {format}"));
         assert!(printed.contains(words), "{format}: {printed}");

@@ -278,7 +278,7 @@ fn a_file_is_its_bytes_and_not_its_name() {
     study.refused(
         1,
         "predict mlp-s-f0 stranger.png --age 40 --view PA",
-        &["is no image of the data set", "give --gender M or F"],
+        &["is not an image of the data set", "give --gender M or F"],
     );
     let given = "--age 40 --gender f --view PA";
     let answer = study.json(&format!("predict mlp-s-f0 other/00000001_000.png stranger.png {given}"));

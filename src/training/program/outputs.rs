@@ -137,7 +137,10 @@ pub fn parse_epochs(text: &[u8]) -> Result<Vec<RecordedEpoch>, String> {
             None => format!("its line {number}: {e}"),
         })?;
         if line.epoch == 0 || epochs.last().is_some_and(|before| before.epoch >= line.epoch) {
-            return Err(format!("its line {number}: epoch {} is not above the one before", line.epoch));
+            return Err(format!(
+                "its line {number}: epoch {} is not greater than the previous epoch",
+                line.epoch
+            ));
         }
         if line.val_auc.is_some_and(|auc| !(0.0..=1.0).contains(&auc)) {
             return Err(format!("its line {number}: val_auc is not between 0 and 1"));
