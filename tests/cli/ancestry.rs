@@ -76,7 +76,7 @@ fn unknown_ancestry_is_told_wherever_a_result_is_shown_until_somebody_declares_i
     let page = fs::read_to_string(study.path("both.html")).unwrap();
     assert!(page.contains("Unknown ancestry") && page.contains(UNKNOWN));
     let [ours, theirs] = audited(&study, "both");
-    assert!(ours.contains(UNKNOWN) && theirs.contains("unknown ancestry: nobody has said"), "{ours}{theirs}");
+    assert!(ours.contains(UNKNOWN) && theirs.contains("whose training data is unknown"), "{ours}{theirs}");
     // What did not start from them says nothing.
     assert_eq!(study.json("show mlp-s-f0")["unknown_ancestry"], json!(null));
 
