@@ -20,7 +20,7 @@ pub(crate) struct AuditArgs {
     /// Name or id of a table or of any other object
     #[arg(required = true)]
     id: Option<String>,
-    /// The file
+    /// The bundle to write
     #[arg(short, long, value_name = "FILE.zip", required = true)]
     output: Option<PathBuf>,
     /// Leave out checkpoints and weights; the bundle lists their hashes
@@ -33,12 +33,12 @@ enum Verify {
     /// Verify a bundle: every hash, the lineage, the readable documents, every number, the archive; exit code 3 if
     /// anything is wrong
     Verify {
-        /// The file
+        /// The bundle
         file: PathBuf,
     },
     /// Write the program that checks a bundle without reg; use this copy, not the one in the bundle
     CheckProgram {
-        /// The file; without it, standard output
+        /// Output file; default: standard output
         #[arg(short, long, value_name = "FILE.py")]
         output: Option<PathBuf>,
     },

@@ -68,7 +68,7 @@ pub(crate) struct TrainArgs {
     #[arg(long, default_value = "auto")]
     device: String,
     /// Threads of the tensor library; the number changes the last bits of the result. Default: all cores; 1 for a
-    /// network without images, whose steps are too small to be shared
+    /// network without images, whose steps are too short to use more
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
     /// Checkpoint interval in minutes: a killed training loses at most this much work; a training interrupted with

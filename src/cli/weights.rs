@@ -17,7 +17,7 @@ use super::{Context, Moving};
 pub(crate) enum WeightsCommand {
     /// Import a safetensors file with the tensor names of torchvision, timm or TorchXRayVision
     Import {
-        /// The file
+        /// The safetensors file
         #[arg(value_name = "FILE.safetensors", required_unless_present = "trained_on")]
         file: Option<PathBuf>,
         /// Training data of the weights: a data set, a division of one of its splits, or images that are in no data set

@@ -34,7 +34,7 @@ impl std::fmt::Display for WeightsFit {
                     None => write!(f, ", without a last layer: a training starts with a new one"),
                     Some((name, outputs)) => write!(
                         f,
-                        "; the last layer, `{name}`, has {}: fine-tuning for another number of labels replaces it",
+                        "; the last layer, `{name}`, has {}: fine-tuning for a different number of labels replaces it",
                         counted(*outputs, "output")
                     ),
                 }

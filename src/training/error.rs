@@ -157,7 +157,7 @@ pub enum RunError {
         b: String,
     },
     /// Given meta features that are not those of the data set.
-    #[error("{} is the data set's image {image}, for which other values are recorded: {meta}", path.display())]
+    #[error("{} is the data set's image {image}, for which different values are recorded: {meta}", path.display())]
     MetaContradicts {
         /// The file.
         path: PathBuf,

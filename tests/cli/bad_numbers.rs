@@ -91,7 +91,7 @@ fn weights_that_fit_no_network_are_told_at_import_with_both_shapes() {
     assert_eq!(
         notes("own.safetensors"),
         json!([
-            "tensors of tiny; the last layer, `fc`, has 15 outputs: fine-tuning for another number of labels replaces it"
+            "tensors of tiny; the last layer, `fc`, has 15 outputs: fine-tuning for a different number of labels replaces it"
         ])
     );
     let mut other = header.clone();

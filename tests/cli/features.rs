@@ -320,7 +320,7 @@ fn a_file_is_its_bytes_and_not_its_name() {
         1,
         &format!("predict mlp-s-f0 copy.png {given}"),
         &[
-            "copy.png is the data set's image 00000001_000.png, for which other values are recorded: age",
+            "copy.png is the data set's image 00000001_000.png, for which different values are recorded: age",
             "hint:",
         ],
     );

@@ -41,7 +41,7 @@ pub(super) struct Scheduler {
     /// pushes its run back; `reg pull` fetches the runs
     #[arg(long, value_name = "REMOTE", requires = "slurm")]
     push: Option<OsString>,
-    /// Folder on the nodes for these registries; default: a new folder in TMPDIR
+    /// Folder on the nodes for these registries; default: a folder in TMPDIR
     #[arg(long, value_name = "DIR", requires = "push")]
     local: Option<PathBuf>,
     /// Print a Kubernetes Indexed Job with one completion per run, for `kubectl create -f -`; with `device = "cuda"` in
