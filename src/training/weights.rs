@@ -93,7 +93,7 @@ pub fn import_weights(
     }
     if file.renamed > 0 {
         notes.push(format!(
-            "{} with an older name of DenseNet's layers {} read by torchvision's present name",
+            "{} with an older name of a DenseNet layer {} read under torchvision's current name",
             counted(file.renamed, "tensor"),
             if file.renamed == 1 { "is" } else { "are" }
         ));
