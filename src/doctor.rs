@@ -127,7 +127,7 @@ pub fn registry(registry: &Registry) -> Vec<Check> {
                     if registry.index().head().is_none() {
                         page.note(
                             "the head of the history is missing in objects/, so an older index would not be noticed",
-                            "the next change writes it again; if it is still missing after that, check what is in its place",
+                            "the next change writes it again; if it is still missing after that, check whether something else has its file name",
                         );
                     }
                     if let Some(first) = missing.first() {
@@ -167,7 +167,7 @@ fn left_behind(registry: &Registry, page: &mut Page) {
         match (is_free, unfinished.get(&spec)) {
             (false, _) => page.ok(format!("a training of spec {short} is running")),
             (true, None) => page.note(
-                format!("a training of spec {short} left files, but not its name"),
+                format!("a training of spec {short} left files that do not include its name"),
                 &format!("`reg show {short}` shows its settings"),
             ),
             (true, Some(UnfinishedTraining { announcement, error, resumable, .. })) => {
@@ -175,12 +175,10 @@ fn left_behind(registry: &Registry, page: &mut Page) {
                 match error {
                     Some(error) if *resumable => page.note(
                         format!("the training {name} failed: {error}"),
-                        &format!("`{command}` resumes from what it left"),
+                        &format!("`{command}` resumes it"),
                     ),
-                    Some(error) => page.note(
-                        format!("the training {name} failed: {error}"),
-                        "`reg gc` removes what it left",
-                    ),
+                    Some(error) => page
+                        .note(format!("the training {name} failed: {error}"), "`reg gc` removes its files"),
                     None => page.note(
                         format!("the training {name} was interrupted"),
                         &format!("`{command}` resumes it"),

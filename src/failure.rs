@@ -235,7 +235,7 @@ impl From<AttestError> for Failure {
             AttestError::Exposed { path, .. } => format!("`chmod 600 {}`", shell_os(path)),
             AttestError::NoFile(_) => "give files, not folders".to_owned(),
             AttestError::SameName(_) => {
-                "a statement names files without their folders: sign them one by one".to_owned()
+                "a statement lists files without their folders: sign them one by one".to_owned()
             }
             AttestError::NotAKey { expected, .. } if expected.starts_with("public") => {
                 "give the public key of the signer in PEM (Ed25519); `reg key new --output KEY` writes it as KEY.pub"
@@ -314,11 +314,11 @@ impl From<RegistryError> for Failure {
             RegistryError::NoFormat(path) => {
                 let path = shell_os(path.join("format"));
                 format!(
-                    "copy this file from a backup; this reg writes \"{FORMAT_LINE}\" into it: if it made the registry, `echo '{FORMAT_LINE}' > {path}`, then `reg verify`"
+                    "copy this file from a backup, or, if this version of reg made the registry: `echo '{FORMAT_LINE}' > {path}`, then `reg verify`"
                 )
             }
             RegistryError::NotARegistry(folder) if is_pack_store(&folder) => format!(
-                "it is a remote, not a registry: `reg pull {}`, typed in a registry, takes what is in it",
+                "it is a remote, not a registry: `reg pull {}`, run in a registry, copies its content",
                 shell_os(folder)
             ),
             RegistryError::NotARegistry(_) => "create one with `reg init DIR`".to_owned(),
@@ -338,9 +338,9 @@ impl From<RegistryError> for Failure {
                 let name = called.rsplit(' ').next().unwrap_or_default();
                 match restorable {
                     true => format!(
-                        "`reg rm --undo {name}` restores it until `reg gc`; so does the same training"
+                        "`reg rm --undo {name}` restores it until `reg gc`; training it again restores it, too"
                     ),
-                    false => "`reg gc` has removed what it consisted of: the same training makes it again"
+                    false => "`reg gc` has removed its objects: train it again to restore it"
                         .to_owned(),
                 }
             }
@@ -349,7 +349,7 @@ impl From<RegistryError> for Failure {
                 "choose another name, or move this one to the new record with --move; `reg mv OLD NEW` renames".to_owned()
             }
             RegistryError::BadName(_) => {
-                "a name has up to 128 letters, digits and . _ - + and is not made of hex digits only"
+                "a name has up to 128 letters, digits and . _ - + and does not consist of hex digits only"
                     .to_owned()
             }
             RegistryError::Io(e) => return Failure::new(message, registry_hint(&e.path, &e.source)),
@@ -367,7 +367,7 @@ impl From<RegistryError> for Failure {
             RegistryError::Codec { .. } => "`reg verify` lists what is damaged".to_owned(),
             RegistryError::Contradiction { id, .. } => {
                 let hint = format!(
-                    "its hash is correct, so it was written like this: `reg trace --down {}` shows what depends on it",
+                    "its hash is correct, so it was written with this error: `reg trace --down {}` shows what depends on it",
                     id.short()
                 );
                 return Failure::refused(message, Some(hint));
@@ -591,7 +591,7 @@ impl From<ListError> for Failure {
             ListError::UnknownField { ref known, .. } => {
                 // The few that are close to the name, or all.
                 Failure::usage(e.to_string()).hinting(match &known[..] {
-                    [one] => format!("did you mean `{one}`? `reg list --help` names all values"),
+                    [one] => format!("did you mean `{one}`? `reg list --help` lists all values"),
                     many => format!("choose from {}", many.join(", ")),
                 })
             }

@@ -45,7 +45,7 @@ limits! {
     /// Maximum number of bytes of an image file.
     IMAGE_FILE: u64 = 64 << 20, "image", "file", "64 MiB";
     /// Maximum memory for an image besides its samples: colour profile, text, current rows.
-    IMAGE_BESIDE: u64 = 16 << 20, "image", "memory besides the samples", "16 MiB";
+    IMAGE_BESIDE: u64 = 16 << 20, "image", "memory in addition to the samples", "16 MiB";
     /// Maximum number of scans of a progressive JPEG, ten times what encoders write: each goes over all pixels.
     JPEG_SCANS: usize = 100, "image (JPEG)", "scans", "100";
     /// Maximum number of members of an archive, about twice the number of all published images.
@@ -83,7 +83,7 @@ limits! {
     /// Maximum length of the index, which is read into memory for a check of all its checksums.
     INDEX: u64 = 16 << 30, "registry", "index whose checksums are verified", "16 GiB";
     /// Folders below each other that are removed together; reg makes far fewer.
-    FOLDERS: usize = 32, "registry, remote", "folders below each other that are removed", "32";
+    FOLDERS: usize = 32, "registry, remote", "nesting of folders that are removed", "32";
     /// Maximum length of what a training says of itself: its announcement, its status, its error.
     TRAINING_STATUS: u64 = 64 << 20, "unfinished training", "announcement, status, error", "64 MiB";
     /// Maximum length of the log of a training.

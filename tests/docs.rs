@@ -212,7 +212,7 @@ fn the_chapter_on_uncertainty_runs_as_it_is_written() {
         "Margin 0.01",
         "patients as clusters",
         "Positive patients",
-        "2 setups were looked at",
+        "2 setups were ranked",
         "std over seeds",
     ] {
         assert!(said.contains(words), "{words}: {said}");

@@ -6,11 +6,11 @@
 >>> registry.dataset("nih96").frame().to_pandas()        # doctest: +SKIP
 >>> regcxr.compare("mlp-s5-f0", "theirs", registry=registry).frame("auc")   # doctest: +SKIP
 
-Records are objects with typed attributes, tables are :class:`Frame`. Everything is read through the library that the
-program `reg` is made of, with the same checks: damaged bytes raise an error and are never returned. Long work releases
-the interpreter lock. In a script that `reg run` starts, :func:`job` has the inputs and takes the results.
+Records are objects with typed attributes, tables are :class:`Frame`. Everything is read through the library of the
+program `reg`, with the same checks: damaged bytes raise an error and are never returned. Long calls release the
+interpreter lock. In a script that `reg run` starts, :func:`job` gives access to the inputs and writes the results.
 
-numpy is the only dependency. pandas, polars, pyarrow and torch are imported where something of theirs is asked for.
+numpy is the only dependency. pandas, polars, pyarrow and torch are imported only when they are needed.
 """
 
 from __future__ import annotations

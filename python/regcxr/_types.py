@@ -1,4 +1,4 @@
-"""What crosses between Python and Rust."""
+"""Types of the values that cross between Python and Rust."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exceptions. Each says what is wrong in one sentence, and carries a hint where something can be tried."""
+"""Exceptions. Each has a message of one sentence and, where something can be tried, a hint."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Error(Exception):
 
 
 class UsageError(Error, ValueError):
-    """Something was asked for in a way that has no meaning."""
+    """The arguments are wrong."""
 
 
 class RefusedError(Error):
-    """A check said no, such as that of a comparison of scores of different images."""
+    """A check refused the call, such as a comparison of scores of different images."""
 
 
 class InterruptedError(Error):

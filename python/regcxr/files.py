@@ -1,4 +1,4 @@
-"""Reads and writes files with errors that name them; what is written stands completely or not at all."""
+"""Reads and writes files with errors that name them; a file is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .errors import Error
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turns an error of the system, or of a text that is none, into one that names the file."""
+    """Turns a system error, or an error of invalid text, into an error that names the file."""
     try:
         yield
     except OSError as error:
@@ -26,7 +26,7 @@ def reading(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turns an error of the system into one that names the file."""
+    """Turns a system error into an error that names the file."""
     try:
         yield
     except OSError as error:
@@ -35,7 +35,7 @@ def writing(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes the place of `path` when all of it is written; after an error, nothing of it is left."""
+    """A file that replaces `path` once it is written completely; after an error it is removed."""
     with writing(path), tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
         try:
             yield file

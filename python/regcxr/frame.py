@@ -22,12 +22,11 @@ class Frame:
     """A table: columns by name, all of the same length.
 
     ``frame["Patient Age"]`` is a numpy array of shape ``[rows]``: ``int64``, ``float64``, ``bool``, or ``object`` with
-    texts. If values are missing, it is a :class:`numpy.ma.MaskedArray`; a missing text is None. Nothing missing is ever a
-    number.
+    texts. If values are missing, it is a :class:`numpy.ma.MaskedArray`; a missing text is None. A missing value is never a number.
 
     Attributes:
         name: What it shows, such as ``images`` or ``auc``.
-        about: What it was made of: ids, the title of a table, its notes.
+        about: Its origin: ids, the title of a table, its notes.
         columns: Names of the columns, in order.
     """
 
@@ -129,7 +128,7 @@ def _array(kind: str, values: Any, missing: bytearray | None) -> np.ndarray[Any,
 
 
 def _list(values: np.ndarray[Any, Any]) -> list[Any]:
-    """Python's own values; None where one is missing."""
+    """The values as Python objects; None where a value is missing."""
     listed: list[Any] = values.tolist()
     return listed
 

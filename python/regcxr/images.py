@@ -37,7 +37,7 @@ class Images(torch.utils.data.Dataset):  # type: ignore[misc,type-arg,unused-ign
         return self.__getitems__([range(len(self))[index]])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[tuple[Any, Any, Any]]:
-        """The items of a batch, decoded at once; a ``DataLoader`` asks for them so."""
+        """The items of a batch, decoded together; a ``DataLoader`` calls this."""
         if not all(self.subset.paths[index] for index in indices):
             raise UsageError("the data set of the job has metadata only, and no image files", "job.subset(NAME) has its rows")
         paths = [str(self.subset.paths[index]) for index in indices]

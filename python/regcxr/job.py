@@ -1,4 +1,4 @@
-"""The job of a script that `reg run` started: its inputs, and what it leaves."""
+"""The job of a script that `reg run` started: its inputs and its results."""
 
 from __future__ import annotations
 
@@ -83,13 +83,13 @@ class Subset:
 
 
 class Job:
-    """What a script of ``reg run`` is asked for, and where it leaves its results.
+    """The task of a script of ``reg run``, and the place of its results.
 
     Attributes:
         document: The whole ``job.json``.
         out: The folder for results.
         labels: Names of the labels, in the order of all columns.
-        seed: The seed that the run was asked for.
+        seed: The seed of the run.
         fold: The fold of the split, from 0.
         dataset: The data set.
         split: The split.
@@ -139,7 +139,7 @@ class Job:
         Args:
             subset: ``train``, ``val`` or ``test``; the labels of the test images are unknown.
             size: Side of the images in pixels.
-            transform: Called with each image; gives what takes its place.
+            transform: Called with each image; returns the replacement of the image.
         """
         from .images import Images
 
@@ -201,7 +201,7 @@ class Job:
 
         Args:
             scores: ``[images, labels]``, a torch tensor or anything that numpy takes: probabilities, or logits.
-            subset: The images that the rows are of: ``test``, which a run needs, or ``val``.
+            subset: The subset of the rows: ``test``, which a run needs, or ``val``.
             images: Their names, if the order is not that of the subset.
             logits: Whether the scores are logits, which keep their ranks near 0 and 1.
 
@@ -269,7 +269,7 @@ def job() -> Job:
     """The job of this script, which ``reg run`` has started.
 
     Raises:
-        Error: The script was started otherwise.
+        Error: The script was not started by ``reg run``.
     """
     found = [os.environ.get(variable) for variable in ("REG_JOB", "REG_OUT")]
     if not all(found):

@@ -21,7 +21,7 @@ SUBSETS = ("train", "val", "test")
 
 
 class Record:
-    """A record: a JSON document that nothing can change, named by the BLAKE3 hash of its bytes.
+    """A record: an immutable JSON document, identified by the BLAKE3 hash of its bytes.
 
     Attributes:
         registry: Where it is.
@@ -64,7 +64,7 @@ class Record:
         return {sheet[0]: Frame._of(sheet) for sheet in self.registry._native.sheets(self.id)}
 
     def trace(self, *, down: bool = False) -> dict[str, Any]:
-        """Its lineage: ``nodes`` and ``edges`` up to all that it was made of, or down to all that was made of it."""
+        """Its lineage: ``nodes`` and ``edges`` up to all its inputs, or down to all results that depend on it."""
         graph: dict[str, Any] = json.loads(self.registry._native.trace(self.id, down))
         return graph
 
@@ -380,9 +380,9 @@ class Table(Record):
         return self._frames[name]
 
     def values(self) -> Frame:
-        """Every value of the record as a row of its own: what it is about (``table``, ``model``, ``against``, ``label``, ``mean_over``,
+        """Every value of the record as a row of its own: its subject (``table``, ``model``, ``against``, ``label``, ``mean_over``,
         ``by``, ``group``, ``fold``, ``seed``, ``item``, ``statistic``), the value (``value`` if it is a number, otherwise ``text``), and
-        the counts beside it. No two rows are about the same, so that the values of two tables can be joined.
+        the counts beside it. No two rows have the same subject, so the values of two tables can be joined.
         """
         return Frame._of(self.registry._native.values(self.id))
 

@@ -79,7 +79,7 @@ class Registry:
         Args:
             where: An expression, as of ``reg list run --where``: ``"model=tiny and lr<0.01"``.
             sort: A value or setting; AUCs start with the largest, everything else with the smallest; ``"lr:desc"`` chooses.
-            limit: At most so many.
+            limit: Maximum number of runs.
         """
         documents, _ = self._native.runs(where, sort, limit)
         listed = json.loads(documents)
@@ -92,13 +92,13 @@ class Registry:
         limit: int | None = None,
         columns: Sequence[str] | None = None,
     ) -> Frame:
-        """One row for each run, also of those that train, were interrupted or failed.
+        """One row for each run, including running, interrupted and failed trainings.
 
         Args:
             where: As in :meth:`runs`.
             sort: As in :meth:`runs`.
-            limit: At most so many.
-            columns: Values and settings by name; by default those that say something: name, network, data, the settings in
+            limit: Maximum number of runs.
+            columns: Values and settings by name; by default the informative ones: name, network, data, the settings in
                 which the runs differ, validation and test results.
         """
         _, frame = self._native.runs(where, sort, limit, None if columns is None else list(columns))
@@ -128,13 +128,14 @@ class Registry:
 
         Args:
             models: Runs or predictions, or their names or ids.
-            name: Name of the table. A name that something else has is an error, unless ``move_name``.
+            name: Name of the table. A name in use is an error, unless ``move_name`` is true.
             by: One column for each ``model`` (all its folds or re-samplings) or each ``run``.
             groups: AUCs by patient group: ``gender``, ``view``, ``age``.
-            labels: Labels to compare, or ``"shared"`` for those that all models score; by default all, which must be the same.
-            images: ``all``, which must be the same, or ``shared`` for the images that all models scored.
+            labels: Labels to compare, or ``"shared"`` for the labels that all models score; by default all, which
+                must be the same for all models.
+            images: ``all``, which must be the same for all models, or ``shared`` for the images that all models scored.
             pool: One rank correlation for each ``label``, then the mean, or one over ``all`` scores.
-            variance: ``clustered`` by patient, or ``delong``, which takes images as independent.
+            variance: ``clustered`` by patient, or ``delong``, which treats images as independent.
             primary: The two columns whose difference of mean AUCs was named in advance.
             margin: Margin of non-inferiority and equivalence, a difference of AUCs such as 0.01.
             bootstrap: Number of bootstrap resamples by patient, 100 or more.
@@ -142,13 +143,14 @@ class Registry:
             metrics: Also average precision, calibration, sensitivity and specificity.
             prevalence: Prevalence for which predictive values are given besides that of the images.
             published: Published numbers to show beside ours: a TOML file, ``paper``, ``paper-table4`` or ``literature``.
-            allow_different_images: Compares what is not comparable; the table is flagged.
+            allow_different_images: Compares non-comparable inputs; the table is flagged.
 
         Returns:
             The recorded table. ``table.frame("auc")`` has the AUCs, ``table.frames()`` all of its tables.
 
         Raises:
-            RefusedError: The models are not comparable: other images, other labels, or patients that a model was trained on.
+            RefusedError: The models are not comparable: different images or labels, or test patients that a
+                model was trained on.
         """
         names = [model if isinstance(model, str) else model.id for model in models]
         options: dict[str, object] = {
@@ -186,7 +188,7 @@ def open(path: str | os.PathLike[str] | None = None) -> Registry:
     """Opens a registry.
 
     Args:
-        path: Its folder, or the folder that has its ``.reg``; by default what REG_REGISTRY names, else the nearest ``.reg`` in
+        path: Its folder, or the folder that has its ``.reg``; by default the path in REG_REGISTRY, else the nearest ``.reg`` in
             this folder or a parent folder.
     """
     return Registry(_native.Registry.open(path))

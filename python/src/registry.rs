@@ -254,7 +254,7 @@ fn found(path: Option<PathBuf>) -> Result<reg::Registry, RegistryError> {
 }
 
 fn hash(id: &str) -> Answer<Hash> {
-    id.parse().map_err(|_| Failure::usage(format!("`{id}` is no full id")))
+    id.parse().map_err(|_| Failure::usage(format!("`{id}` is not a full id")))
 }
 
 fn kind_named(text: &str) -> Answer<Kind> {

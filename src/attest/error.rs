@@ -66,10 +66,10 @@ pub enum AttestError {
     #[error("{} is not a record and has no lineage", .0.short())]
     NotARecord(Hash),
     /// A path that names no file.
-    #[error("{} names no file", .0.display())]
+    #[error("{} has no file name", .0.display())]
     NoFile(PathBuf),
     /// Two files of one name in a statement about files.
-    #[error("two of the files are called {0}")]
+    #[error("two of the files have the name {0}")]
     SameName(String),
     /// An object in the lineage is damaged or missing.
     #[error("cannot sign: {role} {id} in the lineage is {what}")]

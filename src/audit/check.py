@@ -942,7 +942,7 @@ class Bundle:
         return DIVISIONS.get(self.record(split, "split")["method"]["type"], "division")
 
     def origins(self, file):
-        """What is known of a file of weights: the runs that left it, the imported weights, and what these were trained on."""
+        """The known origin of a file of weights: the runs that left it, the imported weights, and their training data."""
         if file == blake3(b""):
             return [], [], []
         weights = sorted(id for id, own in self.documents.items() if own["kind"] == "weights" and own["file"]["object"] == file)
@@ -954,12 +954,12 @@ class Bundle:
         return sorted(runs), weights, [data for record in records for data in record.get("trained_on", [])]
 
     def starts_from(self, spec):
-        """The files from which a training starts: its initial weights, and what a program was given, its own files included."""
+        """The files from which a training starts: its initial weights, or the inputs and files of a program."""
         weights = [self.record(spec["weights"], "weights")["file"]["object"]] if spec.get("weights") else []
         return weights + handed_to(spec)
 
     def learnt_before(self, spec):
-        """What the files from which a training starts had learnt from: data sets, and divisions of splits."""
+        """The training data of the files from which a training starts: data sets, and divisions of splits."""
         learnt, known, files = [], set(), self.starts_from(spec)
         while files:
             file = files.pop()
@@ -1092,14 +1092,14 @@ def check_links(bundle, id):
 
 
 def left_by(document):
-    """The files that a run left, with which another one may begin: its checkpoint, and what a program left beside it."""
+    """The files of a run from which another run may start: its checkpoint, and other files that a program left."""
     if document["kind"] != "run":
         return []
     return [own["object"] for own in document.get("files", [])] + ([document["checkpoint"]] if document.get("checkpoint") else [])
 
 
 def begun_with(document):
-    """Files of a record that may be checkpoints with which it begins."""
+    """Files of a record that may be checkpoints from which it starts."""
     if document.get("kind") == "weights":
         return [document["file"]["object"]]
     return handed_to(document) if document.get("kind") == "spec" else []
@@ -1112,7 +1112,7 @@ def handed_to(spec):
 
 
 def check_ancestry(bundle):
-    """Says from which files of unknown origin the models of the result started."""
+    """Prints the files of unknown origin from which the models of the result started."""
     for id, spec in sorted(bundle.documents.items()):
         if spec["kind"] != "spec":
             continue
@@ -1120,11 +1120,11 @@ def check_ancestry(bundle):
         for file in imported:
             runs, _, declared = bundle.origins(file)
             if not runs and not declared:
-                say(f"unknown ancestry: nobody has said what weights {spec['weights'][:12]} were trained on, from which spec {id[:12]} starts")
+                say(f"unknown ancestry: spec {id[:12]} starts from weights {spec['weights'][:12]}, whose training data is unknown")
         for own in spec.get("program", {}).get("inputs", []):
             runs, _, declared = bundle.origins(own["object"])
             if not runs and not declared:
-                say(f"unknown ancestry: spec {id[:12]} has the input {own['file_name']!r}; if that holds weights, nobody has said what they were trained on")
+                say(f"unknown ancestry: spec {id[:12]} has the input {own['file_name']!r}; if this file holds weights, their training data is unknown")
 
 
 def check_lineage(bundle):
@@ -1443,9 +1443,9 @@ def check_dataset(bundle, id):
         need((labels, none) == (LABELS, LABELS[-1]), "the labels of a data set are not those of its format")
         # Name, patient, study, follow-up, age, gender, view, positive and missing labels.
         different = [image for image in manifest if said.get(image.row) != (image.name, *image[7:])]
-        complain_of([f"data set {id[:12]}: {image.name} is not as row {image.row} of the metadata has it" for image in different])
+        complain_of([f"data set {id[:12]}: {image.name} differs from row {image.row} of the metadata" for image in different])
     else:
-        uncomputed.add(f"data set {id[:12]} beside its metadata, which are of another format: {dataset['source']}")
+        uncomputed.add(f"data set {id[:12]} against its metadata, whose format this program does not read: {dataset['source']}")
     ages = [image.age for image in manifest if plausible(image)]
     counted = {
         "images": len(manifest),
@@ -1656,12 +1656,12 @@ def check_weights(bundle, id):
     weights = bundle.record(id, "weights")
     if "runs" in weights:
         theirs = {run for run in weights["runs"] if weights["file"]["object"] in left_by(bundle.record(run, "run"))}
-        need(weights["runs"] and weights["runs"] == sorted(theirs), "it was not left by the runs it lists")
+        need(weights["runs"] and weights["runs"] == sorted(theirs), "the runs that it lists did not leave it")
     forms = {"dataset": ["dataset", "type"], "division": ["dataset", "fold", "split", "type"], "external": ["name", "type"]}
     declared = weights.get("trained_on", [])
-    need(all(sorted(data) == forms.get(data["type"]) for data in declared), "what it was trained on has wrong keys")
+    need(all(sorted(data) == forms.get(data["type"]) for data in declared), "its list of training data has wrong keys")
     order = [(list(forms).index(data["type"]), *(data.get(key, "") for key in ("dataset", "split", "fold", "name"))) for data in declared]
-    need(order == sorted(set(order)) and ("trained_on" not in weights or declared), "what it was trained on is not sorted")
+    need(order == sorted(set(order)) and ("trained_on" not in weights or declared), "its list of training data is not sorted")
     for data in declared:
         bundle.rows_of(data, ("train", "val")) if data["type"] != "external" else []
     if bundle.parts[weights["file"]["object"]].kept:
@@ -1739,7 +1739,7 @@ def check_run(bundle, id):
 
 # Words around a label in the name of a column of scores, and in that of a column of labels.
 def check_program_run(bundle, id, run, spec):
-    """What a program's run says of its epochs follows from the log that it left; which weights it kept is its own decision."""
+    """The epochs in the record of a program's run follow from its log; the program itself decided which weights to keep."""
     known = {"epochs", "best_epoch", "val_loss"} & run.keys()
     need("parameters" not in run and ("log" in run) == ("epochs" in run), "a program's run has a log or a number of epochs, but not both")
     epochs, best, before = [], None, 0
@@ -1768,7 +1768,7 @@ def read_program_scores(data, name, labels):
     image = only(head, "Image Index")
     forms = [("", "probability"), ("prob_", "probability"), ("logit_", "logit")]
     columns = {place: [(own, scale) for start, scale in forms for own in labels if text == start + own] for place, text in enumerate(head) if place != image}
-    need(all(columns.values()), "the file of scores has a column that no label has")
+    need(all(columns.values()), "the file of scores has a column that is not named after a label")
     columns = {place: found[0] for place, found in columns.items()}
     scales = {scale for _, scale in columns.values()}
     need(sorted(own for own, _ in columns.values()) == sorted(labels) and len(scales) == 1, "the file of scores does not have each label once")
@@ -2046,7 +2046,7 @@ class Cell:
         return "no division" if self.fold is None else f"{bundle.division(split) if split else 'division'} {self.fold}"
 
     def sources(self, bundle):
-        """Where the scores come from: of a mean, the sources of its members, each once."""
+        """The sources of the scores: for a mean, the sources of its members, each once."""
         found, seen, queue = [], {self.id}, [self.predictions["source"]]
         while queue:
             source = queue.pop()
@@ -2215,7 +2215,7 @@ def columns_of(bundle, table):
         if name not in own and any(name in other for other in models.values()):
             complain(f"column {name} holds predictions of {', '.join(sorted(own))}")
         elif own != {name}:
-            uncomputed.add(f"what column {name} is called, which somebody typed: it holds predictions of {', '.join(sorted(own))}")
+            uncomputed.add(f"the name of column {name}, which somebody typed: the column holds predictions of {', '.join(sorted(own))}")
     return columns
 
 
@@ -3042,7 +3042,7 @@ def shown(table):
 
 
 def check_text(bundle, table):
-    """readable/table.txt begins with the AUCs of the table, line by line, under a word that it is unfair where it is, and hides nothing."""
+    """readable/table.txt begins with the AUCs of the table, line by line, below a note if its columns are not comparable, and hides nothing."""
     text = bundle.member("readable/table.txt").decode()
     kinds = {letter: unicodedata.category(letter) for letter in set(text) - {"\n"}}
     # A model may be called by a letter that is not seen.
@@ -3111,7 +3111,7 @@ def auc_lines(table):
 
 
 def cautions(table):
-    """What stands above a table with labels for which all images have the same score."""
+    """The warning above a table with labels for which all images have the same score."""
     if table["type"] == "auc":
         same = [("", [row["label"] for row in table["labels"] if row.get("constant")])]
     else:
@@ -3127,7 +3127,7 @@ def cautions(table):
                 if cell["model"] == model["name"] and aucs and all(auc == 0.5 for auc in aucs):
                     labels.add(cell["label"] or "all labels")
             same.append((f" of {model['name']}", sorted(labels)))
-    said = [f"all images have the same score for {', '.join(labels)}{of}; an AUC of 0.5 there says nothing about the model." for of, labels in same if labels]
+    said = [f"all images have the same score for {', '.join(labels)}{of}; such an AUC of 0.5 says nothing about the model." for of, labels in same if labels]
     return [f"WARNING: {' '.join(said)}"] if said else []
 
 
@@ -3154,7 +3154,7 @@ def pathologies(model, labels):
 
 
 def same_rules(bundle, id, kind):
-    """Whether a record was made by the rules that stand here; by older ones, nothing tells whether it is true."""
+    """Whether a record was made by the rules of this program; a record of older rules cannot be checked."""
     document = bundle.documents[id]
     type_ = {"table": lambda: document["type"] + " table", "predictions": lambda: document["source"]["type"]}.get(kind, lambda: kind)()
     if type_ not in RULES:

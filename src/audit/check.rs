@@ -91,7 +91,8 @@ pub fn check(path: &Path) -> Result<Checked, AuditError> {
     // Of an endless file even the search for the end would not end.
     if !about.is_file() {
         return Err(not(
-            "it is no plain file, and a zip archive is read from its end: save it first".to_owned()
+            "it is not a regular file: save it to disk first, because a zip archive is read from its end"
+                .to_owned(),
         ));
     }
     let length = about.len();
@@ -316,7 +317,8 @@ fn apart(mut zip: ZipArchive<BufReader<File>>, length: u64) -> Result<ZipArchive
             ));
         }
         let start = member.header_start();
-        let data = member.data_start().ok_or_else(|| format!("its member {name} has no place"))?;
+        let data =
+            member.data_start().ok_or_else(|| format!("the position of its member {name} is invalid"))?;
         let end = data.checked_add(member.compressed_size()).filter(|end| *end <= length);
         ranges.push((
             start,

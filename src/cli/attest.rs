@@ -16,7 +16,7 @@ use super::error::Failure;
 use super::output::{NO, Reply, in_json, save};
 use super::{Context, marks};
 
-/// Sign an attestation of a result and its lineage (in-toto, SLSA provenance), or verify one
+/// Sign an attestation of a result and its lineage (in-toto, SLSA provenance), or verify an attestation
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct AttestArgs {
@@ -25,7 +25,7 @@ pub(crate) struct AttestArgs {
     /// Name or id of a table or of any other object
     #[arg(required_unless_present = "files")]
     id: Option<String>,
-    /// Instead of a result: files that you hand out, such as those of a release of reg; needs no registry
+    /// Sign these files instead of a result, such as the files of a release; needs no registry
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "id")]
     files: Vec<PathBuf>,
     /// The private key, made by `reg key new` or openssl
@@ -38,7 +38,7 @@ pub(crate) struct AttestArgs {
 
 #[derive(clap::Subcommand)]
 enum Verify {
-    /// Verify the signature of a statement, and files against it; exit code 3 if any check fails
+    /// Verify the signature of a statement, and check files against the statement; exit code 3 if any check fails
     Verify {
         /// The signed statement
         statement: PathBuf,

@@ -20,7 +20,7 @@ pub(crate) struct AuditArgs {
     /// Name or id of a table or of any other object
     #[arg(required = true)]
     id: Option<String>,
-    /// The file
+    /// The bundle to write
     #[arg(short, long, value_name = "FILE.zip", required = true)]
     output: Option<PathBuf>,
     /// Leave out checkpoints and weights; the bundle lists their hashes
@@ -33,12 +33,12 @@ enum Verify {
     /// Verify a bundle: every hash, the lineage, the readable documents, every number, the archive; exit code 3 if
     /// anything is wrong
     Verify {
-        /// The file
+        /// The bundle
         file: PathBuf,
     },
     /// Write the program that checks a bundle without reg; use this copy, not the one in the bundle
     CheckProgram {
-        /// The file; without it, standard output
+        /// Output file; default: standard output
         #[arg(short, long, value_name = "FILE.py")]
         output: Option<PathBuf>,
     },
@@ -112,14 +112,15 @@ fn verified(file: &std::path::Path) -> Result<Reply, Failure> {
     }
     if checked.recomputed.is_empty() && checked.uncomputed.is_empty() {
         lines.push(
-            "note: no table is in this lineage, so no number was checked: audit a table for that".to_owned(),
+            "note: this lineage has no table, so no number was checked: to check numbers, audit a table"
+                .to_owned(),
         );
     }
     lines.extend(checked.other_rules.iter().map(|line| format!("note: {line}")));
     for id in &checked.unread {
         let short = id.short();
         lines.push(format!(
-            "note: the metadata of data set {short} has a format that this reg does not read; its images were not compared with it"
+            "note: the metadata of data set {short} has a format that this reg does not read; the images were not compared with the metadata"
         ));
     }
     for record in &checked.withdrawals {

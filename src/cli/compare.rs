@@ -29,7 +29,7 @@ use super::{Context, Moving, complete, figures, marks};
 /// Compare models on the same images: AUC table, Spearman matrix, paired tests, intervals
 #[derive(clap::Args)]
 pub(crate) struct CompareArgs {
-    /// Names or ids of runs or predictions. Runs of one model and fold that differ only in their seed are averaged
+    /// Names or ids of runs or predictions. Runs of one model and fold that differ only in seed are averaged
     #[arg(value_name = "ID", required_unless_present = "label", add = complete::scored())]
     ids: Vec<String>,
     /// A column of these runs or predictions, under a name of your own; repeatable
@@ -38,17 +38,19 @@ pub(crate) struct CompareArgs {
     /// Rank the columns by their AUCs on validation images; the ranking table shows validation and test AUCs
     #[arg(long)]
     rank: bool,
-    /// Columns: `model` (all its folds or re-samplings) or `run`. Patient groups: `gender`, `view` or `age`. Both: `run,age`
+    /// Columns: one per `model` (over its folds or re-samplings) or per `run`. Patient groups: `gender`, `view` or
+    /// `age`. Both: `run,age`
     #[arg(long, value_enum, value_delimiter = ',', default_value = "model")]
     by: Vec<By>,
-    /// Labels to compare, or `shared` for the labels that all models score; default: all, which must be the same
+    /// Labels to compare, or `shared` for the labels that all models score; default: all labels, which must be the same
+    /// for all models
     #[arg(long, value_name = "LABEL,…|shared", value_delimiter = ',')]
     labels: Vec<String>,
-    /// Images to compare: `all`, which must be the same, or `shared` for the images that all models scored on the
-    /// same fold or re-sampling
+    /// Images to compare: `all`, which must be the same for all models, or `shared` for the images that all models
+    /// scored on the same fold or re-sampling
     #[arg(long, value_enum, default_value = "all")]
     images: Images,
-    /// Pooling of rank correlations: one per `label`, then the mean, or one over `all` scores
+    /// Pooling of rank correlations: with `label`, one per label and then their mean; with `all`, one over all scores
     #[arg(long, value_enum, default_value = "label")]
     pool: Pool,
     /// Number of bootstrap resamples (by patient), 100 or more, such as 2000; adds intervals
@@ -70,9 +72,9 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "SHARE", requires = "metrics", value_parser = prevalence)]
     prevalence: Option<f64>,
     /// Published AUCs to show beside the table: a TOML file, `paper` (table 6 of the paper), `paper-table4`, or
-    /// `literature` (AUCs by label from other publications, on other splits). A file has a `[[model]]` for each column: name,
-    /// source, split ("official" or what else it was), and mean, mean_std, mean_over, images, or tables [model.auc] and
-    /// [model.std] by label
+    /// `literature` (AUCs by label from other publications, on other splits). A file has a `[[model]]` for each column:
+    /// name, source, split ("official", or a description of the test images), and mean, mean_std, mean_over, images, or
+    /// tables [model.auc] and [model.std] by label
     #[arg(long, value_name = "FILE.toml")]
     published: Option<PathBuf>,
     /// Add the points of the ROC curves to the JSON and as the table `roc`
@@ -128,7 +130,7 @@ struct LabelledColumn {
 
 /// The name of a column, and its runs.
 fn label(text: &str) -> Result<LabelledColumn, String> {
-    let needed = "a name, =, and runs with commas between them are needed";
+    let needed = "expected NAME=RUN,RUN,…";
     let (name, ids) = text.split_once('=').ok_or(needed)?;
     let ids: Vec<String> = ids.split(',').map(str::to_owned).collect();
     // The name is printed in every table, where an escape sequence would take effect.
@@ -315,7 +317,7 @@ pub(crate) fn run(context: &Context, args: CompareArgs) -> Result<Reply, Failure
     };
     let tables = args.tables(&comparison, &curves, &precision);
     if tables.is_empty() {
-        context.note("note: no table to show: paired tests need two models; tests over folds or re-samplings need several of one split");
+        context.note("note: no table to show: paired tests need two models; tests over folds or re-samplings need several divisions of one split");
     }
     let marks = marks::warn(context, &registry, [id.hash])?;
     let mut text = args.format.marked(tables, &marks);

@@ -14,10 +14,10 @@ use super::output::{Reply, in_json};
 /// The variable that makes `reg` answer a shell that asks for completions.
 pub(super) const VARIABLE: &str = "REG_COMPLETE";
 
-/// Print a script with which a shell completes commands, options and the names of runs, data sets, splits and models
+/// Print a shell script that completes commands, options and the names of runs, data sets, splits and models
 ///
 /// Install it where the shell looks for completions of `reg`: bash: `reg completions bash >
-/// ~/.local/share/bash-completion/completions/reg`, zsh: `reg completions zsh > FOLDER/_reg` with a folder of
+/// ~/.local/share/bash-completion/completions/reg`, zsh: `reg completions zsh > FOLDER/_reg`, where FOLDER is in
 /// `$fpath`, fish: `reg completions fish > ~/.config/fish/completions/reg.fish`, which also replaces the completions
 /// that fish brings for the `reg` of Windows.
 #[derive(clap::Args)]

@@ -32,13 +32,16 @@ fn against(registry: &Registry, remote: &OsStr) -> Check {
     match age {
         Ok(Age::Current(entries)) => check(
             Status::Ok,
-            format!("not older than at the last push to {remote}: it has log entry {}", thousands(entries)),
+            format!(
+                "not an older copy: it has log entry {} of the last push to {remote}",
+                thousands(entries)
+            ),
             None,
         ),
         Ok(Age::Older { then, now }) => check(
             Status::Bad,
             format!(
-                "an older copy: at the last push to {remote} the log had {}; now it has {}, or different ones",
+                "an older copy: at the last push to {remote} the log had {}; now it has {}, or different entries",
                 entries(then),
                 thousands(now)
             ),
@@ -51,9 +54,11 @@ fn against(registry: &Registry, remote: &OsStr) -> Check {
         Ok(Age::Unknown) => check(
             Status::Note,
             format!("{remote} does not know this registry"),
-            Some(format!("`reg push {word}` stores there what is needed to recognise an older copy")),
+            Some(format!(
+                "after `reg push {word}`, the remote can tell whether this registry is an older copy"
+            )),
         ),
-        Err(e) => check(Status::Bad, format!("cannot ask {remote}: {e}"), None),
+        Err(e) => check(Status::Bad, format!("cannot read {remote}: {e}"), None),
     }
 }
 

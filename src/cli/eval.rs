@@ -12,7 +12,7 @@ use super::output::{Reply, TableFormat};
 use super::train::{auc_json, constant_labels, thresholds_json, warn_of_leaks};
 use super::{Context, complete, marks};
 
-/// Score a subset with a run's checkpoint and compute the AUC table
+/// Score a subset of images with a run's checkpoint and compute the AUC table
 #[derive(clap::Args)]
 pub(crate) struct EvalArgs {
     /// Name or id of the run
@@ -34,7 +34,7 @@ pub(crate) struct EvalArgs {
     /// Threads of the tensor library; default: as in the run's training
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
-    /// Use withdrawn images anyway; results are flagged
+    /// Use withdrawn images anyway; the results are flagged
     #[arg(long)]
     allow_withdrawn: bool,
     /// Output format of the table
@@ -78,7 +78,8 @@ pub(crate) fn run(context: &Context, args: EvalArgs) -> Result<Reply, Failure> {
     if let Some(other) = &evaluated.other_sources {
         context.note(&other.line("scored"));
     }
-    let views = if args.tta.is_some() { ", mean of the images and of the mirrored images" } else { "" };
+    let views =
+        if args.tta.is_some() { ", mean of the scores of the images and of the mirrored images" } else { "" };
     let title = format!("AUC of {} on its {} images{views}", args.run, subset.name());
     let marks = marks::warn(context, &registry, [evaluated.table.hash])?;
     let mut text = args.format.marked(vec![results::auc(&title, &evaluated.auc)], &marks);

@@ -38,10 +38,10 @@ pub(super) const EXAMPLES: &[Examples] = &[
     (
         &["eval"],
         &[
-            ("reg eval resnet50-s-f0 --tta flip", "The mean over the images and the mirrored images"),
+            ("reg eval resnet50-s-f0 --tta flip", "Average the scores of the images and the mirrored images"),
             (
                 "reg eval resnet50-s-f0 --subset val --operating-point sensitivity=0.9",
-                "Thresholds with which nine of ten findings are found",
+                "Choose thresholds that find nine of ten findings",
             ),
         ],
     ),
@@ -49,7 +49,7 @@ pub(super) const EXAMPLES: &[Examples] = &[
         &["ensemble"],
         &[(
             "reg ensemble resnet50-s-f0 densenet121-s-f0 --name both",
-            "The mean of two models on the same test images",
+            "Average the scores of two models on the same test images",
         )],
     ),
     (
@@ -87,7 +87,7 @@ pub(super) const EXAMPLES: &[Examples] = &[
             ("reg rm --undo tiny-s-f0", "Undo the removal"),
         ],
     ),
-    (&["note"], &[("reg note tiny-s-f0 'overfits after epoch 3'", "Write down what you saw")]),
+    (&["note"], &[("reg note tiny-s-f0 'overfits after epoch 3'", "Write a note about a run")]),
     (&["mv"], &[("reg mv tiny-s-f0 baseline", "Rename a run")]),
     (&["trace"], &[("reg trace --down patient:13", "Show all uses of the images of a patient")]),
     (&["push"], &[("reg push s3://bucket/reg", "Copy everything to a bucket")]),
@@ -95,22 +95,25 @@ pub(super) const EXAMPLES: &[Examples] = &[
     (&["gc"], &[("reg gc --dry-run", "Show what would be removed")]),
     (
         &["demo"],
-        &[("reg demo demo", "Make synthetic X-rays, and run the whole pipeline on them in the folder demo")],
+        &[(
+            "reg demo demo",
+            "Generate synthetic X-rays in the folder demo, and run the whole pipeline on them",
+        )],
     ),
     (
         &["init"],
         &[
-            ("reg init", "Make a registry in this folder"),
-            ("reg init /data/lab --shared=group", "Make one that a group of users writes to"),
+            ("reg init", "Create a registry in this folder"),
+            ("reg init /data/lab --shared=group", "Create a registry that a group of users can write to"),
         ],
     ),
     (&["dataset", "list"], &[("reg dataset list", "List the data sets")]),
-    (&["dataset", "show"], &[("reg dataset show nih", "Show what a data set has, and what was made of it")]),
+    (&["dataset", "show"], &[("reg dataset show nih", "Show a data set and the results that depend on it")]),
     (
         &["dataset", "stats"],
         &[
             ("reg dataset stats nih", "Show images, patients, ages, views, and the prevalence of each label"),
-            ("reg dataset stats nih --svg figures", "Draw the ages as SVG"),
+            ("reg dataset stats nih --svg figures", "Draw the histogram of ages as SVG"),
         ],
     ),
     (&["dataset", "diff"], &[("reg dataset diff nih nih-2020", "Show which images and labels differ")]),
@@ -118,7 +121,7 @@ pub(super) const EXAMPLES: &[Examples] = &[
         &["dataset", "export"],
         &[(
             "reg dataset export nih --format croissant -o nih",
-            "Write the images with a description that machines read",
+            "Write the images with a machine-readable description",
         )],
     ),
     (
@@ -169,7 +172,7 @@ pub(super) const EXAMPLES: &[Examples] = &[
             ),
             (
                 "reg predictions import scores.csv --dataset nih --name theirs --columns 'pred_{label}'",
-                "Say which columns are the scores",
+                "Give the pattern of the score columns",
             ),
         ],
     ),
@@ -177,14 +180,14 @@ pub(super) const EXAMPLES: &[Examples] = &[
         &["study", "init"],
         &[(
             "reg study init study.toml --dataset nih",
-            "Write the eight setups of the paper as a file to edit",
+            "Write a study file with the eight setups of the paper",
         )],
     ),
     (
         &["study", "run"],
         &[
-            ("reg study run study.toml --plan", "Show what would be trained, and how long it takes"),
-            ("reg study run study.toml --slurm --partition gpu", "Submit one task for each run"),
+            ("reg study run study.toml --plan", "Show what would be trained, and how long it would take"),
+            ("reg study run study.toml --slurm --partition gpu", "Submit one Slurm task for each run"),
         ],
     ),
     (
@@ -195,21 +198,24 @@ pub(super) const EXAMPLES: &[Examples] = &[
         &["study", "compare"],
         &[(
             "reg study compare study.toml --primary resnet50:densenet121",
-            "Compare its setups, one pair named in advance",
+            "Compare the setups of a study; the comparison of one pair is named in advance",
         )],
     ),
     (
         &["probe"],
-        &[("reg probe resnet50-s-f0 --target gender", "Predict the gender from a network's features")],
+        &[("reg probe resnet50-s-f0 --target gender", "Predict the gender from the features of a network")],
     ),
     (
         &["gradcam"],
         &[
             (
                 "reg gradcam resnet50-s-f0 00000013_005.png --label Emphysema -o map.png",
-                "Draw where a network looks for a finding",
+                "Draw the image regions that support a label",
             ),
-            ("reg gradcam resnet50-s-f0 --boxes", "Count how often the maximum lies in an annotated box"),
+            (
+                "reg gradcam resnet50-s-f0 --boxes",
+                "Count how often the maximum of the heat map is in an annotated box",
+            ),
         ],
     ),
     (
@@ -221,47 +227,44 @@ pub(super) const EXAMPLES: &[Examples] = &[
     ),
     (
         &["report"],
-        &[("reg report table -o report.html", "Write a table with figures and lineage as one page")],
+        &[("reg report table -o report.html", "Write a table, its figures and its lineage as one page")],
     ),
     (
         &["serve"],
         &[
-            ("reg serve", "Show the registry in a browser of this machine"),
+            ("reg serve", "Show the registry in a browser on this machine"),
             (
                 "reg serve --socket reg.sock",
                 "Listen on a socket that only your account can open, for `ssh -L`",
             ),
         ],
     ),
-    (&["tag"], &[("reg tag best resnet50-s-f0", "Give a record one more name")]),
+    (&["tag"], &[("reg tag best resnet50-s-f0", "Give a record another name")]),
     (
         &["log"],
         &[
             ("reg log", "List the changes of names, newest first"),
-            ("reg log --follow resnet50-s-f0", "Watch a training of another process"),
+            ("reg log --follow resnet50-s-f0", "Follow a running training"),
         ],
     ),
-    (&["cat"], &[("reg cat table", "Print the record of a table as it is hashed")]),
+    (&["cat"], &[("reg cat table", "Print the bytes of a table's record")]),
     (
         &["diff"],
-        &[("reg diff resnet50-s-f0 resnet50-s-f1", "Show in what two runs differ, and where that begins")],
+        &[(
+            "reg diff resnet50-s-f0 resnet50-s-f1",
+            "Show how two runs differ, and where their lineages diverge",
+        )],
     ),
     (
         &["verify"],
         &[
-            ("reg verify", "Hash all objects again"),
-            ("reg verify table --recompute", "Also recompute all that a table depends on"),
+            ("reg verify", "Hash all objects"),
+            ("reg verify table --recompute", "Check a table and its lineage, and recompute its numbers"),
         ],
     ),
     (&["reproduce"], &[("reg reproduce resnet50-s-f0", "Train a run again, and compare the bytes")]),
-    (
-        &["audit"],
-        &[("reg audit table -o table.zip", "Pack a table with all that it depends on, except images")],
-    ),
-    (
-        &["audit", "verify"],
-        &[("reg audit verify table.zip", "Check such a bundle, and recompute its numbers")],
-    ),
+    (&["audit"], &[("reg audit table -o table.zip", "Pack a table and its lineage, except images")]),
+    (&["audit", "verify"], &[("reg audit verify table.zip", "Check a bundle, and recompute its numbers")]),
     (
         &["audit", "check-program"],
         &[("reg audit check-program -o check.py", "Write the program that checks a bundle without reg")],
@@ -274,14 +277,11 @@ pub(super) const EXAMPLES: &[Examples] = &[
         &["attest", "verify"],
         &[("reg attest verify table.json --key lab.pem.pub", "Check the signature of a statement")],
     ),
-    (&["key", "new"], &[("reg key new -o lab.pem", "Make a pair of keys for statements")]),
-    (&["key", "public"], &[("reg key public lab.pem", "Write the public key of a private one")]),
+    (&["key", "new"], &[("reg key new -o lab.pem", "Create a key pair for statements")]),
+    (&["key", "public"], &[("reg key public lab.pem", "Write the public key of a private key")]),
     (
         &["withdraw"],
-        &[(
-            "reg withdraw patient:13 --reason 'consent withdrawn'",
-            "Mark the images of a patient as not to be used",
-        )],
+        &[("reg withdraw patient:13 --reason 'consent withdrawn'", "Withdraw the images of a patient")],
     ),
     (
         &["export"],
@@ -290,14 +290,14 @@ pub(super) const EXAMPLES: &[Examples] = &[
             ("reg export table -o tables", "Write each part of a table as a file in a folder"),
             (
                 "reg export resnet50-s-f0 --format checkpoint -o model",
-                "Write its weights with a model.py that loads them",
+                "Write the weights of a run and a model.py that loads them",
             ),
         ],
     ),
-    (&["export", "mlflow"], &[("reg export mlflow mlruns", "Write all runs as a store of MLflow")]),
+    (&["export", "mlflow"], &[("reg export mlflow mlruns", "Write all runs as an MLflow store")]),
     (&["trust"], &[("reg trust /data/lab", "Use a registry that belongs to another account")]),
     (&["doctor"], &[("reg doctor", "Search for problems of the registry, the disk and the worker")]),
     (&["reindex"], &[("reg reindex", "Rebuild the index from the objects")]),
     (&["completions"], &[("reg completions bash", "Print the completion script for bash")]),
-    (&["man"], &[("reg man -o man", "Write the manual pages to a folder")]),
+    (&["man"], &[("reg man -o man", "Write all manual pages to a folder")]),
 ];

@@ -37,7 +37,7 @@ pub(crate) struct PushArgs {
 pub(crate) struct PullArgs {
     #[command(flatten)]
     exchange: ExchangeArgs,
-    /// Also remove here what was removed on the sending side; without this option, removed records are kept and listed
+    /// Also remove the records that were removed on the sending side; without this option, they are kept and listed
     #[arg(long)]
     accept_removals: bool,
 }
@@ -51,7 +51,8 @@ struct ExchangeArgs {
     /// The other registry, folder or bucket
     #[arg(value_name = "REMOTE")]
     remote: OsString,
-    /// Names or ids on the sending side: copies these objects, their dependencies, and the results of runs among them
+    /// Names or ids on the sending side: copy only these objects, their dependencies and, for runs, the results of the
+    /// runs
     #[arg(add = complete::anything())]
     ids: Vec<String>,
     /// Print what would be copied, and change nothing
@@ -86,8 +87,7 @@ fn run(context: &Context, args: ExchangeArgs, pushes: bool, accept_removals: boo
     }
     if let Age::Older { then, now } = done.age {
         context.note(&format!(
-            "warning: this registry is an older copy: at its last push to {address} its log had {}, and now it \
-             has {}, or different ones; names may be lost, see `reg doctor --remote {}`",
+            "warning: this registry is an older copy: at its last push to {address} its log had {}, and now it has {}, or different entries; names may be lost, see `reg doctor --remote {}`",
             entries(then),
             thousands(now),
             address.word()
@@ -98,7 +98,7 @@ fn run(context: &Context, args: ExchangeArgs, pushes: bool, accept_removals: boo
         context.note("hint: --move-names moves the conflicting names to the objects of the sending side");
     }
     if !done.not_removed.is_empty() {
-        context.note("hint: --accept-removals also removes here what was removed on the sending side");
+        context.note("hint: --accept-removals also removes these records here");
     }
     let agreed = done.names.conflicts.is_empty() && done.not_removed.is_empty();
     Ok(if agreed { reply } else { reply.with_code(NO) })
@@ -114,8 +114,7 @@ fn heard(context: &Context, before: &Withdrawn, now: &Withdrawn) {
     let (came, back) = (only(now, before), only(before, now));
     if !came.is_empty() {
         context.note(&format!(
-            "note: {} arrived (`reg list withdrawal`): their data and results are flagged from now on; the bytes \
-             stay until `reg withdraw PATIENT --reason WHY --purge` here",
+            "note: {} arrived (`reg list withdrawal`): the withdrawn data and their results are flagged from now on; the image files stay until you run `reg withdraw PATIENT --reason WHY --purge` here",
             plural(came.len(), "withdrawal")
         ));
     }
@@ -145,9 +144,9 @@ pub(super) fn stop_on_signals() -> Arc<AtomicBool> {
 fn describe(done: &Exchanged, address: &Address, request: &TransferRequest, pushes: bool) -> String {
     let (verb, preposition) = match (request.dry_run, pushes) {
         (false, true) => ("sent", "to"),
-        (false, false) => ("took", "from"),
+        (false, false) => ("received", "from"),
         (true, true) => ("would send", "to"),
-        (true, false) => ("would take", "from"),
+        (true, false) => ("would receive", "from"),
     };
     let mut lines = Vec::new();
     if request.dry_run {
@@ -177,7 +176,7 @@ fn describe(done: &Exchanged, address: &Address, request: &TransferRequest, push
         lines.push(format!("purged images are not copied: {}", thousands(done.purged)));
     }
     let names = &done.names;
-    let mut counts = vec![format!("{} new", names.added), format!("{} as they were", names.unchanged)];
+    let mut counts = vec![format!("{} new", names.added), format!("{} unchanged", names.unchanged)];
     if names.moved > 0 {
         counts.push(format!("{} moved", names.moved));
     }

@@ -10,7 +10,7 @@ use super::error::Failure;
 use super::output::{Reply, plural};
 use super::{Context, environment};
 
-/// Remove unneeded objects: those that no name, result, interrupted training or recent log entry uses
+/// Remove unneeded objects: objects that no name, result, interrupted training or recent log entry uses
 ///
 /// Runs, predictions, tables and executions are always kept, named or not, with all their dependencies, unless
 /// `reg rm` has removed them.
@@ -19,8 +19,8 @@ pub(crate) struct GcArgs {
     /// Print what would be removed, and remove nothing
     #[arg(long)]
     dry_run: bool,
-    /// Also keep objects that were added, or whose names changed, in the last DAYS days. Records that `reg rm` removed
-    /// are freed at once
+    /// Also keep objects that were added in the last DAYS days, or whose names changed in that time. Records that `reg
+    /// rm` removed are freed at once
     #[arg(long, value_name = "DAYS", default_value_t = 30)]
     keep_days: u32,
 }

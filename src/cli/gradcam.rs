@@ -36,13 +36,13 @@ pub(crate) struct GradcamArgs {
     /// Play the pointing game on the annotated boxes of a subset instead
     #[arg(long, conflicts_with_all = ["image", "label", "output", "age", "gender", "view"])]
     boxes: bool,
-    /// The subset whose boxes are used
+    /// The subset of images whose boxes are used
     #[arg(long, value_enum, default_value = "test", requires = "boxes")]
     subset: SubsetArg,
     /// auto, cpu or cuda:N; default: the device that the run was trained on
     #[arg(long)]
     device: Option<String>,
-    /// Use withdrawn images anyway; results are flagged
+    /// Use withdrawn images anyway; the results are flagged
     #[arg(long)]
     allow_withdrawn: bool,
     /// Output format of the table

@@ -25,8 +25,8 @@ const GROUPS: &[(&str, &[&str])] = &[
 /// Exit codes, the same for all commands.
 pub(super) const EXIT_STATUS: &[(&str, &str)] = &[
     ("0", "Done."),
-    ("1", "An error: standard error has the reason and what to try."),
-    ("2", "A mistake on the command line."),
+    ("1", "An error: standard error shows the reason and, if there is one, a hint."),
+    ("2", "Wrong usage: a mistake on the command line."),
     (
         "3",
         "A check failed: damage was found, results are not identical, a split leaks, inputs are not comparable.",

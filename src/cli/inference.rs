@@ -7,7 +7,7 @@ use reg::records::{Primary, Variance};
 /// Variance, primary comparison and margin.
 #[derive(clap::Args)]
 pub(super) struct InferenceArgs {
-    /// Variance of AUCs: `clustered` by patient, or `delong`, which takes images as independent. Default: clustered
+    /// Variance of AUCs: `clustered` by patient, or `delong`, which treats images as independent. Default: clustered
     #[arg(long, value_enum)]
     variance: Option<VarianceChoice>,
     /// Primary comparison, named in advance: the difference of the mean AUCs of two columns; its p-value is

@@ -26,8 +26,8 @@ pub(crate) struct IngestArgs {
     /// The box list (BBox_List_2017.csv), plain or .gz
     #[arg(long, value_name = "CSV")]
     boxes: Option<PathBuf>,
-    /// Width and height of the images that the box list refers to; boxes are scaled to the size of the
-    /// imported images. `image`: the boxes are given in pixels of the imported images
+    /// Width and height of the images that the box list refers to; boxes are scaled to the imported images. `image`:
+    /// the boxes are in pixels of the imported images
     #[arg(long, value_name = "WxH", default_value = "1024x1024", requires = "boxes", value_parser = box_size)]
     box_size: BoxSize,
     /// Name of the data set
@@ -64,9 +64,9 @@ fn box_size(text: &str) -> Result<BoxSize, String> {
     }
     let side = |text: &str| text.parse().ok().filter(|side| (1..=limits::IMAGE_SIDE).contains(side));
     let sides = text.split_once('x').and_then(|(width, height)| Some([side(width)?, side(height)?]));
-    sides.map(|sides| BoxSize(Some(sides))).ok_or_else(|| {
-        "two numbers of pixels with an x between them, such as 1024x1024, or `image`".to_owned()
-    })
+    sides
+        .map(|sides| BoxSize(Some(sides)))
+        .ok_or_else(|| "expected WIDTHxHEIGHT in pixels, such as 1024x1024, or `image`".to_owned())
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

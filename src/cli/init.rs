@@ -14,7 +14,8 @@ pub(crate) struct InitArgs {
     /// Folder in which to create `.reg`; created if missing
     #[arg(default_value = ".")]
     dir: PathBuf,
-    /// Let the group of the folder write to it too, whatever the umask of each member; with `all`, everybody may read
+    /// Let the group of the folder write to the registry, too, whatever the umask of each member; with `all`, everybody
+    /// may read
     #[arg(long, value_name = "WHO", num_args = 0..=1, require_equals = true, default_missing_value = "group")]
     shared: Option<Shared>,
 }

@@ -25,7 +25,7 @@ use super::{Context, complete};
 /// `reg list run` shows network, data, settings in which the runs differ, validation and test results, time
 /// and state of each run, including running, interrupted and failed ones.
 ///
-/// An expression compares values with = != < <= > >= or with ~ (contains): `model=tiny and lr<0.01`, `seed in
+/// An expression compares values with =, !=, <, <=, >, >= or ~ (contains): `model=tiny and lr<0.01`, `seed in
 /// (1,2) or not state=failed`, `note~"odd"`, `test_auc=missing`. Values of a run are name, id, spec, model,
 /// dataset, split, fold, seed, weights, epoch, val_loss, val_auc, test_auc, date, seconds, state, note,
 /// error, and each of its settings, such as lr or batch. Other records have kind, id, name, what (a summary) and
@@ -182,7 +182,7 @@ fn list(
             let of = kind.map_or("records", |kind| kind.descriptor().plural);
             if listing::field(key).is_some() {
                 let failure = Failure::usage(format!("{of} have no value named `{key}`"));
-                return Err(failure.hinting(format!("runs have: `reg list run --sort {key}`")));
+                return Err(failure.hinting(format!("only runs have it: `reg list run --sort {key}`")));
             }
             let known = similar_or_all(key, &VALUES).into_iter().map(str::to_owned).collect();
             return Err(listing::ListError::UnknownField { of, name: key.to_owned(), known }.into());
@@ -214,7 +214,7 @@ fn list(
             Some(kind) => format!("the registry has no {}", kind.descriptor().plural),
             None => "the registry is empty".to_owned(),
         },
-        (true, false) => "no record fits".to_owned(),
+        (true, false) => "no record matches".to_owned(),
         (false, _) => TableFormat::Text.render(&[table]),
     };
     let unfinished =

@@ -91,7 +91,7 @@ pub(super) fn run(
     table.notes.extend(remarks);
     let mut text = match (runs.is_empty(), is_empty) {
         (true, true) => "no runs yet; `reg train` makes one".to_owned(),
-        (true, false) => "no run fits".to_owned(),
+        (true, false) => "no run matches".to_owned(),
         (false, _) => TableFormat::Text.render(&[table]),
     };
     for one in &live {

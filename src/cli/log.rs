@@ -22,9 +22,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Show the history of names, newest first, and the epochs and notes of a run
 #[derive(clap::Args)]
 pub(crate) struct LogArgs {
-    /// Show only this name's changes, all notes about it, and the epochs if it is a run or a training
+    /// Show only the changes of this name and the notes about its records; of a run or training, also the epochs
     name: Option<String>,
-    /// Keep printing changes, and epochs of running trainings, as they happen; with a name, until its training ends
+    /// Keep printing new changes and epochs of running trainings; with a name, until its training ends
     #[arg(short, long)]
     follow: bool,
 }

@@ -64,7 +64,7 @@ pub(super) fn warn_of_leaks_too(
     let name = name.map_or_else(|| id.short(), |name| shell(&name));
     // A damaged input must not hide the record itself.
     let leaks = LeakFinder::of(registry).of_record(id, &name).unwrap_or_else(|e| {
-        context.note(&format!("warning: leaks were not looked for: {e}"));
+        context.note(&format!("warning: leaks were not checked: {e}"));
         Vec::new()
     });
     if leaks.is_empty() {

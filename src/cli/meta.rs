@@ -9,8 +9,8 @@ const UNKNOWN: &str = "unknown";
 /// Meta features of image files that are not in the run's data set
 #[derive(clap::Args)]
 pub(super) struct MetaArgs {
-    /// Age in years, or `unknown`, for image files that are not in the run's data set, if the model uses the
-    /// age
+    /// Age in years, or `unknown`: for image files that are not in the run's data set, if the model uses age, gender
+    /// and view
     #[arg(long, value_name = "YEARS", value_parser = age)]
     age: Option<Age>,
     /// M, F or unknown: gender of the patient of these files

@@ -10,9 +10,9 @@ use super::{Context, complete};
 
 /// Write a note about a record, or print its newest one
 ///
-/// A note is plain text of at most 16 KiB. A new note replaces the one before, which stays in the registry; an empty
-/// text removes it. Notes are kept by `reg gc` and copied by `reg push` and `reg pull` with the record they are
-/// about.
+/// A note is plain text of at most 16 KiB. A new note replaces the previous one, which stays in the registry; an empty
+/// text removes the note. Notes are kept by `reg gc` and copied by `reg push` and `reg pull` together with their
+/// records.
 #[derive(clap::Args)]
 pub(crate) struct NoteArgs {
     /// Name or id of a run, split, data set, table or other record

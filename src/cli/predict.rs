@@ -17,7 +17,7 @@ use super::output::{Reply, TableFormat, in_json, plural};
 use super::train::thresholds_json;
 use super::{Context, complete};
 
-/// Score new images with a run's checkpoint, or with those of all members of an ensemble
+/// Score new images with a run's checkpoint, or with the checkpoints of all members of an ensemble
 #[derive(clap::Args)]
 pub(crate) struct PredictArgs {
     /// Name or id of the run or the ensemble
@@ -89,7 +89,7 @@ pub(crate) fn run(context: &Context, args: PredictArgs) -> Result<Reply, Failure
     match &thresholds {
         Some(auc) => table.notes.extend(results::about_thresholds(auc)),
         None if members.len() > 1 => table.notes.push(
-            "No thresholds: there is no mean of the same members on the validation images; `reg eval RUN --subset val` scores them for a member; score them for each, then make the ensemble again."
+            "No thresholds: the ensemble has no scores of validation images. Run `reg eval RUN --subset val` for each member, then create the ensemble again."
                 .to_owned(),
         ),
         None => {
@@ -183,14 +183,14 @@ fn origins(scored: &[FileScores]) -> Vec<String> {
             .file_name()
             .map_or_else(|| file.path.display().to_string(), |name| name.to_string_lossy().into_owned());
         Some(match &file.image {
-            Some(image) => format!("{name}: {meta}, as image {image} of the run's data set."),
-            None => format!("{name}: {meta}, as given; no image of the run's data set."),
+            Some(image) => format!("{name}: {meta}, from image {image} of the run's data set."),
+            None => format!("{name}: {meta}, as given; this file is not in the run's data set."),
         })
     };
     let mut notes: Vec<String> = scored.iter().take(SHOWN).filter_map(of).collect();
     if !notes.is_empty() && scored.len() > SHOWN {
         notes.push(format!(
-            "For age, gender and view of {} use --json.",
+            "--json has age, gender and view of {}.",
             plural(scored.len() - SHOWN, "other file")
         ));
     }

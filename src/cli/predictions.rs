@@ -20,7 +20,8 @@ use super::{Context, Moving, complete};
 /// Import scores that another tool computed
 #[derive(clap::Subcommand)]
 pub(crate) enum PredictionsCommand {
-    /// Import a CSV with a column `Image Index` and one column per label, such as `Mass`, `prob_Mass` or `Mass_pred`
+    /// Import scores from a CSV with a column `Image Index` and one column per label, such as `Mass`, `prob_Mass` or
+    /// `Mass_pred`
     Import(ImportArgs),
 }
 
@@ -125,7 +126,7 @@ pub(crate) fn run(context: &Context, command: PredictionsCommand) -> Result<Repl
 fn pattern(text: &str) -> Result<String, String> {
     match score_columns::is_pattern(text) {
         true => Ok(text.to_owned()),
-        false => Err(format!("a pattern has {} once, such as pred_{0}", score_columns::LABEL)),
+        false => Err(format!("a pattern contains {} exactly once, such as pred_{0}", score_columns::LABEL)),
     }
 }
 
@@ -149,11 +150,11 @@ fn findings(imported: &Imported, of_a_subset: bool) -> Vec<String> {
     };
     [
         listed(&imported.missing_labels, "labels without a column of scores"),
-        listed(&imported.ignored_columns, "columns without scores of a label, ignored"),
+        listed(&imported.ignored_columns, "columns that hold no scores of a label, ignored"),
         listed(&imported.decisions, "labels whose scores are all 0 or 1: decisions, not probabilities"),
         listed(
             &imported.separated,
-            "every label is separated without an error, as by the labels themselves; make sure that these are scores",
+            "the scores separate every label perfectly; make sure that they are scores, not labels",
         ),
         written_otherwise(&imported.inexact_names, "of the file"),
         said(&imported.repeated_images, "of the file with duplicate rows, counted once"),

@@ -23,7 +23,7 @@ pub(crate) struct ProbeArgs {
     /// auto, cpu or cuda:N; default: the device that each run was trained on
     #[arg(long)]
     device: Option<String>,
-    /// Use withdrawn images anyway; results are flagged
+    /// Use withdrawn images anyway; the results are flagged
     #[arg(long)]
     allow_withdrawn: bool,
     /// Name of the table

@@ -7,10 +7,10 @@ use super::Context;
 use super::error::Failure;
 use super::output::{NO, Reply};
 
-/// Rebuild the index from the objects, with names and their log
+/// Rebuild the index from the objects, including the names and their log
 #[derive(clap::Args)]
 pub(crate) struct ReindexArgs {
-    /// Also give the registry a new id, so that a copy is treated as a registry of its own
+    /// Also give the registry a new id, so that a copy counts as a separate registry
     #[arg(long)]
     new_id: bool,
 }

@@ -56,7 +56,7 @@ pub(crate) fn run(context: &Context, args: ReportArgs) -> Result<Reply, Failure>
     let page = page::report(&registry, &request, &context.environment.stamp).map_err(|e| match e {
         // What `reg compare` offers is no option here.
         PageError::Compare(CompareError::SameCell { .. }) => Failure::new(e.to_string(), None).hinting(
-            "`reg compare --by run` gives each its own column: name that table with --name, and report it",
+            "`reg compare --by run` gives each run its own column: record the table with --name, then report the table",
         ),
         e => e.into(),
     })?;

@@ -55,12 +55,12 @@ pub(crate) struct RunArgs {
     /// that git does not ignore, as they are on disk. Default: the files that the command names
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     source: Option<PathBuf>,
-    /// A further file that the program reads, such as weights; repeatable. `{KEY}` in the command and REG_INPUT_KEY in the
-    /// environment are its path
+    /// A further file that the program reads, such as weights; repeatable. `{KEY}` in the command and REG_INPUT_KEY in
+    /// the environment stand for its path
     #[arg(long = "input", value_name = "KEY=FILE")]
     inputs: Vec<OsString>,
-    /// An environment variable that is passed on, with its value here or the given one; repeatable. No other variables are
-    /// passed on, except PATH and a few of the system
+    /// An environment variable to pass on, with its current value or the given one; repeatable. No other variables are
+    /// passed on, except PATH and a few system variables
     #[arg(long = "env", value_name = "VAR[=VALUE]")]
     env: Vec<String>,
     /// End the program after this time: seconds, or a number with s, m or h
@@ -132,7 +132,7 @@ fn variables(given: &[String]) -> Result<Vec<String>, Failure> {
         if !is_name || reserved || found.iter().any(|known| variable(known).0 == name) {
             let why = match (is_name, reserved) {
                 (false, _) => "not the name of a variable",
-                (_, true) => "reg sets it itself",
+                (_, true) => "reg itself sets this variable",
                 _ => "given twice",
             };
             return Err(Failure::usage(format!("--env {name}: {why}")));
@@ -165,16 +165,16 @@ pub(crate) fn run(context: &Context, args: RunArgs) -> Result<Reply, Failure> {
     };
     let ran = run_program(&registry, &context.environment, &request, &mut context.watch())?;
     for line in &ran.environment {
-        context.note(&format!("recorded in other surroundings: {line}"));
+        context.note(&format!("recorded in a different environment: {line}"));
     }
     if !ran.ignored.is_empty() {
-        context.note(&format!("not registered, being folders or hidden: {}", ran.ignored.join(", ")));
+        context
+            .note(&format!("not registered, because they are folders or hidden: {}", ran.ignored.join(", ")));
     }
     let incomparable = warn_of_leaks(context, &registry, ran.test.predictions)?;
     if !separated(&ran.test.auc).is_empty() {
         context.note(
-            "warning: every label of the test images is separated without an error, as by the labels themselves; check what \
-             the program was given",
+            "warning: the scores separate every label of the test images perfectly; check whether the program was given these labels",
         );
     }
     let title = format!("AUC of {} on its test images", ran.name);

@@ -10,10 +10,10 @@ use super::Context;
 use super::error::Failure;
 use super::output::{Reply, in_json, tell};
 
-/// Show the registry in a browser on this machine, read-only, until it is interrupted
+/// Show the registry in a browser on this machine, read-only, until interrupted
 #[derive(clap::Args)]
 pub(crate) struct ServeArgs {
-    /// The port on 127.0.0.1; 0 for one that is free
+    /// The port on 127.0.0.1; 0 picks a free port
     #[arg(long, default_value_t = PORT)]
     port: u16,
     /// Listen on a Unix socket that only you can connect to, instead of a port: for `ssh -L 8477:PATH HOST`

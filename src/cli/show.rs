@@ -93,9 +93,7 @@ fn without_note(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
     if args.format != TableFormat::Text && kind != Some(Kind::Table) {
         let what = kind.map_or("an object", |kind| kind.descriptor().called);
         let failure = Failure::usage(format!("{} is {what}, and --format is for tables", args.id));
-        return Err(
-            failure.hinting(format!("`reg export {} -o FILE.csv` writes what is a table in it", args.id))
-        );
+        return Err(failure.hinting(format!("`reg export {} -o FILE.csv` writes its tables", args.id)));
     }
     let page = match kind {
         Some(Kind::Table) => {

@@ -20,10 +20,10 @@ use super::{Context, Moving, complete, marks};
 pub(crate) enum SplitCommand {
     /// Draw random train/val/test subsets by patient: re-samplings, which may overlap, or true folds
     ///
-    /// With --scheme resample, the re-samplings are drawn independently, so their test images overlap. With
-    /// --scheme k-fold, every patient is a test patient in exactly one fold. The numbers of test images of the folds
-    /// differ by at most the images of one patient, and the validation images of a fold are drawn from the
-    /// patients that the fold does not test.
+    /// With --scheme resample, the re-samplings are drawn independently, so their test images overlap. With --scheme
+    /// k-fold, every patient is a test patient in exactly one fold. The numbers of test images of two folds differ by
+    /// at most the images of one patient. The validation images of a fold are drawn from the patients that the fold
+    /// does not test.
     Make {
         /// Name or id of the data set
         #[arg(add = complete::datasets())]
@@ -34,9 +34,8 @@ pub(crate) enum SplitCommand {
         /// Number of re-samplings, or of folds with --scheme k-fold
         #[arg(long, default_value_t = 5)]
         folds: u32,
-        /// Percentages of the images: training/validation/test (default 70/10/20). With --scheme k-fold, the
-        /// number of folds determines the test share: give the parts of the rest, training/validation
-        /// (default 70/10)
+        /// Percentages of the images: training/validation/test (default 70/10/20). With --scheme k-fold, the number of
+        /// folds determines the test share: give only training/validation, as parts of the rest (default 70/10)
         #[arg(long)]
         ratios: Option<String>,
         /// Seed of the random draw
@@ -62,7 +61,7 @@ pub(crate) enum SplitCommand {
         /// Share of the listed training images to use for validation, split by patient
         #[arg(long, default_value_t = 0.125, value_name = "F")]
         val_fraction: f64,
-        /// Seed of that draw
+        /// Seed of the draw of validation images
         #[arg(long, default_value_t = 1)]
         seed: u64,
         /// Name of the split
@@ -80,7 +79,7 @@ pub(crate) enum SplitCommand {
         #[arg(long, value_enum, default_value = "text")]
         format: TableFormat,
     },
-    /// Check that no patient and no image is in two subsets; exit code 3 if one is
+    /// Check that no patient and no image is in two subsets; exit code 3 if any is
     ///
     /// Patients are compared by their numbers, images by their bytes, and by their pixels if pixel hashes are recorded
     /// (`reg ingest --check full`, or --pixels).
@@ -88,7 +87,7 @@ pub(crate) enum SplitCommand {
         /// Name or id of the split
         #[arg(add = complete::splits())]
         split: String,
-        /// Record the pixel hashes of all images; an image that was not decoded before takes about 5 ms
+        /// Record the pixel hashes of all images; each image that has not been decoded before takes about 5 ms
         #[arg(long)]
         pixels: bool,
     },
@@ -249,7 +248,7 @@ fn check(context: &Context, text: &str, decode: bool) -> Result<Reply, Failure> 
         let images = images(&shared.images);
         let names: Vec<String> =
             images.iter().map(|row| format!("{} (patient {})", row.name, row.patient)).collect();
-        let what = if kind == "bytes" { "the same file" } else { "the same picture, saved again" };
+        let what = if kind == "bytes" { "the same file" } else { "the same pixels in a different file" };
         leaks.add(kind, shared.fold, &shared.subsets, images, &format!("{what}, {},", names.join(" = ")));
     }
     let with_bytes = rows.iter().filter(|row| row.object.is_some()).count() as u64;

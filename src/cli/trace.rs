@@ -95,7 +95,7 @@ pub(crate) fn run(context: &Context, args: TraceArgs) -> Result<Reply, Failure> 
             let elsewhere = asked_in.filter(|(_, id)| impact.datasets.iter().all(|one| one.id != *id));
             let elsewhere = elsewhere.map(|(name, _)| {
                 let row = text.rsplit(':').next().unwrap_or_default();
-                format!("{name} does not hold data row {row} of its metadata")
+                format!("{name} does not contain data row {row} of its metadata")
             });
             return down(context, &registry, &impact, (text, format), elsewhere);
         }

@@ -67,15 +67,15 @@ pub(crate) struct TrainArgs {
     /// auto, cpu or cuda:N
     #[arg(long, default_value = "auto")]
     device: String,
-    /// Threads of the tensor library; the number changes the last bits of the result. Default: all cores; 1 for
-    /// a network without images, whose steps are too small for more
+    /// Threads of the tensor library; the number changes the last bits of the result. Default: all cores; 1 for a
+    /// network without images, whose steps are too short to use more
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
-    /// Checkpoint interval in minutes: a killed training loses at most this much work, one interrupted with Ctrl-C loses
-    /// none
+    /// Checkpoint interval in minutes: a killed training loses at most this much work; a training interrupted with
+    /// Ctrl-C loses none
     #[arg(long, value_name = "MINUTES", default_value_t = 5.0, value_parser = minutes)]
     save_every: f64,
-    /// Use withdrawn images anyway; results are flagged
+    /// Use withdrawn images anyway; the results are flagged
     #[arg(long)]
     allow_withdrawn: bool,
     /// Name of the run; default: MODEL-SPLIT-fFOLD, or MODEL-SPLIT if the split has a single fold; -seedN is
@@ -100,8 +100,7 @@ fn model_help() -> String {
 
 fn settings_help() -> String {
     format!(
-        "Settings for --set and --config: {}. `reg train --model MODEL --settings` prints those of a model, what they mean \
-         and their defaults. Named values: {}.",
+        "Settings for --set and --config: {}. `reg train --model MODEL --settings` prints the settings of a model with their meanings and defaults. Values that are not plain numbers: {}.",
         setting_names().join(", "),
         setting_choices().join("; ")
     )

@@ -18,9 +18,9 @@ pub(super) fn line(unfinished: &UnfinishedTraining) -> String {
         Some(pid) => format!("{name} is training (pid {pid}, since {})", unfinished.announcement.started),
         None => match &unfinished.error {
             Some(error) if unfinished.resumable => {
-                format!("{name} failed: {error}{}", offer("resume from what it left"))
+                format!("{name} failed: {error}{}", offer("resume it"))
             }
-            Some(error) => format!("{name} failed: {error}; `reg gc` removes what it left"),
+            Some(error) => format!("{name} failed: {error}; `reg gc` removes its files"),
             None if unfinished.resumable => format!("{name} was interrupted{}", offer("resume")),
             None => format!("{name} was interrupted before anything was saved{}", offer("start again")),
         },

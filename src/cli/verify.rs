@@ -20,18 +20,18 @@ use super::output::{NO, Reply, plural};
 use super::reproduce::described;
 use super::{Context, complete};
 
-/// Hash every object; list the damaged ones and the results they taint; exit code 3 if any is damaged
+/// Hash every object; list damaged objects and the results they taint; exit code 3 if any object is damaged
 #[derive(clap::Args)]
 pub(crate) struct VerifyArgs {
     /// Names or ids: check only these and their dependencies
     #[arg(add = complete::anything())]
     ids: Vec<String>,
     /// Repair damaged objects from another registry, from a remote of `reg push`, or from a folder with the original
-    /// files under any names
+    /// files, whatever their names
     #[arg(long, value_name = "PATH|REMOTE")]
     repair_from: Vec<OsString>,
     /// Also recompute everything except training and inference: data sets from their metadata, splits from their
-    /// seed, every number of a table from scores and labels. Detects forged records with correct hashes
+    /// seed, every number of a table from scores and labels. This detects forged records with correct hashes
     #[arg(long)]
     recompute: bool,
 }
@@ -52,8 +52,10 @@ pub(crate) fn run(context: &Context, args: VerifyArgs) -> Result<Reply, Failure>
     let mut result = check()?;
     for source in &args.repair_from {
         if result.damaged.is_empty() {
-            context
-                .note(&format!("note: no object is damaged, so nothing is taken from {}", source.display()));
+            context.note(&format!(
+                "note: no object is damaged, so nothing was copied from {}",
+                source.display()
+            ));
         }
         let repaired = repair_from(context, &registry, &result, source)?;
         if repaired.is_empty() {

@@ -17,15 +17,14 @@ use super::{Context, Moving};
 pub(crate) enum WeightsCommand {
     /// Import a safetensors file with the tensor names of torchvision, timm or TorchXRayVision
     Import {
-        /// The file
+        /// The safetensors file
         #[arg(value_name = "FILE.safetensors", required_unless_present = "trained_on")]
         file: Option<PathBuf>,
-        /// What the weights were trained on: a data set, a division of one of its splits, or images that are in no data
-        /// set of this registry; may be given several times [default: unknown]
+        /// Training data of the weights: a data set, a division of one of its splits, or images that are in no data set
+        /// of this registry; repeatable [default: unknown]
         ///
-        /// A model that starts from the weights has seen these images: comparing the model on these patients is
-        /// refused.
-        /// Results that start from weights of unknown origin say so.
+        /// A model that starts from the weights has seen these images, so a comparison that tests the model on these
+        /// patients is refused. Results that start from weights of unknown origin say so.
         #[arg(
             long,
             value_name = "DATASET[:SPLIT:FOLD]|external NAME|unknown",

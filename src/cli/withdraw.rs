@@ -10,7 +10,7 @@ use super::Context;
 use super::error::Failure;
 use super::output::{Reply, plural};
 
-/// Withdraw a patient's or an image's data: later data sets leave it out, earlier results are flagged
+/// Withdraw the data of a patient or an image: later data sets leave it out, earlier results are flagged
 ///
 /// With --purge, the images are also removed from this registry permanently.
 #[derive(clap::Args)]

@@ -42,7 +42,7 @@ pub enum CompareError {
     #[error(
         "{a} and {b} are both {} {model} on {fold}, but {}",
         if *labelled { "in column" } else { "model" },
-        difference.as_ref().map_or("not one setup with different seeds".to_owned(), |of| format!("differ in {of}"))
+        difference.as_ref().map_or("they are not one setup with different seeds".to_owned(), |of| format!("they differ in {of}"))
     )]
     SameCell {
         /// The first.
@@ -123,16 +123,16 @@ impl CompareError {
         let hint = match self {
             CompareError::Score(e) => return e.hint(),
             CompareError::NoPredictions { run, subset: Subset::Test } => {
-                return Some(format!("`reg eval {}` makes them", shell(run)));
+                return Some(format!("`reg eval {}` computes them", shell(run)));
             }
             CompareError::NoPredictions { run, subset } => {
-                return Some(format!("`reg eval {} --subset {}` makes them", shell(run), subset.name()));
+                return Some(format!("`reg eval {} --subset {}` computes them", shell(run), subset.name()));
             }
             CompareError::SameCell { labelled: true, .. } => {
-                "runs under one --label may differ in their seed and their division only: give each setup a --label NAME=RUN,RUN of its own"
+                "runs under one --label may differ only in seed and division: give each setup its own --label NAME=RUN,RUN"
             }
             CompareError::SameCell { .. } => {
-                "give each its own column with `--by run`, or each setup a --label NAME=RUN,RUN of its own"
+                "give each run its own column with `--by run`, or each setup its own --label NAME=RUN,RUN"
             }
             CompareError::NoSuchColumn { columns, .. } => match columns.as_slice() {
                 [a, b, ..] => {
@@ -146,13 +146,13 @@ impl CompareError {
             CompareError::Incomparable(incomparable) => {
                 match incomparable.first().map(|incomparable| incomparable.kind) {
                     Some(IncomparableKind::MixedFolds) => {
-                        "a column holds runs of one model on one split, trained with the same settings: give only such runs, or import another tool's scores under another --model; --allow-different-images compares them anyway and flags the table"
+                        "a column holds runs of one model on one split, trained with the same settings: give only such runs, or import another tool's scores under a different --model; --allow-different-images compares them anyway and flags the table"
                     }
                     Some(IncomparableKind::DifferentLabels) => {
                         "give --labels shared to compare the labels that all models score"
                     }
                     Some(IncomparableKind::Published) => {
-                        "numbers of the published lists can be compared on a split of these lists, which `reg split import` makes, numbers of other test images only with --allow-different-images, which flags the table"
+                        "numbers for the official test images need a split of the published lists (`reg split import`); numbers for other test images need --allow-different-images, which flags the table"
                     }
                     Some(IncomparableKind::Leak) => {
                         "compare models that have not seen these patients, or give --allow-different-images; the table is flagged"

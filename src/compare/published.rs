@@ -73,7 +73,7 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Vec<PublishedModel>, Co
         let no_std = |value: &&f64| !(0.0..=0.5).contains(*value);
         if let Some(value) = entry.std.values().chain(&entry.mean_std).find(no_std) {
             return Err(wrong(format!(
-                "{} has {value} as a standard deviation of AUCs, which is from 0 to 0.5",
+                "{} has {value} as a standard deviation of AUCs, but it must be 0 to 0.5",
                 entry.name
             )));
         }

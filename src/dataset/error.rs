@@ -117,7 +117,7 @@ pub enum DatasetError {
         pattern: Option<String>,
     },
     /// A table of labels without scores, or with columns of unknown meaning.
-    #[error("{} has no column of scores: nothing says that those named {} are scores", path.display(), quoted(pattern))]
+    #[error("{} has no column of scores: it is unclear whether columns named {} are scores", path.display(), quoted(pattern))]
     OnlyLabels {
         /// File.
         path: PathBuf,
@@ -137,7 +137,7 @@ pub enum DatasetError {
         patterns: Box<[String; 2]>,
     },
     /// Columns of scores of two labels, that are named in two ways.
-    #[error("{} names the scores of some labels like {} and those of others like {}", path.display(), quoted(&names[0]), quoted(&names[1]))]
+    #[error("{} names its score columns in two ways, such as {} and {}", path.display(), quoted(&names[0]), quoted(&names[1]))]
     MixedNames {
         /// File.
         path: PathBuf,
@@ -145,7 +145,7 @@ pub enum DatasetError {
         names: Box<[String; 2]>,
     },
     /// A column that may be meant for a label, whose name is only a part of its own.
-    #[error("{}: the column {} has more in its name than the label {label}", path.display(), quoted(column))]
+    #[error("{}: the name of column {} contains more than the label {label}", path.display(), quoted(column))]
     LongerName {
         /// File.
         path: PathBuf,
@@ -155,7 +155,7 @@ pub enum DatasetError {
         label: String,
     },
     /// A column that has nothing but the labels of the data set.
-    #[error("{}: column {} equals the labels of {label} on {}: it is the truth, not a score", path.display(), quoted(column), if *images == 1 { "the only image".to_owned() } else { format!("all {} images", thousands(*images)) })]
+    #[error("{}: column {} equals the labels of {label} on {}: these are labels, not scores", path.display(), quoted(column), if *images == 1 { "the only image".to_owned() } else { format!("all {} images", thousands(*images)) })]
     Truth {
         /// File.
         path: PathBuf,
@@ -234,7 +234,7 @@ pub enum DatasetError {
         name: String,
     },
     /// A name that does not say which of two images is meant.
-    #[error("{}, {place}: {} can be {a} or {b}", path.display(), quoted(name))]
+    #[error("{}, {place}: {} matches both {a} and {b}", path.display(), quoted(name))]
     AmbiguousName {
         /// File.
         path: PathBuf,
@@ -410,13 +410,13 @@ impl DatasetError {
             }
             DatasetError::NotUtf8 { .. } => "save it as UTF-8".to_owned(),
             DatasetError::Box { reason, .. } if reason.starts_with("reaches") => {
-                "`--box-size WxH` says which images the list refers to; `--box-size image`: those of the data set"
+                "give the size of the images that the list refers to: `--box-size WxH`, or `--box-size image` for the images of the data set"
                     .to_owned()
             }
             DatasetError::Box { .. } => "remove one of the two rows".to_owned(),
             DatasetError::MissingColumn { column, found, .. } => return Some(missing_column(column, found)),
             DatasetError::Value { path, value, .. } if has_decimal_comma(value) => format!(
-                "numbers with decimal commas are not read; if commas stand in numbers only: `sed 's/,/./g' {} > points.csv`",
+                "numbers with decimal commas are not read; if every comma is a decimal comma: `sed 's/,/./g' {} > points.csv`",
                 shell_os(path)
             ),
             DatasetError::ArchiveRefused { reason, .. } if reason.ends_with("between or after its members") => {
@@ -433,7 +433,7 @@ impl DatasetError {
                 let [a, b] = patterns.each_ref().map(|pattern| columns_option(pattern));
                 match (a, b) {
                     (Some(a), Some(b)) => format!("give {a} or {b}"),
-                    _ => "remove the columns that are not meant".to_owned(),
+                    _ => "remove the columns that are not the scores".to_owned(),
                 }
             }
             DatasetError::MixedNames { .. } => "name all columns of scores alike, such as pred_LABEL".to_owned(),
@@ -441,7 +441,7 @@ impl DatasetError {
                 format!("if it has the scores of {label}, rename it to {label}; otherwise --columns '{{label}}' leaves it out")
             }
             DatasetError::Truth { .. } => {
-                "name the score columns, such as --columns 'pred_{label}'; predictions of 0 and 1 that match every label are refused, too"
+                "give the pattern of the score columns, such as --columns 'pred_{label}'; predictions of 0 and 1 that match every label are refused, too"
                     .to_owned()
             }
             DatasetError::Parquet { path } => format!(
@@ -470,7 +470,7 @@ impl DatasetError {
                     .to_owned()
             }
             DatasetError::NoImages { archives: true, .. } => {
-                "the archive contains archives: unpack it, and give these".to_owned()
+                "the archive contains archives: unpack it, and give the inner archives".to_owned()
             }
             DatasetError::NoImages { remarks, .. } if !remarks.is_empty() => remarks.join("; "),
             DatasetError::NoImages { .. } => "give the folder with the image files".to_owned(),
@@ -569,7 +569,7 @@ fn missing_column(column: &str, found: &[String]) -> String {
         }
         _ => match found.iter().find(is_meant).filter(|_| column == IMAGE_COLUMN) {
             Some(meant) => format!("rename the column {} to {column:?}", quoted(meant)),
-            None => format!("name the column that it is {column:?} in the first line of the file"),
+            None => format!("in the first line of the file, rename the right column to {column:?}"),
         },
     }
 }

@@ -88,8 +88,7 @@ impl FormatError {
                 Some("convert these images to PNG, or to JPEG in gray or RGB with 8 bits per sample")
             }
             FormatError::Png(PngError::Trailing(_)) => Some(
-                "cut off what stands behind the end of these images, such as by saving them again: the bytes there are \
-                 no part of the image, and nothing would check them",
+                "save these images again to remove the bytes after their end: these bytes are not part of the image, and nothing would check them",
             ),
             _ => None,
         }

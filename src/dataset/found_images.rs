@@ -117,10 +117,10 @@ impl<'a> FoundFiles<'a> {
         }
         let (one, many) = match likeness {
             Likeness::Case => ("image differs", "images differ"),
-            Likeness::Ending => ("image has another ending", "images have another ending"),
+            Likeness::Ending => ("image has a different extension", "images have a different extension"),
         };
         let than = match likeness {
-            Likeness::Case => "in case or Unicode form only from its name in the metadata",
+            Likeness::Case => "from its name in the metadata only in case or Unicode form",
             Likeness::Ending => "than in the metadata",
         };
         let cases = pairs.iter().map(|(row, file)| format!("{file} for {row}"));

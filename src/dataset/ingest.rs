@@ -157,7 +157,7 @@ pub fn ingest(
         findings.extend(written_otherwise(&inexact, "in the list of boxes"));
         if unscaled > 0 && request.box_size.is_some() {
             findings.push(format!(
-                "{} of images without a file, which are kept in the list's pixels",
+                "{} of images without a file, kept unscaled in pixels of the list",
                 count(unscaled, "box", "boxes")
             ));
         }

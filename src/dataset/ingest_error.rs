@@ -41,7 +41,7 @@ pub enum IngestError {
     #[error("{} and {} have the same name but different bytes", .0.display(), .1.display())]
     TwoOfOneName(PathBuf, PathBuf),
     /// Two different members of an archive with the same file name.
-    #[error("{} has two images of one name and different bytes: {}", archive.display(), match a == b { true => format!("two members are {a}"), false => format!("{a} and {b}") })]
+    #[error("{} has two images with the same name but different bytes: {}", archive.display(), match a == b { true => format!("two members are {a}"), false => format!("{a} and {b}") })]
     TwoInArchive {
         /// The archive.
         archive: PathBuf,
@@ -120,7 +120,7 @@ impl IngestError {
                 "`reg list withdrawal` shows the reasons; to revoke one: `reg withdraw PATIENT --reason WHY --revoke`".to_owned(),
             ),
             IngestError::TwoInArchive { a, b, .. } => Some(match a == b {
-                true => "unpack the archive, which keeps the last of the two, and give the folder".to_owned(),
+                true => "unpack the archive (the second file replaces the first), and give the folder".to_owned(),
                 false => "unpack the archive, move one of them away, and give the folder".to_owned(),
             }),
             IngestError::TwoOfOneName(..) => Some("move one of them away".to_owned()),

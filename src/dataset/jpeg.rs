@@ -59,7 +59,7 @@ pub enum JpegError {
     #[error("is {0} JPEG; only baseline and progressive ones with Huffman coding are read")]
     Coding(&'static str),
     /// Samples of another depth.
-    #[error("has {0} bits per sample; of JPEGs, only those with 8 are read")]
+    #[error("has {0} bits per sample; only JPEGs with 8 are read")]
     Depth(u8),
     /// Neither gray nor colour of three components.
     #[error("has {0} colour components; only gray (1) and colour (3) are read")]

@@ -122,7 +122,7 @@ pub(super) fn ambiguous<'n>(
         names.iter_mut().for_each(|names| names.sort_unstable());
         let [rows, files] = names.each_ref().map(|names| names.join(", "));
         format!(
-            "{rows} of the metadata can be {files}: give the image that is meant exactly the name of its row"
+            "{rows} of the metadata can match {files}: rename the right image to exactly the name in its row"
         )
     });
     said.collect()
@@ -157,7 +157,7 @@ pub fn written_otherwise(names: &[String], place: &str) -> Option<String> {
         let all = counted(names.len() as u64, "image");
         let are = if names.len() == 1 { "is" } else { "are" };
         format!(
-            "{all} {place} {are} written otherwise than in the data set, in folder, ending, case or Unicode form: {}{more}",
+            "{all} {place} {are} named differently than in the data set, in folder, extension, case or Unicode form: {}{more}",
             shown.join(", ")
         )
     })

@@ -105,7 +105,7 @@ fn whole_number(text: &str) -> &'static str {
         () if text.strip_prefix('-').is_some_and(|digits| whole(digits).is_some()) => "a whole number from 0",
         () if is_rounded() => "a whole number of at most 15 digits, which is what a float holds exactly",
         () if text.contains(['e', 'E']) && is_number() => {
-            "a whole number with all its digits: written like this, another number may have been meant"
+            "a whole number with all its digits: this form may have been rounded"
         }
         () => "a whole number",
     }
@@ -272,8 +272,7 @@ mod tests {
             assert_eq!(with(patient, "0.0"), Ok((expected.to_owned(), Some(0))), "{patient}");
         }
         assert_eq!(with("1", "NaN"), Ok(("1".to_owned(), None)));
-        let digits =
-            "a whole number with all its digits: written like this, another number may have been meant";
+        let digits = "a whole number with all its digits: this form may have been rounded";
         for (wrong, expected) in [
             ("1.5", "a whole number"),
             ("NaN", "a whole number"),

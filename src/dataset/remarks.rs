@@ -59,8 +59,8 @@ impl Remark {
                 " (convert to PNG or JPEG)",
             ),
             Remark::InnerArchive => (
-                "archive inside was not read",
-                "archives inside were not read",
+                "archive inside a folder was not read",
+                "archives inside folders were not read",
                 " (give it as a path of its own)",
             ),
             Remark::PackedArchive => (
@@ -77,8 +77,8 @@ impl Remark {
                 "",
             ),
             Remark::OtherEnding => (
-                "image has another format than its name says, and was read by its content",
-                "images have another format than their names say, and were read by their content",
+                "image has a different format than its name says, and was read by its content",
+                "images have a different format than their names say, and were read by their content",
                 "",
             ),
         }

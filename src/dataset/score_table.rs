@@ -90,10 +90,10 @@ pub fn read_npy(bytes: &[u8]) -> Result<ScoreTable, String> {
         return Err("it is not in C order".to_owned());
     }
     let fields = fields(header)?;
-    let rows = shape(header).ok_or("it is not an array of one dimension")?;
+    let rows = shape(header).ok_or("it is not a one-dimensional array")?;
     let width: usize = fields.iter().map(|field| field.length).sum();
     if rows > limits::TEXT_ROWS as usize || width.checked_mul(rows) != Some(data.len()) {
-        return Err(format!("its {} bytes are not those of {rows} rows of {width}", data.len()));
+        return Err(format!("it has {} bytes of data, not {rows} rows of {width} bytes", data.len()));
     }
     let columns: Vec<&Field> = fields.iter().filter(|field| field.name != IMAGE).collect();
     if fields.len() != columns.len() + 1 {
@@ -227,7 +227,7 @@ mod tests {
         for (change, reason) in [
             (["False", "True"], "it is not in C order"),
             (["(2,)", "(3,)"], "its 64 bytes are not those of 3 rows of 32"),
-            (["(2,)", "(2, 1)"], "it is not an array of one dimension"),
+            (["(2,)", "(2, 1)"], "it is not a one-dimensional array"),
             (["Image Index", "image index"], "it has no field `Image Index`, or two"),
             (["'<f4'", "'<i4'"], "its field \"logit_Edema\" has type \"<i4\": use f4, f8 or text"),
             (["'<U5'", "'<f8'"], "its 64 bytes are not those of 2 rows of 20"),

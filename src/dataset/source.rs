@@ -412,7 +412,7 @@ mod tests {
                 shown("nih/scan.dcm")
             ),
             format!(
-                "1 archive inside was not read: {} (give it as a path of its own)",
+                "1 archive inside a folder was not read: {} (give it as a path of its own)",
                 shown("nih/images_003.zip")
             ),
         ];

@@ -30,13 +30,13 @@ pub struct DatasetDiff {
     pub added: Vec<String>,
     /// Names of images that only the first has.
     pub removed: Vec<String>,
-    /// Images with other labels.
+    /// Images with different labels.
     pub relabelled: Vec<Relabelled>,
     /// Images with other differences.
     pub changed: Vec<Changed>,
 }
 
-/// An image with other labels.
+/// An image with different labels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Relabelled {
     /// Its name.
@@ -45,10 +45,10 @@ pub struct Relabelled {
     pub gained: Vec<String>,
     /// Labels that are positive only in the first.
     pub lost: Vec<String>,
-    /// Labels that the first knows, either way, and the second does not; left out where there are none.
+    /// Labels that are known (positive or negative) only in the first; left out if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub now_missing: Vec<String>,
-    /// Labels that the second knows, either way, and the first does not; left out where there are none.
+    /// Labels that are known (positive or negative) only in the second; left out if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub now_known: Vec<String>,
 }

@@ -102,7 +102,7 @@ pub(super) fn matters(
         }
     }
     if dependencies.age && found.ages[0] != found.ages[1] {
-        causes.push("data: ages are scaled with another range".to_owned());
+        causes.push("data: ages are scaled with a different range".to_owned());
     }
     causes
 }

@@ -306,7 +306,7 @@ impl Difference {
                 self.part_in_order_alone();
             }
             let digits = if found.rounding > 0.0 {
-                format!("except for {:.0e}, the rounding of sums in another order", found.rounding)
+                format!("except for {:.0e}, the rounding of sums in a different order", found.rounding)
             } else {
                 "to the last digit".to_owned()
             };
@@ -372,7 +372,7 @@ impl Difference {
             }
         }
         if !sums.is_empty() {
-            causes.push(format!("{}: sums are in another order", told(&sums)));
+            causes.push(format!("{}: sums are in a different order", told(&sums)));
         }
         if !machine.is_empty() {
             harmless.push("the machine is recorded with a result but is not an input".to_owned());

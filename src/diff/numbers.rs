@@ -161,7 +161,7 @@ fn of_tables(registry: &Registry, ids: [Id<Table>; 2]) -> Result<NumberChanges, 
         let all = |of: &Vec<&str>| of.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<String>>();
         let (all_a, all_b) = (all(ours), all(theirs));
         if ours != theirs && all_a == all_b {
-            out.looks.push(format!("the same {what}s in another order"));
+            out.looks.push(format!("the same {what}s in a different order"));
         }
         // One line each, instead of all its numbers.
         let none = None::<String>;

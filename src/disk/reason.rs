@@ -69,11 +69,13 @@ pub(crate) fn why_not_linked(file: &Path, folder: &Path, e: &io::Error) -> Strin
     match errno {
         Some(Errno::XDEV) => match (file, folder) {
             (Some(file), Some(folder)) if file.dev() == folder.dev() => {
-                "is below another mount than the registry".to_owned()
+                "is below a different mount than the registry".to_owned()
             }
-            _ => "is on another file system than the registry".to_owned(),
+            _ => "is on a different file system than the registry".to_owned(),
         },
-        Some(Errno::MLINK) => "has as many names as its file system allows".to_owned(),
+        Some(Errno::MLINK) => {
+            "already has the largest number of hard links that its file system allows".to_owned()
+        }
         Some(Errno::PERM | Errno::ACCESS) => match owner.filter(|owner| *owner != geteuid().as_raw()) {
             Some(owner) => of_another_owner(owner),
             None => "is on a file system without hard links, or is immutable (`lsattr`)".to_owned(),

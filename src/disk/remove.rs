@@ -34,7 +34,7 @@ pub(super) fn folder(dir: BorrowedFd<'_>, name: &OsStr, path: &Path) -> io::Resu
                             return Err(not("has another file system mounted in it").into());
                         }
                         if open.len() == limits::FOLDERS {
-                            return Err(not("has more folders below each other than reg makes").into());
+                            return Err(not("has folders nested deeper than reg creates").into());
                         }
                         open.push(below);
                     }

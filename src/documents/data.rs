@@ -62,7 +62,7 @@ struct Ingest {
     missing: u64,
     /// Metadata rows that were left out because their images were withdrawn.
     withdrawn: u64,
-    /// What was odd about the data, a sentence each.
+    /// Oddities of the data, a sentence each.
     findings: Vec<String>,
 }
 
@@ -110,7 +110,7 @@ struct SplitMade {
     method: SplitMethod,
     /// Images and patients of the subsets of each fold.
     folds: Vec<FoldSizes>,
-    /// What was odd about the lists, a sentence each.
+    /// Oddities of the lists, a sentence each.
     findings: Vec<String>,
 }
 
@@ -140,7 +140,7 @@ struct ShownSubset {
 struct SplitChecked {
     /// The split.
     id: Id<Split>,
-    /// What is in two subsets.
+    /// Patients and images that are in two subsets.
     leaks: Vec<SplitLeak>,
     /// The record of the hashes of pixels that were compared; null if none are known.
     pixel_hashes: Option<String>,
@@ -180,7 +180,7 @@ struct WeightsImported {
     tensors: u64,
     /// Number of values in them.
     parameters: u64,
-    /// What they were trained on, as far as somebody has said.
+    /// What they were trained on, as far as it was declared.
     trained_on: Vec<TrainingData>,
     /// What was converted, left over or is missing, a sentence each.
     notes: Vec<String>,

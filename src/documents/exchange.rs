@@ -36,9 +36,9 @@ struct Exchange {
     bytes: u64,
     /// Packs that were written, or read from.
     packs: u64,
-    /// Objects that were there already.
+    /// Objects that existed already.
     skipped: u64,
-    /// Images that were not copied because they were removed for good.
+    /// Images that were not copied because they were purged.
     purged: u64,
     /// Records that the target no longer has because they were removed at the source.
     removed: u64,
@@ -46,7 +46,7 @@ struct Exchange {
     not_removed: Vec<RemovedRecord>,
     /// Copied objects and bytes by kind.
     kinds: BTreeMap<String, Amount>,
-    /// What became of the names.
+    /// The result for the names.
     names: ExchangedNames,
     /// Whether this registry is an older copy of the one that pushed last.
     older: bool,
@@ -64,11 +64,11 @@ struct Amount {
 struct ExchangedNames {
     /// Names that the target did not have.
     added: u64,
-    /// Names that name the same on both sides.
+    /// Names that point to the same object on both sides.
     unchanged: u64,
     /// Names that were moved, with --move-names.
     moved: u64,
-    /// Names that name something else on the other side: `name`, `local`, `remote`.
+    /// Names that point to another object on the other side: `name`, `local`, `remote`.
     conflicts: Vec<Value>,
 }
 
@@ -105,7 +105,7 @@ struct Trust {
     /// The registry that was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     registry: Option<PathBuf>,
-    /// Whether it was not so before.
+    /// Whether this is a change.
     #[serde(skip_serializing_if = "Option::is_none")]
     changed: Option<bool>,
 }
@@ -114,11 +114,11 @@ struct Trust {
 struct Gc {
     /// Whether nothing was removed.
     dry_run: bool,
-    /// What was removed.
+    /// The removed objects.
     removed: Amount,
-    /// What is kept.
+    /// The kept objects.
     kept: Amount,
-    /// What is kept only because it is young.
+    /// Objects that are kept only because they were added recently.
     young: Amount,
     /// Specs of trainings whose working folders were removed.
     finished: Vec<Hash>,
@@ -156,7 +156,7 @@ struct Reindex {
     log: u64,
     /// Objects that cannot be read.
     damaged: Vec<Hash>,
-    /// Objects that are named and not there.
+    /// Missing objects that have a name.
     missing: Vec<Hash>,
     /// Problems of the log.
     breaks: Vec<String>,

@@ -67,7 +67,7 @@ struct ListedRuns {
     live: Vec<BTreeMap<String, Value>>,
 }
 
-/// What a record has, what an object has that is none, or an unfinished training.
+/// A record, another object, or an unfinished training.
 #[derive(Serialize, JsonSchema)]
 struct Shown {
     /// Its id.
@@ -88,10 +88,10 @@ struct Shown {
     /// Of a run, what `reg list run` says.
     #[serde(skip_serializing_if = "Option::is_none")]
     run: Option<Box<ListedRun>>,
-    /// What it was made of.
+    /// Its inputs.
     #[serde(skip_serializing_if = "Option::is_none")]
     made_of: Option<Vec<RelatedRecord>>,
-    /// What was made of it, the first ones.
+    /// The first results that depend on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     made: Option<Vec<RelatedRecord>>,
     /// The command that made it.
@@ -127,7 +127,7 @@ struct Log {
     /// The epochs of a run or training of this name.
     #[serde(skip_serializing_if = "Option::is_none")]
     epochs: Option<Vec<Value>>,
-    /// All notes about what has this name, newest first.
+    /// All notes about the record with this name, newest first.
     #[serde(skip_serializing_if = "Option::is_none")]
     notes: Option<Vec<ShownNote>>,
 }
@@ -150,9 +150,9 @@ struct LogEvent {
 struct Tag {
     /// The name.
     name: String,
-    /// What it names now; null if it was removed.
+    /// The new target; null if the name was removed.
     id: Option<Hash>,
-    /// What it named before; null for a new name.
+    /// The old target; null for a new name.
     #[serde(skip_serializing_if = "Option::is_none")]
     was: Option<Option<Hash>>,
 }
@@ -183,19 +183,19 @@ struct Rm {
     /// The removal; null if no record was removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     removal: Option<Option<Id<Removal>>>,
-    /// The records that go.
+    /// The removed records.
     #[serde(skip_serializing_if = "Option::is_none")]
     removed: Option<Vec<RemovedNow>>,
-    /// The unfinished trainings that go.
+    /// The removed unfinished trainings.
     #[serde(skip_serializing_if = "Option::is_none")]
     trainings: Option<Vec<RemovedTraining>>,
-    /// Objects that come free with `reg gc`.
+    /// Objects that `reg gc` frees.
     #[serde(skip_serializing_if = "Option::is_none")]
     objects: Option<u64>,
-    /// Bytes that come free, with those of unfinished trainings.
+    /// Bytes that are freed, including those of unfinished trainings.
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
-    /// The records that came back, with --undo.
+    /// The restored records, with --undo.
     #[serde(skip_serializing_if = "Option::is_none")]
     restored: Option<Vec<RemovedRecord>>,
 }

@@ -36,16 +36,16 @@ pub fn schemas() -> Vec<(&'static str, Value)> {
     all
 }
 
-/// What a command writes that fails.
+/// The output of a command that fails.
 #[derive(Serialize, JsonSchema)]
 struct Failed {
-    /// What failed, in one sentence; of a wrong expression, also where.
+    /// The error in one sentence; for a wrong expression, also its position.
     error: String,
     /// What to try.
     hint: Option<String>,
 }
 
-/// A result that has something of withdrawn images.
+/// A result that contains withdrawn images.
 #[derive(Serialize, JsonSchema)]
 struct WithdrawnUse {
     /// The result.
@@ -63,12 +63,12 @@ struct OfUnknownAncestry {
     files: Vec<UnknownOrigin>,
 }
 
-/// A result whose models have learnt from what they are tested on.
+/// A result whose models were trained on images or patients that they are tested on.
 #[derive(Serialize, JsonSchema)]
 struct KnownLeaks {
     /// The result.
     id: Hash,
-    /// What was learnt from, a sentence each.
+    /// The leaks, a sentence each.
     why: Vec<String>,
 }
 
@@ -86,13 +86,12 @@ fn schema<T: JsonSchema>(command: &str, open: bool) -> Value {
             |items: Value, about: &str| json!({ "type": "array", "items": items, "description": about });
         let withdrawn = list(json!(withdrawn), "Results with withdrawn images, if there are any.");
         properties.entry("withdrawn").or_insert(withdrawn);
-        let about =
-            "Results whose models started from files of which nobody has said what they were trained on.";
-        let about_leaks = "Leaks that the record of a shown result does not name itself.";
+        let about = "Results whose models started from files of unknown origin.";
+        let about_leaks = "Leaks that are not in the record of a shown result.";
         properties.entry("leaks").or_insert(list(json!(leaks), about_leaks));
         properties.entry("unknown_ancestry").or_insert(list(json!(unknown), about));
         properties
-            .insert("moved".to_owned(), list(json!(moved), "Names that were taken from something else."));
+            .insert("moved".to_owned(), list(json!(moved), "Names that were moved from another object."));
     }
     close(&mut schema);
     schema

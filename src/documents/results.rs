@@ -48,9 +48,9 @@ struct Train {
     predictions: Id<Predictions>,
     /// Their AUC table.
     table: Id<Table>,
-    /// Whether the run was there already.
+    /// Whether the run existed already.
     cached: bool,
-    /// Sources that trained an existing run, if they are other ones of the same numerics.
+    /// Source files that trained an existing run, if they differ from the current ones but have the same numerics.
     other_sources: Option<Value>,
     /// AUC of each label, null where it is undefined, and `mean`.
     auc: BTreeMap<String, Option<f64>>,
@@ -58,7 +58,7 @@ struct Train {
     mean_over: u32,
     /// Labels for which all images have the same score.
     constant: Vec<String>,
-    /// Reasons why the evaluation is not fair: initial weights that have seen test patients.
+    /// Leaks of the evaluation: initial weights that have seen test patients.
     unfair: Vec<Incomparable>,
     /// The same of the validation images.
     validation: Validated,
@@ -101,7 +101,7 @@ struct Averaged {
     predictions: Id<Predictions>,
     /// Its AUC table.
     table: Id<Table>,
-    /// Whether both were there already.
+    /// Whether both existed already.
     cached: bool,
     /// AUC of each label, null where it is undefined, and `mean`.
     auc: BTreeMap<String, Option<f64>>,
@@ -109,7 +109,7 @@ struct Averaged {
     mean_over: u32,
     /// Labels for which all images have the same score.
     constant: Vec<String>,
-    /// Reasons why the evaluation is not fair: members, or their initial weights, that have seen test patients.
+    /// Leaks of the evaluation: members, or their initial weights, that have seen test patients.
     unfair: Vec<Incomparable>,
     /// The mean of the members' scores of validation images; null if not all have them.
     validation: Option<Validated>,
@@ -134,11 +134,11 @@ struct ProgramRun {
     predictions: Id<Predictions>,
     /// Their AUC table.
     table: Id<Table>,
-    /// Whether the run was there already.
+    /// Whether the run existed already.
     cached: bool,
-    /// In what the surroundings differ from those of an existing run.
+    /// Differences between this environment and that of an existing run.
     environment: Vec<String>,
-    /// What kept the program from everything that it was not given.
+    /// The isolation of the program from everything that it was not given.
     isolation: Option<Isolation>,
     /// AUC of each label, null where it is undefined, and `mean`.
     auc: BTreeMap<String, Option<f64>>,
@@ -146,7 +146,7 @@ struct ProgramRun {
     mean_over: u32,
     /// Labels for which all images have the same score.
     constant: Vec<String>,
-    /// Reasons why the evaluation is not fair.
+    /// Leaks of the evaluation, a sentence each.
     unfair: Vec<Incomparable>,
 }
 
@@ -164,8 +164,8 @@ struct ProgramJob {
     dataset: Hash,
     /// The split.
     split: Hash,
-    /// Path of the list of training images: CSV with `Image Index`, `path`, `Patient ID`, `Patient Age`, `Patient Gender`,
-    /// `View Position`, then a column a label with 1, 0 or, if it is unknown, nothing.
+    /// Path of the list of training images: CSV with `Image Index`, `path`, `Patient ID`, `Patient Age`, `Patient
+    /// Gender`, `View Position`, then one column per label with 1, 0 or, if it is unknown, nothing.
     train: PathBuf,
     /// Path of the list of validation images, with the same columns.
     val: PathBuf,
@@ -203,9 +203,9 @@ struct Eval {
     predictions: Id<Predictions>,
     /// Their AUC table.
     table: Id<Table>,
-    /// Whether both were there already.
+    /// Whether both existed already.
     cached: bool,
-    /// Sources that scored existing predictions, if they are other ones of the same numerics.
+    /// Source files that scored existing predictions, if they differ from the current ones but have the same numerics.
     other_sources: Option<Value>,
     /// AUC of each label, null where it is undefined, and `mean`.
     auc: BTreeMap<String, Option<f64>>,
@@ -213,7 +213,7 @@ struct Eval {
     mean_over: u32,
     /// Labels for which all images have the same score.
     constant: Vec<String>,
-    /// Reasons why the evaluation is not fair.
+    /// Leaks of the evaluation, a sentence each.
     unfair: Vec<Incomparable>,
     /// The operating point of each label, of validation images.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -232,7 +232,8 @@ struct Predict {
     scale: Scale,
     /// The images, in the order given.
     images: Vec<PredictedImage>,
-    /// The thresholds that scores are held to; null if the validation images of the run or the mean are not scored.
+    /// The thresholds with which scores are compared; null if the validation images of the run or the mean are not
+    /// scored.
     thresholds: Option<Thresholds>,
 }
 
@@ -282,13 +283,13 @@ struct PredictionsImported {
     constant: Vec<String>,
     /// Labels of the data set without a column.
     missing_labels: Vec<String>,
-    /// Columns that are no labels.
+    /// Columns that belong to no label.
     ignored_columns: Vec<String>,
-    /// Images of the file that were matched by another spelling.
+    /// Images of the file whose names were matched despite a different spelling.
     inexact_names: Vec<String>,
     /// Labels whose scores are all 0 or 1.
     decisions: Vec<String>,
-    /// All labels, if the scores of each separate ten or more images without an error; else empty.
+    /// All labels, if the scores of each label separate ten or more images perfectly; else empty.
     separated: Vec<String>,
     /// Images with duplicate rows.
     repeated_images: Vec<String>,
@@ -370,7 +371,7 @@ struct Probe {
     folds: Vec<Value>,
     /// Means and deviations over the folds.
     spread: Value,
-    /// Sources that computed existing results, if they are other ones of the same numerics.
+    /// Source files that computed existing results, if they differ from the current ones but have the same numerics.
     other_sources: Option<Value>,
     /// Mean AUC, of a target with classes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -422,18 +423,18 @@ struct Gradcam {
     /// Age, gender and view that were used.
     #[serde(skip_serializing_if = "Option::is_none")]
     meta: Option<Value>,
-    /// Annotated boxes and what of the map is in them.
+    /// Annotated boxes, with the share of the map in each.
     boxes: Vec<Value>,
-    /// The table again, of --boxes.
+    /// The table, with --boxes.
     #[serde(skip_serializing_if = "Option::is_none")]
     table: Option<Id<Table>>,
-    /// The subset, of --boxes.
+    /// The subset, with --boxes.
     #[serde(skip_serializing_if = "Option::is_none")]
     subset: Option<Subset>,
-    /// Hits by label, of --boxes.
+    /// Hits by label, with --boxes.
     #[serde(skip_serializing_if = "Option::is_none")]
     labels: Option<Vec<Value>>,
-    /// All hits, of --boxes.
+    /// All hits, with --boxes.
     #[serde(skip_serializing_if = "Option::is_none")]
     all: Option<Value>,
 }
@@ -454,11 +455,11 @@ struct StudyRun {
     runs: Vec<Value>,
     /// Number of planned runs.
     planned: u64,
-    /// Number of runs that were there already.
+    /// Number of runs that existed already.
     cached: u64,
     /// Number of runs that cannot be trained yet.
     blocked: u64,
-    /// Number of runs that are there now.
+    /// Number of runs that exist now.
     done: u64,
     /// Number of runs that failed.
     failed: u64,
@@ -474,7 +475,7 @@ struct StudyRun {
     /// Expected bytes on the disk, with --plan.
     #[serde(skip_serializing_if = "Option::is_none")]
     disk: Option<Value>,
-    /// What to know before, with --plan.
+    /// Notes on the plan, with --plan.
     #[serde(skip_serializing_if = "Option::is_none")]
     notes: Option<Vec<String>>,
 }
@@ -507,7 +508,7 @@ struct StudyStatus {
 struct StudyCompared {
     /// Name of the study.
     study: String,
-    /// A comparison for each section, as of `reg compare`, with `section`, `name` and `left_out`.
+    /// A comparison for each section, as in `reg compare`, with `section`, `name` and `left_out`.
     sections: Vec<Value>,
     /// The probes with their results.
     probes: Vec<Value>,

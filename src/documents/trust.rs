@@ -27,28 +27,28 @@ pub(super) fn add(all: &mut Vec<(&'static str, Value)>) {
     all.push(("key-public", schema::<KeyNew>("reg key public", false)));
 }
 
-/// The lineage of an object; with an image, a patient or a row and --down, what used them.
+/// The lineage of an object; with an image, a patient or a row and --down, the records that used the images.
 #[derive(Serialize, JsonSchema)]
 struct Trace {
     /// What was asked for.
     root: String,
-    /// The objects on the way.
+    /// The objects of the lineage.
     nodes: Vec<BTreeMap<String, Value>>,
-    /// Who names whom, and as what.
+    /// The links, with their roles.
     edges: Vec<TracedEdge>,
     /// Results with withdrawn images.
     #[serde(skip_serializing_if = "Option::is_none")]
     withdrawn: Option<Vec<WithdrawnUse>>,
-    /// Results whose models started from files of which nobody has said what they were trained on.
+    /// Results whose models started from files of unknown origin.
     #[serde(skip_serializing_if = "Option::is_none")]
     unknown_ancestry: Option<Vec<OfUnknownAncestry>>,
     /// The images that were asked for, with --down.
     #[serde(skip_serializing_if = "Option::is_none")]
     images: Option<Vec<Value>>,
-    /// What used them, by data set.
+    /// The records that used the images, by data set.
     #[serde(skip_serializing_if = "Option::is_none")]
     datasets: Option<Vec<Value>>,
-    /// What could not be read, and why.
+    /// Objects that could not be read, with the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     unread: Option<BTreeMap<String, String>>,
 }
@@ -59,7 +59,7 @@ struct TracedEdge {
     from: Hash,
     /// The target: an input.
     to: Hash,
-    /// The part that it plays.
+    /// The role of the link.
     role: String,
 }
 
@@ -69,23 +69,23 @@ struct Verify {
     checked: u64,
     /// Their bytes.
     bytes: u64,
-    /// Objects that are not what they should be, each with the results that it taints.
+    /// Objects with a problem, each with the results that it taints.
     damaged: Vec<Value>,
-    /// Images whose removal for good was recorded: no damage.
+    /// Images that were purged, which is no damage.
     purged: Vec<Value>,
-    /// Images that should have been removed for good and are here.
+    /// Images that should have been purged but still exist.
     lingering: Vec<Value>,
-    /// Names that are not what the log says, and breaks in the log.
+    /// Names that contradict the log, and breaks in the log.
     names: Vec<String>,
     /// Removed records whose objects are here until `reg gc`.
     removed: Vec<Value>,
     /// Differences of index and objects.
     index: Vec<String>,
-    /// Intact records that the index does not know.
+    /// Intact records that are not in the index.
     unregistered: Vec<Hash>,
-    /// Files among the objects that are none.
+    /// Files among the objects that are not objects.
     strangers: Vec<PathBuf>,
-    /// Objects that were damaged and are whole again, and where their bytes came from.
+    /// Repaired objects, and where their bytes came from.
     repaired: Vec<(Hash, PathBuf)>,
     /// Number of recomputed tables, with --recompute.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,7 +93,7 @@ struct Verify {
     /// Number of recomputed records by kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     recomputed_kinds: Option<BTreeMap<String, u64>>,
-    /// Values that were recomputed otherwise.
+    /// Recorded values that differ from the recomputed ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     wrong: Option<Vec<Value>>,
     /// Records of rules that this reg does not have.
@@ -146,7 +146,7 @@ struct Withdraw {
     /// Results with withdrawn images.
     #[serde(skip_serializing_if = "Option::is_none")]
     results: Option<Vec<Value>>,
-    /// What was removed for good; null without --purge.
+    /// The purged objects; null without --purge.
     #[serde(skip_serializing_if = "Option::is_none")]
     purged: Option<Option<Value>>,
     /// The revoked withdrawals, with --revoke.
@@ -197,7 +197,7 @@ struct AuditVerified {
     other_rules: Vec<String>,
     /// Columns that hold scores of models with other names.
     renamed: Value,
-    /// What the result has of withdrawn images; null without.
+    /// The withdrawn images in the result; null if there are none.
     withdrawn: Option<Value>,
     /// Withdrawals of images in the bundle.
     withdrawals: Vec<Value>,

@@ -137,7 +137,7 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
         out,
         "- One division of one data set: no recorded result on images from other sources.\n\
          - The epoch was selected on the validation images, so numbers on them are too optimistic for a test.\n\
-         - Intervals show the choice of test patients; another training would give other numbers."
+         - Intervals reflect only the choice of test patients; another training would give different numbers."
     );
     let leaving = leaving(registry, view, id.hash, Some(Subset::Test))?;
     if let Some(mark) = Marks::open(registry, view)?.of_all(&leaving) {

@@ -121,7 +121,7 @@ fn begin(run: &str, model: &Model, labels: &[String], thresholds: Option<&AucTab
     };
     let labels = labels.iter().map(|label| escape::json(label)).collect();
     format!(
-        "{text}\nLABELS = {}# Logits from which on an image counts as positive:\n# {chosen}\nTHRESHOLDS = {}LAYERS = {}",
+        "{text}\nLABELS = {}# An image counts as positive if its logit is at least this:\n# {chosen}\nTHRESHOLDS = {}LAYERS = {}",
         list(labels),
         list(logits.collect()),
         list(layers)

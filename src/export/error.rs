@@ -117,7 +117,7 @@ impl ExportError {
             ExportError::NoSuchForm { .. } => {
                 "data sets, splits, runs, predictions and tables can be exported as tables; runs also as checkpoints and cards"
             }
-            ExportError::NotLong { .. } => "only tables have them: leave out --long",
+            ExportError::NotLong { .. } => "only tables have such values: leave out --long",
             ExportError::Several { .. } => {
                 "give --format csv or parquet, and a folder with -o; of one table, --long writes all values to one file"
             }
@@ -128,7 +128,7 @@ impl ExportError {
                 "run the same `reg ingest` again: the new data set leaves them out and can be exported"
             }
             ExportError::OtherDataset { .. } => {
-                "give the data set that the split divides: `reg show` of the split names it"
+                "give the data set that the split divides: `reg show` of the split lists it"
             }
             _ => return None,
         };

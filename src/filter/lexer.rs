@@ -55,7 +55,7 @@ pub(super) fn words(text: &str) -> Result<Vec<Lexeme<'_>>, FilterError> {
                 sign => (LexemeKind::Sign(sign), sign.len()),
             }
         } else {
-            let message = format!("`{}` means nothing here; put text in quotes", c.escape_default());
+            let message = format!("`{}` is not expected here; put text in quotes", c.escape_default());
             return Err(FilterError::new(text, at..at + c.len_utf8(), message));
         };
         tokens.push(Lexeme { kind, at: at..at + length });

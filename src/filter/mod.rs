@@ -184,14 +184,14 @@ impl Filter {
                 let wrong = match kind {
                     FieldType::Id if equality && !is_begin_of_id(&value.text) => {
                         format!(
-                            "is no id: an id has from {SHORTEST_ID} to 64 of the digits 0 to 9 and a to f"
+                            "is not an id: an id has from {SHORTEST_ID} to 64 of the digits 0 to 9 and a to f"
                         )
                     }
                     FieldType::Time if !is_begin_of_time(&value.text) => {
-                        "is no time: write 2026-11-30 or \"2026-11-30 08:15\"".to_owned()
+                        "is not a time: write 2026-11-30 or \"2026-11-30 08:15\"".to_owned()
                     }
                     FieldType::Word(words) if equality && !words.contains(&value.text.as_str()) => {
-                        format!("is none of its values: {}", words.join(", "))
+                        format!("is not one of its values: {}", words.join(", "))
                     }
                     _ => continue,
                 };

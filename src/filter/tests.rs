@@ -138,7 +138,7 @@ fn every_wrong_expression_is_refused_and_none_panics() {
         ("seed not 1", "`in` is expected here"),
         ("seed<missing", "with = or !="),
         ("lr~0", "only text can contain something"),
-        ("model=$x", "`$` means nothing here"),
+        ("model=$x", "`$` is not expected here"),
         ("unknown=1", "nothing listed has a value named `unknown`"),
     ] {
         let said = wrong(text);

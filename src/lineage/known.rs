@@ -94,7 +94,7 @@ impl Known {
         for (id, kind) in &self.records {
             match survey.records.get(id) {
                 Some((found, _)) if found.name() != kind => {
-                    problems.push(format!("the index calls {} a {kind}, and it is a {found}", id.short()));
+                    problems.push(format!("the index calls {} a {kind}, but it is a {found}", id.short()));
                 }
                 None if speaks(id) => {
                     problems.push(format!("the index lists {} as a {kind}, but it is not one", id.short()));
@@ -165,7 +165,7 @@ impl Known {
             let (now, logged) = (self.names.get(name), replayed.get(name));
             if now != logged {
                 problems.push(format!(
-                    "{name} points to {}, but to {} by the log",
+                    "{name} points to {}, but according to the log to {}",
                     short(now),
                     short(logged)
                 ));

@@ -28,7 +28,7 @@ pub enum RemoveError {
         called: String,
     },
     /// A record that stays depends on it.
-    #[error("{} on what would be removed: {}", if by.len() == 1 { "1 result depends" } else { "other results depend" }, named(by))]
+    #[error("{} on the records that would be removed: {}", if by.len() == 1 { "1 result depends" } else { "other results depend" }, named(by))]
     Needed {
         /// The records that depend on it.
         by: Vec<Dependent>,
@@ -70,7 +70,7 @@ impl RemoveError {
             }
             RemoveError::Needed { by } => {
                 let names: Vec<String> = by.iter().map(Dependent::called).collect();
-                Some(format!("to remove them, too, name them in the same command: {}", names.join(" ")))
+                Some(format!("to remove them, too, add them to the command: {}", names.join(" ")))
             }
             RemoveError::Freed(_) => Some("train it again, or pull it from a remote that has it".to_owned()),
             RemoveError::NotRemoved(_) => Some("`reg list removal` lists removals".to_owned()),

@@ -184,7 +184,7 @@ pub fn verify(registry: &Registry, progress: &dyn Progress) -> Result<Verificati
             result.index.extend(known.compare(&survey, there));
             let wrong = registry.wrong_run_rows(&registry.index().view_of_any_age()?)?;
             result.index.extend(wrong.iter().map(|id| {
-                format!("the index lists run {} with other values than its objects have", id.short())
+                format!("the index lists run {} with values that its objects do not have", id.short())
             }));
             result.names = known.check_names(&survey, later);
             let nobodys = survey.records.keys().filter(|id| !known.is_registered(id));

@@ -16,7 +16,7 @@ use crate::records::Spec;
 use crate::training::unfinished::UnfinishedTraining;
 use crate::usage::UnknownOrigin;
 
-/// How far a run is.
+/// The state of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RunState {
@@ -99,7 +99,7 @@ pub struct ListedRun {
     pub date: Option<String>,
     /// Seconds that the training took, the last part of it if it was resumed.
     pub seconds: Option<f64>,
-    /// How far it is.
+    /// Its state.
     pub state: RunState,
     /// The newest note about it.
     pub note: Option<String>,
@@ -109,11 +109,11 @@ pub struct ListedRun {
     /// Id of the initial weights.
     #[serde(skip)]
     pub weights_id: Option<Hash>,
-    /// Why its test images taught it something, each as a sentence; filled in by whoever shows the run.
+    /// Its known leaks, a sentence each; filled in when the run is shown.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub leaks: Vec<String>,
-    /// Files from which it started and of which nobody has said what they were trained on; filled in likewise.
+    /// Files of unknown origin from which it started; filled in likewise.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub unknown_ancestry: Vec<UnknownOrigin>,

@@ -26,7 +26,7 @@ impl std::fmt::Display for WeightsFit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             WeightsFit::None(why) => {
-                write!(f, "warning: no network that comes with reg can start from these weights: {why}")
+                write!(f, "warning: no built-in network of reg can start from these weights: {why}")
             }
             WeightsFit::Of { models, head } => {
                 write!(f, "tensors of {}", some(models.iter()))?;
@@ -34,7 +34,7 @@ impl std::fmt::Display for WeightsFit {
                     None => write!(f, ", without a last layer: a training starts with a new one"),
                     Some((name, outputs)) => write!(
                         f,
-                        "; the last layer, `{name}`, has {}: fine-tuning for another number of labels replaces it",
+                        "; the last layer, `{name}`, has {}: fine-tuning for a different number of labels replaces it",
                         counted(*outputs, "output")
                     ),
                 }

@@ -171,8 +171,8 @@ impl Plan {
             let dense = matches!(layer, Layer::Dense { .. });
             if dense == architecture.image.is_some() {
                 let reason = match dense {
-                    true => "hidden dense layers are those of a network without images",
-                    false => "a network without images has dense layers only",
+                    true => "only a network without images can have hidden dense layers",
+                    false => "a network without images can have only dense layers",
                 };
                 let wrong = planner.wrong("layer", if dense { "dense" } else { "of images" }, reason);
                 return Err(if dense { wrong } else { wrong.instead(&[("image", IMAGE.to_owned())]) });

@@ -109,7 +109,7 @@ impl RecomputeError {
                 "it was made by a newer reg, or changed by hand: install a newer reg to check it"
             }
             RecomputeError::OtherRules { .. } => {
-                "repeat the command that made it to make a new one by the current rules; the reg that made it can check it"
+                "to make a new one by the current rules, repeat the command that made it; to check it, use the version of reg that made it"
             }
             RecomputeError::Registry(_) => return None,
         };

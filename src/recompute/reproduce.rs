@@ -265,7 +265,7 @@ pub fn reproduce(
             sources = changed_files(registry, software, worker.identity())?;
         }
         if !sources.is_empty() {
-            notes.push(format!("the sources are not those that made it: {}", files_differ(&sources)));
+            notes.push(format!("the source files have changed since then: {}", files_differ(&sources)));
         }
     }
     Ok(Reproduction { identical: differences.is_empty(), compared, differences, environment: notes, sources })

@@ -84,7 +84,7 @@ pub(super) fn run(objects: &dyn Objects, id: Id<Run>) -> Result<Vec<Mismatch>, R
     if epochs > how.epochs {
         found.extend(Mismatch::of("epochs", epochs, format!("at most {}", how.epochs)));
     } else if epochs < how.epochs && !how.stops_after(since_best) {
-        found.extend(Mismatch::of("epochs", epochs, format!("{} by the spec", how.epochs)));
+        found.extend(Mismatch::of("epochs", epochs, format!("{}, as in the spec", how.epochs)));
     }
     if !objects.lacks(&checkpoint.hash) {
         let held = tensors(&objects.bytes(&checkpoint.hash)?).unwrap_or_default();

@@ -94,8 +94,8 @@ pub struct Comparison {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub groups: Vec<GroupRow>,
-    /// Tests of the largest group of each kind against the others, which are one family of tests; absent if there are no
-    /// two groups.
+    /// Tests of the largest group of each kind against the other groups, all in one family; absent with fewer than two
+    /// groups.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub group_tests: Vec<GroupTest>,
@@ -112,7 +112,8 @@ pub struct Comparison {
     #[schemars(length(min = 1))]
     #[serde(rename = "unfair")]
     pub incomparable: Vec<Incomparable>,
-    /// What was compared to find models that have seen what another one is tested on; absent if no model is a run.
+    /// The extent of the check for models that have seen images on which another model is tested; absent if no model is
+    /// a run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "LeakCheck")]
     pub leak_check: Option<LeakCheck>,
@@ -120,7 +121,8 @@ pub struct Comparison {
     pub rules: u32,
 }
 
-/// How far images that models were trained, selected and tested on could be compared. Patients always are.
+/// How far the images on which models were trained, selected and tested could be compared. Patients are always
+/// compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LeakCheck {
@@ -130,7 +132,7 @@ pub struct LeakCheck {
     pub bytes: u64,
     /// Number of those whose pixels are known, which were compared.
     pub pixels: u64,
-    /// Where their pixels are known from, sorted.
+    /// The records from which their pixels are known, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub pixel_hashes: Vec<Id<PixelHashes>>,
@@ -155,7 +157,7 @@ pub enum Variance {
     /// Patients are clusters (Obuchowski, Biometrics 53, 1997): images of one patient may be alike.
     #[default]
     Clustered,
-    /// Images are taken as independent (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988).
+    /// Images are treated as independent (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988).
     Delong,
 }
 
@@ -377,8 +379,7 @@ pub struct Spread {
     pub seed_std: Option<f64>,
 }
 
-/// A model among those that were looked at, by its AUC on validation images: a choice by test images would flatter what is
-/// chosen.
+/// A ranked model, with its AUC on validation images: a choice by test images would flatter the chosen model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RankedModel {
@@ -425,9 +426,9 @@ pub struct DelongRow {
     pub pathologies: bool,
     /// Fold; null for scores outside of a fold.
     pub fold: Option<u32>,
-    /// Patients with a positive image; of a mean, the fewest of a label.
+    /// Patients with a positive image; for a mean, the fewest of any label.
     pub positive_patients: u64,
-    /// Patients with a negative image; of a mean, the fewest of a label.
+    /// Patients with a negative image; for a mean, the fewest of any label.
     pub negative_patients: u64,
     /// AUC of the first minus that of the second.
     pub difference: f64,
@@ -476,8 +477,8 @@ pub struct ResampledRow {
 }
 
 /// Bootstrap intervals: patients are drawn with replacement, with all their images. For a label, as many patients with
-/// a positive image are drawn as there are, and as many others; for a mean over labels, patients without regard to
-/// their labels.
+/// a positive image are drawn as there are, and as many others; for a mean over labels, patients are drawn without
+/// regard to their labels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bootstrap {
@@ -557,6 +558,6 @@ pub enum IncomparableKind {
     DifferentLabels,
     /// A column was trained or selected on patients that another is tested on.
     Leak,
-    /// Published numbers were computed on other images.
+    /// Published numbers were computed on different images.
     Published,
 }

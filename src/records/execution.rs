@@ -37,7 +37,7 @@ pub struct Execution {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Id<Software>")]
     pub software: Option<Id<Software>>,
-    /// The surroundings of a program of the user's own.
+    /// The environment of a program of the user's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "ProgramEnvironment")]
     pub program: Option<ProgramEnvironment>,

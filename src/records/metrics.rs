@@ -31,7 +31,7 @@ pub struct MetricRow {
     /// Average precision; null where a class is missing.
     pub average_precision: Option<f64>,
     /// Score of the operating point on the validation images, by default that with the largest Youden index; null
-    /// without predictions of them, or where no score is one.
+    /// without predictions of them, or if no score reaches the target.
     pub threshold: Option<f64>,
     /// The same as a probability; absent in older records.
     #[serde(default, skip_serializing_if = "Option::is_none")]

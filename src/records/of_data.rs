@@ -88,7 +88,7 @@ impl Record for Split {
                 format!("{folds} of patients, {train}/{val} of the rest, seed {seed}")
             }
             SplitMethod::Official { val_fraction, .. } => {
-                format!("{folds}, official lists, {val_fraction:?} of them for validation")
+                format!("{folds}, official lists, {val_fraction:?} of the training images for validation")
             }
         }
     }

@@ -170,7 +170,7 @@ impl Record for Predictions {
                 Err("it is a mean of fewer than two predictions".to_owned())
             }
             ScoreSource::Mean { predictions, .. } if !predictions.is_sorted_by(|a, b| a.hash < b.hash) => {
-                Err("the members of its mean are not sorted, or one is there twice".to_owned())
+                Err("the members of its mean are not sorted, or one is listed twice".to_owned())
             }
             _ => Ok(()),
         }
@@ -222,7 +222,7 @@ impl Record for Weights {
     fn check(&self) -> Result<(), String> {
         match self.trained_on.is_sorted_by(|a, b| a < b) {
             true => Ok(()),
-            false => Err("what it was trained on is not sorted, or stands there twice".to_owned()),
+            false => Err("its list of training data is not sorted, or has an entry twice".to_owned()),
         }
     }
 

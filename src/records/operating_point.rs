@@ -53,7 +53,7 @@ impl FromStr for OperatingPoint {
     fn from_str(text: &str) -> Result<Self, String> {
         let share = |text: &str| match text.parse() {
             Ok(share) if 0.0 < share && share <= 1.0 => Ok(share),
-            _ => Err(format!("{text:?} is no share above 0 and up to 1, such as 0.9")),
+            _ => Err(format!("{text:?} is not a share above 0 and up to 1, such as 0.9")),
         };
         match text.split_once('=') {
             None if text == "youden" => Ok(OperatingPoint::Youden),

@@ -1,4 +1,5 @@
-//! Hashes of decoded pixels: the same picture, saved again by another program, has other bytes and the same pixels.
+//! Hashes of decoded pixels: the same pixels in a different file by another program, has other bytes and the same
+//! pixels.
 //!
 //! They are a record of their own beside the data set, because decoding takes minutes and is not always done. What
 //! compares images by their pixels names the record that it used, so that the verdict can be recomputed.

@@ -82,7 +82,7 @@ pub struct ProgramInput {
     /// Its key: `{KEY}` in the command and `REG_INPUT_KEY` in the environment are its path.
     #[schemars(regex(pattern = "^[A-Za-z][A-Za-z0-9_]{0,63}$"))]
     pub name: String,
-    /// Its file name, whose ending some programs need.
+    /// Its file name, because some programs need the extension.
     #[schemars(extend("not" = { "pattern": "^[0-9a-f]{64}$" }))]
     pub file_name: String,
     /// The bytes.
@@ -104,7 +104,7 @@ pub struct ProgramOutput {
     pub object: Id<Blob>,
 }
 
-/// What is known of the surroundings of a program that ran.
+/// The known environment of a program that ran.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProgramEnvironment {
@@ -116,7 +116,7 @@ pub struct ProgramEnvironment {
     pub gpus: Vec<String>,
     /// State of the source tree; null outside of git.
     pub source: Option<Git>,
-    /// What kept the program from everything that it was not given.
+    /// The isolation of the program from everything that it was not given.
     pub isolation: Isolation,
     /// What it wrote to standard output, up to a limit.
     pub stdout: Id<Blob>,
@@ -124,18 +124,18 @@ pub struct ProgramEnvironment {
     pub stderr: Id<Blob>,
 }
 
-/// What kept a program from everything that it was not given.
+/// The isolation of a program from everything that it was not given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Isolation {
     /// Version of Landlock's interface by which the kernel confined it to its files; null if the kernel could not, so
-    /// that test labels were merely not handed over.
+    /// that the program could have read test labels.
     pub landlock: Option<u32>,
-    /// What kept it from the network.
+    /// Its isolation from the network.
     pub network: NetworkIsolation,
 }
 
-/// What kept a program from the network.
+/// The isolation of a program from the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NetworkIsolation {
@@ -154,12 +154,15 @@ impl Isolation {
     pub fn told(&self) -> String {
         let files = match self.landlock {
             Some(version) => format!("only its own files (Landlock {version})"),
-            None => "files were open: test labels were not handed over, but not out of reach".to_owned(),
+            None => {
+                "all files readable: test labels were not given to the program, but it could have read them"
+                    .to_owned()
+            }
         };
         let network = match self.network {
             NetworkIsolation::Namespace => "no network",
             NetworkIsolation::Tcp => "no TCP connections",
-            NetworkIsolation::None => "the network was open",
+            NetworkIsolation::None => "network not blocked",
             NetworkIsolation::Allowed => "network allowed",
         };
         format!("{files}; {network}")

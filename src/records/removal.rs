@@ -70,7 +70,7 @@ impl Record for Removal {
     };
 
     fn check(&self) -> Result<(), String> {
-        if self.records.is_empty() { Err("it names no record".to_owned()) } else { Ok(()) }
+        if self.records.is_empty() { Err("it lists no record".to_owned()) } else { Ok(()) }
     }
 
     fn summary(&self) -> String {

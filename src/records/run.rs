@@ -141,7 +141,7 @@ pub struct NetworkSpec {
     pub training: Training,
     /// Seed of initial weights, sample order and augmentation.
     pub seed: u64,
-    /// Threads of the tensor library: sums in another order give other bits.
+    /// Threads of the tensor library: sums in a different order give different bits.
     pub threads: u32,
     /// Kind of device.
     pub device: DeviceKind,
@@ -562,7 +562,7 @@ pub struct Weights {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub runs: Vec<Id<Run>>,
-    /// What the weights were trained on, as was declared at the import, sorted; absent if nobody knows.
+    /// What the weights were trained on, as was declared at the import, sorted; absent if nothing was declared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1), extend("uniqueItems" = true))]
     pub trained_on: Vec<TrainingData>,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StdError {
-    /// The standard error; null where a class is of fewer than two patients.
+    /// The standard error; null where a class has fewer than two patients.
     pub value: Option<f64>,
     /// Degrees of freedom of Welch and Satterthwaite; null where the standard error is, and for `delong`, which assumes
     /// a normal distribution.

@@ -50,7 +50,7 @@ impl<'a> WeightsFile<'a> {
             renamed += u64::from(today.is_some());
             let today = today.unwrap_or_else(|| name.to_owned());
             if tensors.contains_key(&today) {
-                return Err(format!("two of its tensors are read as {today:?}"));
+                return Err(format!("two of its tensors have the current name {today:?}"));
             }
             tensors.insert(today, view);
         }

@@ -246,14 +246,14 @@ impl dyn Objects + '_ {
         let split = self.get(id)?;
         let lies = |reason: String| RegistryError::Contradiction { id: id.hash, kind: "split", reason };
         if split.dataset != dataset {
-            return Err(lies(format!("not of data set {}, with which it is named", dataset.hash.short())));
+            return Err(lies(format!("it does not belong to data set {}", dataset.hash.short())));
         }
         let assignment = self.assignment(&split)?;
         match fold as usize {
             fold if fold < assignment.folds.len() => Ok(assignment.rows(fold, subset)),
             fold => {
                 let divisions = counted(assignment.folds.len() as u64, "division");
-                Err(lies(format!("{divisions}, but number {fold} is named")))
+                Err(lies(format!("it has {divisions}, but a record refers to division {fold}")))
             }
         }
     }

@@ -48,7 +48,7 @@ impl Address {
             Address::Folder(_) if !text.contains("://") => Ok(Address::Folder(argument.into())),
             _ if argument.to_str().is_none() => Err(RemoteError::Address {
                 text: text.into_owned(),
-                reason: "what is not UTF-8 in it must be written as %FF or the like",
+                reason: "bytes that are not UTF-8 must be percent-encoded, such as %FF",
             }),
             address => Ok(address),
         }
@@ -94,7 +94,7 @@ impl FromStr for Address {
                 let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
                 let plain = |b: u8| b.is_ascii_alphanumeric() || b".-_".contains(&b);
                 if bucket.is_empty() || !bucket.bytes().all(plain) {
-                    return wrong("it names no bucket; keys and regions come from the environment (AWS_…)");
+                    return wrong("it has no bucket; keys and regions come from the environment (AWS_…)");
                 }
                 let prefix = prefix.trim_matches('/');
                 let parts = || prefix.split('/').filter(|_| !prefix.is_empty());

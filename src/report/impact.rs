@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::digits::thousands;
+use crate::digits::{counted, thousands};
 use crate::lineage::{AffectedRecord, Impact, InDataset, InFold, InSplit};
 use crate::records::Kind;
 use crate::usage::UsageCounts;
@@ -73,9 +73,9 @@ fn called(id: &crate::hash::Hash, name: Option<&String>) -> String {
 
 fn of_dataset(dataset: &InDataset) -> Branch {
     let line = format!(
-        "data set {}: holds {}",
+        "data set {}: contains {}",
         called(&dataset.id, dataset.name.as_ref()),
-        thousands(dataset.images)
+        counted(dataset.images, "image")
     );
     let splits = dataset.splits.iter().map(of_split);
     let below = splits.chain(dataset.others.iter().map(|named| of_record(named, None))).collect();

@@ -117,7 +117,7 @@ pub fn about_thresholds(auc: &AucTable) -> Option<String> {
     let missing = auc.labels.iter().any(|label| label.threshold.is_none());
     let why = if missing { " n/a: only one class, or no threshold reaches the target." } else { "" };
     Some(format!(
-        "An image counts as positive if its probability is at least the threshold: that with {}, chosen on these {} of {}.{why}",
+        "An image counts as positive if its probability is at least the threshold, which has {} on these {} of {}.{why}",
         auc.operating_point?,
         counted(auc.images, "image"),
         counted(auc.patients, "patient")
@@ -128,7 +128,7 @@ pub fn about_thresholds(auc: &AucTable) -> Option<String> {
 fn constant_scores(labels: Vec<&str>, of: &str) -> Option<String> {
     (!labels.is_empty()).then(|| {
         format!(
-            "all images have the same score for {}{of}; an AUC of 0.5 there says nothing about the model.",
+            "all images have the same score for {}{of}; such an AUC of 0.5 says nothing about the model.",
             labels.join(", ")
         )
     })
@@ -457,9 +457,9 @@ fn notes(comparison: &Comparison) -> Vec<String> {
     let same_folds = comparison.models.iter().all(|model| model.fold_count() == most);
     let mut notes = vec![match most {
         0 | 1 if comparison.folds.len() > 1 => {
-            format!("A single {each} each: no standard deviation. The mean is over {covered}.")
+            format!("Only one {each} per model: no standard deviation. The mean is over {covered}.")
         }
-        0 | 1 => format!("Single set of scored images: no standard deviation. The mean is over {covered}."),
+        0 | 1 => format!("Only one set of scored images: no standard deviation. The mean is over {covered}."),
         n => {
             let whose = if same_folds { division.counted(n) } else { format!("the {each}s of each model") };
             format!(

@@ -34,7 +34,7 @@ pub fn runs(runs: &[ListedRun], columns: &[String]) -> ReportTable {
         match (shows(mean), shows(labels)) {
             (true, false) => table.notes.extend(coverage(runs, labels, called)),
             (true, true) => table.notes.push(format!(
-                "`Labels` behind the {called}: the number of labels that this mean covers; means over other labels are not comparable."
+                "`Labels` behind the {called}: the number of labels that this mean covers; means over different labels are not comparable."
             )),
             (false, _) => {}
         }

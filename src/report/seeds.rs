@@ -73,7 +73,7 @@ pub(super) fn ranking(comparison: &Comparison) -> Option<ReportTable> {
     }
     let count = comparison.ranking.len() as u64;
     table.notes.push(format!(
-        "{} looked at. Whoever chooses the first by its validation AUC reports its test AUC; the highest test AUC of {count} would be too high.",
+        "{} ranked. Report the test AUC of the setup with the highest validation AUC: the highest of {count} test AUCs would be too optimistic.",
         if count == 1 { "1 setup was".to_owned() } else { format!("{} were", counted(count, "setup")) }
     ));
     let each = comparison.division().name();

@@ -27,7 +27,7 @@ fn spearman_coverage(comparison: &Comparison, cells: usize) -> String {
             1 => "the model gives all images the same score",
             _ => "no image is scored by all models, or each gives all of them the same score",
         };
-        return format!("The means are over none of {all}, {of}: {why}.");
+        return format!("No mean is defined: it would cover {all}, {of}, but {why}.");
     }
     // One model correlates with itself alone.
     let pairs = (0..models).flat_map(|a| (a + 1..models).map(move |b| (a, b)));

@@ -340,7 +340,7 @@ pub(super) fn differences(paired: &PairTests<'_>, resampled: &PairTests<'_>) -> 
     columns.extend(tests.columns());
     let title = "Difference of the mean AUCs with 95 % confidence interval";
     let mut table = pivot::table(title, columns, means.iter().copied());
-    table.notes.push(format!("Each difference is one of means over {}.", covered(comparison)));
+    table.notes.push(format!("Each difference is between means over {}.", covered(comparison)));
     table.notes.extend(left_out(comparison).filter(|_| two_means));
     if tests.is_over_folds {
         table.notes.extend(over_folds(tests));

@@ -130,7 +130,7 @@ fn difference((a, x): (&Predictions, &Scores), (b, y): (&Predictions, &Scores)) 
     }
     if (a.split, a.fold) != (b.split, b.fold) {
         return Some(
-            "they belong to different divisions, so each may have been trained on images of the other"
+            "they belong to different divisions, so each may have been trained on test images of the other"
                 .to_owned(),
         );
     }

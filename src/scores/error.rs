@@ -30,7 +30,7 @@ pub enum ScoreError {
     #[error("{0:?} is not a valid model name")]
     BadModelName(String),
     /// Columns that are called logits, and scores that were said to be probabilities.
-    #[error("{}: its column {column:?} is called logits, and nothing says that they are", path.display())]
+    #[error("{}: by its name, column {column:?} holds logits, but --logits is not given", path.display())]
     NamedLogits {
         /// The file.
         path: PathBuf,

@@ -99,7 +99,10 @@ pub(super) fn compare(site: &Site, query: &Query) -> Result<Answer, Nothing> {
     if !unscored.is_empty() {
         let each =
             unscored.iter().map(|name| format!("`reg eval {}`", shell(name))).collect::<Vec<_>>().join(", ");
-        page.paragraph("", &format!("Not scored on test images: {}. {each} does it.", unscored.join(", ")));
+        page.paragraph(
+            "",
+            &format!("Not scored on test images: {}. {each} scores them.", unscored.join(", ")),
+        );
     }
     aucs(site, &mut page, inputs, &called)?;
 

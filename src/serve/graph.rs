@@ -192,7 +192,7 @@ pub(super) fn page(site: &Site, id: Hash, query: &Query) -> Result<Answer, Nothi
     let called = root.name.clone().unwrap_or_else(|| root.id.short());
     let title = format!("Lineage of {} {called}", root.kind);
     let main = html! {
-        p { "Inputs stand at the left, results at the right. The signs at the sides of a box open and close what it was made of and what was made of it." }
+        p { "Inputs are on the left, results on the right. The signs at the sides of a box show and hide its inputs and its results." }
         div #graph data-part { (drawn(&drawing, &open)) }
         p.bar {
             a href={ "/lineage/up/" (id.short()) } { "All inputs as a list" }

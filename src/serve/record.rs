@@ -176,7 +176,7 @@ fn related(site: &Site, page: &mut HtmlWriter, id: Hash) -> Result<(), Nothing> 
 fn used(site: &Site, page: &mut HtmlWriter, id: Hash) -> Result<(), Nothing> {
     let view = site.registry.view()?;
     let names = view.names_by_id()?;
-    let columns = ["Name", "Kind", "As its"].map(Column::left);
+    let columns = ["Name", "Kind", "Role"].map(Column::left);
     let mut table = ReportTable::new("Used by", columns.into());
     let mut links = Vec::new();
     for (from, roles) in view.referrers(&id)?.into_iter().take(SHOWN) {

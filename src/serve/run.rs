@@ -106,7 +106,7 @@ fn strongest(site: &Site, page: &mut HtmlWriter, input: &Input, query: &Query) -
         }
     };
     let Some(label) = chosen else { return Ok(()) };
-    page.heading(2, "errors", "Strongest errors");
+    page.heading(2, "errors", "Largest errors");
     let subset = predictions.subset.map_or("scored", Subset::name);
     let column = predictions.labels.iter().position(|own| own == label).unwrap_or(0);
     let place = images.dataset.labels.iter().position(|own| own == label);

@@ -157,7 +157,7 @@ pub(super) fn list(site: &Site, query: &Query) -> Result<Answer, Nothing> {
                 button { "Show" }
                 button formaction="/compare" { "Compare selected" }
             }
-            p.notes #where-help { "Where takes the expressions of --where of `reg list run`: = != < > ~ and or not in ( ), with any column or setting." }
+            p.notes #where-help { "The field Where takes the same expressions as --where of `reg list run`: = != < > ~ and or not in ( ), with any column or setting." }
             div #problems data-part role="alert" {
                 @for problem in &problems { pre.warning { (problem) } }
             }
@@ -170,7 +170,7 @@ pub(super) fn list(site: &Site, query: &Query) -> Result<Answer, Nothing> {
                 input type="hidden" name="sort" value=(asked.sort);
                 @for id in elsewhere { input type="hidden" name="run" value=(id); }
                 @if shown.is_empty() {
-                    p { @if total == 0 { "No runs yet; `reg train` makes one." } @else { "No run fits." } }
+                    p { @if total == 0 { "No runs yet; `reg train` makes one." } @else { "No run matches." } }
                 } @else {
                     (rows(&table, &shown, &columns, order.as_ref(), &asked))
                 }

@@ -145,7 +145,7 @@ impl SplitError {
                 "validation images are needed to select the best epoch; the paper uses 70/10/20"
             }
             SplitError::ZeroRatio(_) => "give each subset a share, such as 70/10/20",
-            SplitError::Folds(_) => "the paper uses five repeats",
+            SplitError::Folds(_) => "the paper uses five re-samplings",
             SplitError::NotParts(_) | SplitError::TestShare { .. } => {
                 "give parts for training and validation, such as --ratios 70/10; the test share follows from the number of folds"
             }
@@ -308,7 +308,7 @@ mod tests {
         `x` is not a ratio of training, validation and test images (write percentages such as 70/10/20)
         the ratios 70/10/4294967295 add up to 4294967375, not 100 (write percentages such as 70/10/20)
         a share of zero leaves no images for val (validation images are needed to select the best epoch; the paper uses 70/10/20)
-        a split has between 1 and 1,000 re-samplings, not 0 (the paper uses five repeats)
+        a split has between 1 and 1,000 re-samplings, not 0 (the paper uses five re-samplings)
         `70` does not divide the images that a fold leaves into training and validation (give parts for training and validation, such as --ratios 70/10; the test share follows from the number of folds)
         the ratios 70/10/20 do not fit 10 folds, each of which tests 1/10 of the images (give parts for training and validation, such as --ratios 70/10; the test share follows from the number of folds)
         k-fold has between 2 and 1,000 folds, not 1 (give --folds 5 or --folds 10)

@@ -274,8 +274,10 @@ impl WorkerPool<'_> {
         let text = |key: &str| answer.get(key).and_then(Value::as_str).map(str::to_owned);
         let error = match status.success() {
             // The run was trained with another spec than planned: the worker was replaced in the meantime.
-            true => "it was trained with another spec than planned; was reg-torch replaced in the meantime?"
-                .to_owned(),
+            true => {
+                "it was trained with a different spec than planned; was reg-torch replaced in the meantime?"
+                    .to_owned()
+            }
             false => text("error").unwrap_or_else(|| format!("its process ended early ({status})")),
         };
         let log = self.said(index, "err");

@@ -294,7 +294,7 @@ impl StudyFile {
                 self.gradcam.contains(name) || self.probe.iter().any(|probe| probe.setup == *name);
             if !setup.command.is_empty() && looked_at {
                 return Err(format!(
-                    "setup `{name}` is a program: reg has no network of it to probe or to map"
+                    "setup `{name}` is a program: reg has no network for it, which probes and heat maps need"
                 ));
             }
         }

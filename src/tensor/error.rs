@@ -146,7 +146,7 @@ pub(crate) enum TensorError {
     },
     /// BatchNorm of a batch with one value per channel.
     #[error(
-        "BatchNorm cannot be trained on one value per channel: a batch has 1 image, and a layer leaves 1 x 1 pixels of it"
+        "BatchNorm cannot be trained on one value per channel: a batch has 1 image, and a layer reduces it to 1 x 1 pixels"
     )]
     OneValue,
     /// A parameter, statistic or moment that a training has driven out of the numbers.
@@ -236,7 +236,7 @@ impl TensorError {
                 "make a split with images in it: `reg split make DATASET --ratios 70/10/20`"
             }
             TensorError::NoKnownLabel { .. } => {
-                "train on another division of the split, or on a data set with labels: `reg dataset stats DATASET` counts those that are missing"
+                "train on another division of the split, or on a data set with labels: `reg dataset stats DATASET` counts the missing labels"
             }
             TensorError::Weights { .. } => {
                 "give weights of this network with torchvision's names: `reg weights import` says which networks a file fits"

@@ -52,10 +52,10 @@ pub enum RunError {
         model: String,
     },
     /// A run of a program, where the network of a run is needed.
-    #[error("{0} is a run of your own program: reg has no network to compute with")]
+    #[error("{0} is a run of your own program: reg has no network for it")]
     OfProgram(String),
     /// Scores of another tool, where the network behind scores is needed.
-    #[error("predictions {0} were imported: reg has no network of them to compute with")]
+    #[error("predictions {0} were imported: reg has no network for them")]
     OfAnotherTool(String),
     /// A program that cannot be run, or left something that cannot be registered.
     #[error(transparent)]
@@ -133,7 +133,7 @@ pub enum RunError {
         labels: Vec<String>,
     },
     /// A file of unknown age, gender and view, for a network that sees them.
-    #[error("{model} needs age, gender and view, and {} is {}", path.display(), if *named { "not the image of that name in the data set" } else { "no image of the data set" })]
+    #[error("{model} needs age, gender and view, but {} is {}", path.display(), if *named { "not the image of that name in the data set" } else { "not an image of the data set" })]
     MetaUnknown {
         /// The file.
         path: PathBuf,
@@ -157,7 +157,7 @@ pub enum RunError {
         b: String,
     },
     /// Given meta features that are not those of the data set.
-    #[error("{} is the data set's image {image}, for which other values are recorded: {meta}", path.display())]
+    #[error("{} is the data set's image {image}, for which different values are recorded: {meta}", path.display())]
     MetaContradicts {
         /// The file.
         path: PathBuf,
@@ -307,7 +307,7 @@ impl RunError {
                 ));
             }
             RunError::MetaUnknown { mixed: true, .. } | RunError::MetaContradicts { mixed: true, .. } => {
-                "give two commands: one for the images of the data set, without --age, --gender and --view, and one for the other files, with them"
+                "use two commands: one for the images of the data set, without --age, --gender and --view, and one for the other files, with them"
             }
             RunError::MetaUnknown { missing, .. } => {
                 let options = missing.iter().map(|option| match *option {

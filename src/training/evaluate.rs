@@ -29,7 +29,7 @@ pub struct Evaluated {
     pub auc: AucTable,
     /// Whether both already existed.
     pub cached: bool,
-    /// The sources that scored, if existing predictions were scored by other sources of the same numerics.
+    /// The sources that scored, if existing predictions were scored from different source files with the same numerics.
     pub other_sources: Option<OtherSources>,
 }
 

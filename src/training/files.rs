@@ -243,7 +243,7 @@ mod tests {
                 b"a",
                 &meta,
                 given,
-                "x.png is the data set's image a.png, for which other values are recorded: age 30, gender M, view PA",
+                "x.png is the data set's image a.png, for which different values are recorded: age 30, gender M, view PA",
             ),
             ("x.png", b"a", &plain, given, "tiny sees no age, gender or view"),
         ] {

@@ -74,10 +74,10 @@ impl OtherSources {
         })
     }
 
-    /// One line: `trained by other sources of the same numerics 1: 2 files differ: …`.
+    /// One line: `trained from different source files with the same numerics 1: 2 files differ: …`.
     pub fn line(&self, done: &str) -> String {
         format!(
-            "{done} by other sources of the same numerics {}: {}",
+            "{done} from different source files with the same numerics {}: {}",
             self.numerics,
             files_differ(&self.files)
         )
@@ -117,7 +117,10 @@ mod tests {
     fn a_line_counts_the_files_and_names_the_first() {
         let files = |count: usize| (0..count).map(|i| format!("src/{i}.rs")).collect();
         let line = |count| OtherSources { numerics: 4, files: files(count) }.line("trained");
-        assert_eq!(line(1), "trained by other sources of the same numerics 4: 1 file differs: src/0.rs");
+        assert_eq!(
+            line(1),
+            "trained from different source files with the same numerics 4: 1 file differs: src/0.rs"
+        );
         assert!(line(5).ends_with("5 files differ: src/0.rs, src/1.rs, src/2.rs, src/3.rs, src/4.rs"));
         assert!(line(6).ends_with("6 files differ: src/0.rs, src/1.rs, src/2.rs, src/3.rs, src/4.rs, …"));
     }

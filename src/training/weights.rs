@@ -43,7 +43,7 @@ pub fn declared(registry: &Registry, text: &str) -> Result<Option<TrainingData>,
         let first = name.split(':').next().unwrap_or(name);
         if name == UNKNOWN || registry.resolve_as::<Dataset>(&registry.view()?, first).is_ok() {
             let what =
-                if name == UNKNOWN { "stands for nothing known" } else { "is a data set of this registry" };
+                if name == UNKNOWN { "means an unknown origin" } else { "is a data set of this registry" };
             return Err(odd(format!("`{first}` {what}: give it without `{EXTERNAL}`")));
         }
         return Ok(Some(TrainingData::External { name: name.to_owned() }));
@@ -93,7 +93,7 @@ pub fn import_weights(
     }
     if file.renamed > 0 {
         notes.push(format!(
-            "{} with an older name of DenseNet's layers {} read by torchvision's present name",
+            "{} with an older name of a DenseNet layer {} read under torchvision's current name",
             counted(file.renamed, "tensor"),
             if file.renamed == 1 { "is" } else { "are" }
         ));
@@ -112,7 +112,7 @@ pub fn import_weights(
     }
     for (kind, tensor) in file.unusable() {
         notes.push(format!(
-            "no network starts from numbers of type {kind}, as {tensor} has them: save the weights as floating point"
+            "tensor {tensor} has numbers of type {kind}, from which no network can start: save the weights as floating point"
         ));
     }
     let used = file.tensors().filter(|(name, view)| WeightsFile::is_used(name) && is_float(view));
@@ -127,8 +127,7 @@ pub fn import_weights(
     known.trained_on.extend(trained_on.iter().cloned());
     if known.is_unknown() {
         notes.push(
-            "what these weights were trained on is unknown, and every result that starts from them will say so; if \
-             somebody knows, import them again with --trained-on"
+            "the training data of these weights is unknown, and every result that starts from them will say so; if you know the training data, import the file again with --trained-on"
                 .to_owned(),
         );
     }

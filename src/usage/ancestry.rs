@@ -11,7 +11,7 @@ use crate::records::{self, ImageUse, Kind, Spec, codec};
 use crate::registry::walk::Walk;
 use crate::registry::{Objects, Registry, RegistryError};
 
-/// A file from which a training started, and of which nobody has said what it was trained on.
+/// A file of unknown origin from which a training started.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
 pub struct UnknownOrigin {
     /// The file.

@@ -52,7 +52,7 @@ fn refuse_weights(policy: UsePolicy, spec: &Spec) -> Result<(), UseError> {
         rows.sort_unstable();
         refuse_rows(policy, &manifest, &rows, false).map_err(|e| match e {
             UseError::Withdrawn { images, why } => {
-                let why = format!("{why}; what the training starts from has learnt from them");
+                let why = format!("{why}; its initial weights or inputs were trained on them");
                 UseError::Withdrawn { images, why }
             }
             e => e,

@@ -45,7 +45,7 @@ fn unknown_ancestry_is_told_wherever_a_result_is_shown_until_somebody_declares_i
     weights_from_elsewhere(&study, "w.safetensors", 8);
     study
         .reg("weights import w.safetensors --name w")
-        .says(0, &["were trained on is unknown", "--trained-on"]);
+        .says(0, &["training data of these weights is unknown", "--trained-on"]);
     let said = format!("starts from the weights w, {UNKNOWN}");
     let trained = study.reg(&tune("w"));
     trained.says(0, &[&said]);
@@ -76,7 +76,7 @@ fn unknown_ancestry_is_told_wherever_a_result_is_shown_until_somebody_declares_i
     let page = fs::read_to_string(study.path("both.html")).unwrap();
     assert!(page.contains("Unknown ancestry") && page.contains(UNKNOWN));
     let [ours, theirs] = audited(&study, "both");
-    assert!(ours.contains(UNKNOWN) && theirs.contains("unknown ancestry: nobody has said"), "{ours}{theirs}");
+    assert!(ours.contains(UNKNOWN) && theirs.contains("whose training data is unknown"), "{ours}{theirs}");
     // What did not start from them says nothing.
     assert_eq!(study.json("show mlp-s-f0")["unknown_ancestry"], json!(null));
 
@@ -171,7 +171,7 @@ fn a_program_that_was_given_a_checkpoint_has_seen_what_its_run_saw() {
     let first = study.id("tiny-s-f1");
     assert!(study.ok("trace theirs").contains(&first[..12]));
     assert!(study.ok(&format!("trace --down {first}")).contains("theirs"));
-    study.refused(1, "rm tiny-s-f1", &["depend on what would be removed", "theirs"]);
+    study.refused(1, "rm tiny-s-f1", &["depend on the records that would be removed", "theirs"]);
     fs::remove_dir_all(study.path("model")).unwrap();
     weights_from_elsewhere(&study, "w.safetensors", 8);
     let ran = run("begun", "w.safetensors");
@@ -247,7 +247,7 @@ fn all_files_that_a_program_is_given_are_looked_at() {
     study.refused(
         1,
         &run("cheat", "--input labels=data.csv -- python3 train.py"),
-        &["holds the labels of data set", "hint: read the labels"],
+        &["contains the labels of data set", "hint: read the labels"],
     );
     assert_eq!(
         study.json("list run")["runs"]
@@ -308,7 +308,7 @@ fn a_stranger_s_words_stay_on_their_line() {
     let answer = study.reg("weights import odd");
     assert!(answer.stderr.lines().all(|line| !line.starts_with("err:")), "{answer:?}");
     for (data, why) in [
-        ("external unknown", "stands for nothing known"),
+        ("external unknown", "means an unknown origin"),
         ("external tiny", "is a data set of this registry"),
         ("external tiny:s:0", "is a data set of this registry"),
     ] {

@@ -342,7 +342,7 @@ fn files_that_are_handed_out_are_signed_without_a_registry() {
     study.refused(
         1,
         "attest --files b.whl dist/b.whl --key k -o t.json",
-        &["two of the files are called b.whl"],
+        &["two of the files have the name b.whl"],
     );
     study.refused(1, "attest --files dist --key k -o t.json", &["dist"]);
     study.refused(1, "attest --files nothing --key k -o t.json", &["nothing"]);

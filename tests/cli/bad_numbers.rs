@@ -57,7 +57,7 @@ fn a_training_that_diverged_is_not_to_be_resumed_for_ever() {
     for command in ["list", "list run", "show wild", "doctor"] {
         let said = study.ok(command);
         assert!(
-            said.contains("wild failed: ") && said.contains("`reg gc` removes what it left"),
+            said.contains("wild failed: ") && said.contains("`reg gc` removes its files"),
             "{command}: {said}"
         );
         assert!(!said.contains("to resume") && !said.contains("to retry"), "{command}: {said}");
@@ -91,7 +91,7 @@ fn weights_that_fit_no_network_are_told_at_import_with_both_shapes() {
     assert_eq!(
         notes("own.safetensors"),
         json!([
-            "tensors of tiny; the last layer, `fc`, has 15 outputs: fine-tuning for another number of labels replaces it"
+            "tensors of tiny; the last layer, `fc`, has 15 outputs: fine-tuning for a different number of labels replaces it"
         ])
     );
     let mut other = header.clone();
@@ -101,11 +101,11 @@ fn weights_that_fit_no_network_are_told_at_import_with_both_shapes() {
     let said = notes("other.safetensors")[0].as_str().unwrap().to_owned();
     assert_eq!(
         said,
-        "warning: no network that comes with reg can start from these weights: the nearest is tiny; other shapes: \
+        "warning: no built-in network of reg can start from these weights: the nearest is tiny; other shapes: \
          features.1.conv.weight is [16, 32, 3, 3], not [32, 16, 3, 3]"
     );
     let answer = study.reg("weights import other.safetensors");
-    answer.says(0, &["warning: no network that comes with reg"]);
+    answer.says(0, &["warning: no built-in network of reg"]);
     // The last layer may have any size.
     let mut head = header.clone();
     let entry = head["fc.weight"]["shape"].as_array().unwrap().clone();
@@ -126,7 +126,7 @@ fn a_column_of_one_score_is_a_warning_in_the_table_in_every_format() {
         names.iter().enumerate().map(|(place, name)| format!("{name},0.5,0.{}", place + 10)).collect();
     fs::write(study.path("s.csv"), format!("Image Index,Mass,Effusion\n{}\n", rows.join("\n"))).unwrap();
     let import = "predictions import s.csv --dataset tiny --name flat";
-    let words = "all images have the same score for Mass; an AUC of 0.5 there says nothing about the model";
+    let words = "all images have the same score for Mass; such an AUC of 0.5 says nothing about the model";
     for format in ["text", "markdown", "latex", "csv"] {
         let printed = study.ok(&format!("{import} --format {format}"));
         assert!(printed.contains(words), "{format}: {printed}");

@@ -45,12 +45,12 @@ fn runs_of_a_label_that_differ_in_a_setting_are_refused_with_the_setting() {
         1,
         "compare --label four=mlp-s-f0,fast",
         &[
-            "mlp-s-f0 and fast are both in column four on re-sampling 0, but differ in lr: ",
+            "mlp-s-f0 and fast are both in column four on re-sampling 0, but they differ in lr: ",
             " and 0.5",
             "of its own",
         ],
     );
-    study.refused(1, "compare mlp-s-f0 fast", &["both model mlp", "but differ in lr: ", "--by run"]);
+    study.refused(1, "compare mlp-s-f0 fast", &["both model mlp", "but they differ in lr: ", "--by run"]);
 }
 
 #[test]

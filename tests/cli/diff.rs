@@ -59,7 +59,7 @@ fn another_seed_is_a_cause_and_threads_are_environment() {
     assert!(why(&seeded).contains("possible cause: settings: seed"), "{seeded}");
     let threads = study.json("diff one two");
     assert!(settings(&threads, "environment").contains(&"threads".to_owned()), "{threads}");
-    assert!(why(&threads).contains("threads: sums are in another order"), "{threads}");
+    assert!(why(&threads).contains("threads: sums are in a different order"), "{threads}");
     assert_eq!(settings(&threads, "configuration"), Vec::<String>::new());
 }
 

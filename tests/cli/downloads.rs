@@ -129,12 +129,13 @@ fn a_name_that_differs_in_case_form_or_ending_is_matched_where_nothing_else_is_m
     fs::rename(at("00000001_000.png"), at("00000001_000.PNG")).unwrap();
     let answer = study.json(INGEST);
     assert_eq!(answer["id"], folder);
-    let said = "1 image differs in case or Unicode form only from its name in the metadata, used: 00000001_000.PNG for 00000001_000.png";
+    let said = "1 image differs from its name in the metadata only in case or Unicode form, used: 00000001_000.PNG for 00000001_000.png";
     assert_eq!(findings(&answer), said);
     to_jpeg(&at("00000002_000.png"));
     let answer = study.json(INGEST);
     assert_eq!(answer["images"], json!(30));
-    let said = "1 image has another ending than in the metadata, used: 00000002_000.jpg for 00000002_000.png";
+    let said =
+        "1 image has a different extension than in the metadata, used: 00000002_000.jpg for 00000002_000.png";
     assert!(findings(&answer).contains(said), "{answer}");
     // Two possible matches: neither is used.
     fs::copy(at("00000002_000.jpg"), at("00000002_000.jpeg")).unwrap();
@@ -149,7 +150,7 @@ fn a_name_that_differs_in_case_form_or_ending_is_matched_where_nothing_else_is_m
     // The contents of a file decide its format, not its name.
     fs::copy(at("00000002_000.jpg"), at("00000002_000.png")).unwrap();
     let answer = study.json(&format!("{INGEST} --allow-missing"));
-    assert!(findings(&answer).contains("1 image has another format than its name says"), "{answer}");
+    assert!(findings(&answer).contains("1 image has a different format than its name says"), "{answer}");
 }
 
 #[test]
@@ -240,7 +241,7 @@ fn a_hard_link_that_cannot_be_made_says_why() {
         &format!("ingest {from} --metadata data.csv --link hardlink"),
         &[
             "cannot hard-link",
-            ".png: it is on another file system than the registry",
+            ".png: it is on a different file system than the registry",
             "hint: give `--link copy`",
         ],
     );
@@ -270,7 +271,7 @@ fn the_bytes_of_a_file_without_an_ending_decide_in_a_folder_and_in_an_archive() 
     let folder = study.json("ingest bare --metadata data.csv");
     let named = findings(&folder);
     assert!(
-        named.contains("30 images have another ending than in the metadata, used: 00000001_000 for"),
+        named.contains("30 images have a different extension than in the metadata, used: 00000001_000 for"),
         "{named}"
     );
     assert!(named.contains("1 pipe, socket or device was not read: bare/00000099_000.png"), "{named}");
@@ -303,7 +304,7 @@ fn notes_tell_only_of_what_was_not_read_and_how_to_have_it_read() {
     sh(&study, "mkdir amb && cp images/00000001_000.png amb/A.png && cp images/00000002_000.png amb/a.png");
     study.edit("data.csv", |text| text.replace("00000001_000.png", "A.PNG"));
     let unclear =
-        "A.PNG of the metadata can be A.png, a.png: give the image that is meant exactly the name of its row";
+        "A.PNG of the metadata can match A.png, a.png: rename the right image to exactly the name in its row";
     study.reg("ingest amb --metadata data.csv").says(1, &[unclear]);
     sh(&study, "cp images/00000003_000.png amb");
     study.reg("ingest amb --metadata data.csv").says(1, &[unclear]);
@@ -316,11 +317,11 @@ fn notes_tell_only_of_what_was_not_read_and_how_to_have_it_read() {
     sh(&study, "tar -cf twice.tar -C t p q && tar -cf same.tar -C t/p . && tar -rf same.tar -C t/q .");
     study.reg("ingest twice.tar --metadata data.csv --allow-missing").says(
         1,
-        &["twice.tar has two images of one name and different bytes: p/00000002_000.png and q/00000002_000.png", "move one of them away"],
+        &["twice.tar has two images with the same name but different bytes: p/00000002_000.png and q/00000002_000.png", "move one of them away"],
     );
     study
         .reg("ingest same.tar --metadata data.csv --allow-missing")
-        .says(1, &["two members are ./00000002_000.png", "keeps the last of the two"]);
+        .says(1, &["two members are ./00000002_000.png", "the second file replaces the first"]);
     // One zip archive in several files.
     sh(&study, "head -c 300000 /dev/urandom >noise && zip -q0 -s 64k parts.zip images/*.png noise");
     for part in ["parts.zip", "parts.z01", "parts.z02"] {
@@ -343,7 +344,7 @@ fn what_another_download_does_not_help_has_its_own_hint() {
     let image = study.path("images/00000001_000.png");
     let whole = fs::read(&image).unwrap();
     fs::write(&image, [&whole[..], b"xyz"].concat()).unwrap();
-    study.refused(1, INGEST, &["has 3 bytes after its end", "cut off what stands behind the end"]);
+    study.refused(1, INGEST, &["has 3 bytes after its end", "remove the bytes after their end"]);
     // A frame of four components, as of CMYK.
     let frame = [0xff, 0xc0, 0, 20, 8, 0, 8, 0, 8, 4, 1, 17, 0, 2, 17, 0, 3, 17, 0, 4, 17, 0];
     fs::write(&image, [&[0xff, 0xd8][..], &frame, &[0xff, 0xda, 0, 2, 0xff, 0xd9]].concat()).unwrap();
@@ -400,7 +401,7 @@ fn scores_that_other_tools_write_are_refused_with_what_to_change() {
     file("Image Index;Mass;Edema", ";0,5;0,1");
     refused(&[
         "is \"0,1\"",
-        "decimal commas are not read; if commas stand in numbers only: `sed 's/,/./g' s.csv > points.csv`",
+        "decimal commas are not read; if every comma is a decimal comma: `sed 's/,/./g' s.csv > points.csv`",
     ]);
     file("Image Index,Mass", ",55.5");
     refused(&["which is not a probability", "divide the scores by 100 if they are percentages"]);

@@ -221,10 +221,10 @@ fn seeds_share_a_column_and_setups_have_names_of_their_own() {
     let validation = |place: usize| ranking[place]["validation"]["mean"].as_f64().unwrap();
     assert!(ranking.len() == 2 && validation(0) >= validation(1), "{ranking:?}");
     let shown = study.ok(&format!("{text} --table ranking,seeds"));
-    for words in ["2 setups were looked at", "std over seeds", "Seeds per re-sampling: calm 2; wild 1"] {
+    for words in ["2 setups were ranked", "std over seeds", "Seeds per re-sampling: calm 2; wild 1"] {
         assert!(shown.contains(words), "{words}: {shown}");
     }
-    study.refused(2, "compare --label calm", &["a name, =, and runs"]);
+    study.refused(2, "compare --label calm", &["expected NAME=RUN,RUN"]);
     study.ok("reproduce t");
     study.ok("audit t -o t.zip");
     study.ok("audit verify t.zip");
@@ -254,7 +254,7 @@ fn a_study_has_seeds_and_grids_and_ranks_its_setups() {
     assert_eq!((&compared["margin"], &compared["primary"]["b"]), (&json!(0.05), &json!("meta-lr0.1")));
     assert_eq!(compared["ranking"].as_array().unwrap().len(), 2);
     let shown = study.ok("study compare st");
-    assert!(shown.contains("2 setups were looked at"), "{shown}");
+    assert!(shown.contains("2 setups were ranked"), "{shown}");
     // Runs by hand compare with those of the study.
     let label =
         "--label study=st-meta-lr0.01-f0-seed1,st-meta-lr0.01-f0-seed2 --label hand=st-meta-lr0.1-f0-seed1";

@@ -278,7 +278,7 @@ fn a_file_is_its_bytes_and_not_its_name() {
     study.refused(
         1,
         "predict mlp-s-f0 stranger.png --age 40 --view PA",
-        &["is no image of the data set", "give --gender M or F"],
+        &["is not an image of the data set", "give --gender M or F"],
     );
     let given = "--age 40 --gender f --view PA";
     let answer = study.json(&format!("predict mlp-s-f0 other/00000001_000.png stranger.png {given}"));
@@ -295,7 +295,7 @@ fn a_file_is_its_bytes_and_not_its_name() {
     assert_eq!((&own["scores"], &own["meta"]), (&copy["scores"], &copy["meta"]), "in one batch");
     assert_eq!(copy["image"], json!("00000001_000.png"));
     assert!(
-        study.ok("predict mlp-s-f0 copy.png").contains("as image 00000001_000.png of the run's data set")
+        study.ok("predict mlp-s-f0 copy.png").contains("from image 00000001_000.png of the run's data set")
     );
     let piped = |model: &str, more: &str, file: &str| {
         let command = format!("--json predict {model} /dev/stdin {more}");
@@ -320,7 +320,7 @@ fn a_file_is_its_bytes_and_not_its_name() {
         1,
         &format!("predict mlp-s-f0 copy.png {given}"),
         &[
-            "copy.png is the data set's image 00000001_000.png, for which other values are recorded: age",
+            "copy.png is the data set's image 00000001_000.png, for which different values are recorded: age",
             "hint:",
         ],
     );

@@ -225,27 +225,30 @@ fn the_truth_beside_the_scores_is_never_taken_for_them() {
     assert_eq!(study.json("show theirs")["record"]["source"]["columns"], json!("prob_{label}"));
     study.ok("verify --recompute theirs");
     study.refused(1, &format!("{import} --columns x_{{label}}"), &["no column of scores", "x_{label}"]);
-    study.refused(2, &format!("{import} --columns prob_"), &["a pattern has {label} once"]);
+    study.refused(2, &format!("{import} --columns prob_"), &["a pattern contains {label} exactly once"]);
     // Labels without scores.
     for coding in [["0", "1"], ["0.0", "1.0"]] {
         table(&labels.map(str::to_owned), &|i, j| vec![coding[usize::from(truth(i, j) == "1")].to_owned()]);
-        study.refused(1, import, &["it is the truth, not a score", "hint:"]);
+        study.refused(1, import, &["these are labels, not scores", "hint:"]);
     }
     table(&labels.map(|label| format!("true_{label}")), &|i, j| vec![score(i, j)]);
-    study.refused(1, import, &["nothing says that those named \"true_{label}\" are scores"]);
+    study.refused(1, import, &["it is unclear whether columns named \"true_{label}\" are scores"]);
     // A word that may turn a score round, two ways to name the columns, and logits that nobody called so.
     table(&labels.map(|label| format!("prob_no_{label}")), &|i, j| vec![score(i, j)]);
     let unclear =
-        ["nothing says that those named \"prob_no_{label}\" are scores", "--columns 'prob_no_{label}'"];
+        ["it is unclear whether columns named \"prob_no_{label}\" are scores", "--columns 'prob_no_{label}'"];
     study.refused(1, import, &unclear);
     table(&["pred_Mass".to_owned(), "Effusion".to_owned()], &|i, j| vec![score(i, j)]);
     study.refused(
         1,
         import,
-        &["some labels like \"pred_Mass\" and those of others like \"Effusion\"", "hint: name all columns"],
+        &[
+            "names its score columns in two ways, such as \"pred_Mass\" and \"Effusion\"",
+            "hint: name all columns",
+        ],
     );
     table(&labels.map(|label| format!("logit_{label}")), &|i, j| vec![score(i, j)]);
-    study.refused(1, import, &["its column \"logit_Effusion\" is called logits", "hint: give --logits"]);
+    study.refused(1, import, &["by its name, column \"logit_Effusion\" holds logits", "hint: give --logits"]);
     study.ok(&format!("{import} --logits"));
     // Labels with noise.
     table(&labels.map(str::to_owned), &|i, j| {
@@ -253,7 +256,7 @@ fn the_truth_beside_the_scores_is_never_taken_for_them() {
     });
     let answer = study.json(import);
     assert_eq!(answer["separated"], json!(["Effusion", "Mass"]));
-    assert!(study.reg(import).stderr.contains("every label is separated without an error"));
+    assert!(study.reg(import).stderr.contains("the scores separate every label perfectly"));
     // Decisions of 0 and 1 that are not all right are accepted as scores, with a note.
     table(&labels.map(str::to_owned), &|i, j| vec![if i == 0 { "1".to_owned() } else { truth(i, j) }]);
     assert!(study.reg(import).stderr.contains("scores are all 0 or 1"));

@@ -92,10 +92,10 @@ fn a_row_of_a_data_set_that_lacks_it_is_not_answered_for_others_in_silence() {
     study.ok("withdraw patient:13 --reason consent");
     study.ok(&INGEST.replace("--name tiny", "--name less"));
     let answer = study.reg("trace --down less:16");
-    answer.says(0, &["less does not hold data row 16"]);
+    answer.says(0, &["less does not contain data row 16"]);
     let text = study.ok("trace --down less:16");
-    assert!(text.starts_with("less does not hold data row 16 of its metadata. Elsewhere:\n"), "{text}");
-    assert!(!study.reg("trace --down tiny:16").stderr.contains("does not hold"));
+    assert!(text.starts_with("less does not contain data row 16 of its metadata. Elsewhere:\n"), "{text}");
+    assert!(!study.reg("trace --down tiny:16").stderr.contains("does not contain"));
     // Of several names, the typed one is shown.
     study.ok("tag also tiny");
     study.ok("tag one tiny");

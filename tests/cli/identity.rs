@@ -58,7 +58,7 @@ fn raise(identity: &mut Value) {
 fn differ() -> String {
     let numerics = numerics();
     format!(
-        "by other sources of the same numerics {numerics}: 2 files differ: src/tensor/train.rs, src/tensor/zoo.rs"
+        "from different source files with the same numerics {numerics}: 2 files differ: src/tensor/train.rs, src/tensor/zoo.rs"
     )
 }
 
@@ -100,7 +100,7 @@ fn other_sources_of_the_same_numerics_answer_and_say_so_and_other_numerics_train
     // The bits are the same, and the differing sources are named anyway.
     let reproduced = with(&study, &other, "reproduce mlp-s-f0").json();
     assert_eq!((&reproduced["identical"], &reproduced["sources"]), (&json!(true), &json!(files)));
-    assert!(reproduced["environment"].to_string().contains("the sources are not those that made it"));
+    assert!(reproduced["environment"].to_string().contains("the source files have changed since then"));
     assert_eq!(study.json("reproduce mlp-s-f0")["sources"], json!([]));
 
     let raised = worker_of(&study, "raised", raise);
@@ -138,7 +138,7 @@ fn a_changed_bit_is_blamed_on_the_files_that_differ() {
     assert_eq!(said["sources"], json!(["src/tensor/train.rs", "src/tensor/zoo.rs"]));
     let text = String::from_utf8(study.reg_with("REG_TORCH", &liar, "reproduce mlp-s-f0").stdout).unwrap();
     let line =
-        "the sources are not those that made it: 2 files differ: src/tensor/train.rs, src/tensor/zoo.rs";
+        "the source files have changed since then: 2 files differ: src/tensor/train.rs, src/tensor/zoo.rs";
     assert!(text.contains(line), "{text}");
 }
 

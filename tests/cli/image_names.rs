@@ -36,7 +36,7 @@ fn lists_are_those_of_the_names_however_they_are_written() {
         let imported = study.json(&IMPORT.replace("official", "written --move"));
         assert_eq!(imported["folds"], exact["folds"], "{what}");
         let finding = imported["findings"][0].as_str().unwrap();
-        assert!(finding.contains("30 images on the lists are written otherwise"), "{what}: {finding}");
+        assert!(finding.contains("30 images on the lists are named differently"), "{what}: {finding}");
         let assignment = |name: &str| study.json(&format!("show {name}"))["record"]["assignment"].clone();
         assert_eq!(assignment("written"), assignment("official"), "{what}");
         study.ok("verify --recompute");

@@ -106,7 +106,8 @@ fn a_mean_says_how_many_labels_it_covers_in_each_fold() {
     assert!(one.contains(&format!("The mean is over {} of 15 labels.", covered[0])), "{one}");
     let apart = study.ok("compare mlp-s-f0 tiny-s-f1 --by run --allow-different-images");
     assert!(
-        apart.contains("A single re-sampling each: no standard deviation") && !apart.contains("(0 of 1)"),
+        apart.contains("Only one re-sampling per model: no standard deviation")
+            && !apart.contains("(0 of 1)"),
         "{apart}"
     );
 }

@@ -318,7 +318,7 @@ fn a_manifest_of_other_labels_than_its_data_set_is_caught() {
     study.refused(
         3,
         &format!("audit {forged} -o f.zip"),
-        &[lie, "hint: its hash is correct, so it was written like this"],
+        &[lie, "hint: its hash is correct, so it was written with this error"],
     );
     study.refused(3, &format!("dataset stats {forged}"), &[lie]);
     let verified = study.reg("verify --recompute");

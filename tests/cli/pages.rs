@@ -233,7 +233,7 @@ fn pages_show_results_by_name_and_images_with_what_each_run_did_with_them() {
     for said in [
         "Settings (* is not the default",
         "Confusion table of each label at its threshold",
-        "Strongest errors",
+        "Largest errors",
         "probability 0.",
         "train --dataset tiny",
         "Dependent results",

@@ -184,7 +184,7 @@ fn what_a_program_leaves_is_checked_by_name_and_nothing_is_registered() {
         ("lines.append(lines[-1])", "scores.csv, but it has two rows for image "),
         (
             "lines.append(lines[-1].replace(lines[-1].split(',')[0], 'x.png'))",
-            "it has 1 image (x.png) that the data set lacks",
+            "it has 1 image (x.png) not in the data set",
         ),
         (
             "lines.append(rows('train')[0]['Image Index'] + lines[-1][lines[-1].index(','):])",
@@ -194,7 +194,7 @@ fn what_a_program_leaves_is_checked_by_name_and_nothing_is_registered() {
         ("lines[1] = lines[1].rsplit(',', 1)[0] + ',1.5'", "which is not a probability"),
         (
             "lines[0] = lines[0].replace('prob_Mass', 'prob_Masses')",
-            "it has 1 column (prob_Masses) that no label has",
+            "it has 1 column (prob_Masses) not named after a label",
         ),
         ("lines = [line.rsplit(',', 1)[0] for line in lines]", "it has no column for 1 label ("),
         (
@@ -211,7 +211,7 @@ fn what_a_program_leaves_is_checked_by_name_and_nothing_is_registered() {
         ),
         (
             "open(out + '/epochs.jsonl', 'w').write(json.dumps({'epoch': 1, 'val_loss': float('nan')}))",
-            "its line 1 has NaN, which JSON does not know",
+            "its line 1 has NaN, which is not valid JSON",
         ),
         ("print('broken', file=sys.stderr); sys.exit(3)", "the program failed (exit status 3): broken"),
         ("os.kill(os.getpid(), 15)", "the program failed (signal 15)"),
@@ -249,7 +249,7 @@ fn what_a_program_leaves_is_checked_by_name_and_nothing_is_registered() {
         (
             "run --dataset tiny --split s --name x --env REG_OUT=1 -- python3 train.py",
             2,
-            "reg sets it itself",
+            "reg itself sets this variable",
         ),
         (
             "run --dataset tiny --split s --name x --input a.b=train.py -- python3 train.py",
@@ -383,7 +383,7 @@ fn labels_of_test_images_are_found_in_any_table_and_in_scores() {
         for with in
             [format!("--input labels={name} -- python3 train.py"), format!("-- python3 train.py {name}")]
         {
-            let said = format!("{name}, which holds the labels of data set");
+            let said = format!("{name}, which contains the labels of data set");
             study.refused(1, &format!("run --dataset tiny --split s --name x {with}"), &[&said]);
         }
     }
@@ -394,7 +394,7 @@ fn labels_of_test_images_are_found_in_any_table_and_in_scores() {
     study.refused(
         1,
         "run --dataset tiny --split s --name x --input m=packed.bin -- python3 train.py",
-        &["packed.bin, which holds the labels of data set"],
+        &["packed.bin, which contains the labels of data set"],
     );
     // Ages are no labels.
     let ages = rows.iter().map(|row| format!("{},{}\n", column(row, 0), column(row, 4)));
@@ -503,7 +503,7 @@ fn a_study_runs_programs_beside_networks_and_hands_them_to_slurm() {
         study.refused(1, "study run both.toml --plan", &[message]);
     }
     file(&format!("{meta}{age}{theirs}"));
-    study.refused(1, "study run both.toml --slurm --plan", &["nothing is known", "--time"]);
+    study.refused(1, "study run both.toml --slurm --plan", &["cannot be estimated", "--time"]);
     let script = study.ok("study run both.toml --slurm --plan --time 1:00:00 --mem 1G");
     assert!(script.contains("; program --dataset ") && script.contains("; train --dataset "), "{script}");
     let done = study.json("study run both.toml --jobs 2");

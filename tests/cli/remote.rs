@@ -425,7 +425,7 @@ fn mistakes_are_named() {
     study.refused(1, "pull images", &["neither a registry nor a remote"]);
     study.refused(1, "push me@host:folder", &["mount a folder", "sshfs"]);
     study.refused(1, "push ftp://host/folder", &["only file:// and s3:// are supported"]);
-    study.refused(1, "push s3://key:secret@bucket/prefix", &["names no bucket"]);
+    study.refused(1, "push s3://key:secret@bucket/prefix", &["has no bucket"]);
     study.refused(1, "push depot nobody", &["no record is named `nobody`"]);
     study.refused(1, "push data.csv", &["data.csv"]);
     fs::create_dir(study.path("newer")).unwrap();

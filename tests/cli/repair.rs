@@ -338,7 +338,7 @@ fn a_remote_repairs_what_it_holds() {
     }
     study.reg("verify --repair-from rem").says(3, &["note: none of the damaged objects is in rem"]);
     let nothing = study.reg("verify --repair-from images --repair-from rem");
-    nothing.says(0, &["no object is damaged, so nothing is taken from rem"]);
+    nothing.says(0, &["no object is damaged, so nothing was copied from rem"]);
 }
 
 #[test]

@@ -111,9 +111,9 @@ fn weights_and_what_was_fine_tuned_from_them_keep_a_run() {
         1,
         "rm tiny-s-f0",
         &[
-            "depends on what would be removed",
+            "depends on the records that would be removed",
             "weights w",
-            "hint: to remove them, too, name them in the same command",
+            "hint: to remove them, too, add them to the command",
             "w",
         ],
     );

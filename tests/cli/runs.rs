@@ -82,9 +82,9 @@ fn a_wrong_expression_key_or_column_is_shown_and_says_what_there_is() {
         &["no value named `learning`", "hint: choose from name, id, spec"],
     );
     for (expression, words) in [
-        ("state=don", "none of its values: done, running, interrupted, failed, damaged"),
-        ("date>yesterday", "which is no time: write 2026-11-30"),
-        ("id=xyz", "which is no id"),
+        ("state=don", "not one of its values: done, running, interrupted, failed, damaged"),
+        ("date>yesterday", "which is not a time: write 2026-11-30"),
+        ("id=xyz", "which is not an id"),
     ] {
         refused(&["--where", expression], &[words, "^"]);
     }
@@ -97,7 +97,7 @@ fn a_wrong_expression_key_or_column_is_shown_and_says_what_there_is() {
     );
     study.refused(2, "list table --sort nmae", &["tables have no value named", "did you mean `name`?"]);
     let output = study.command("list --where").arg("kind=tabel").output();
-    crate::harness::finish(output, "list").says(2, &["is none of its values"]);
+    crate::harness::finish(output, "list").says(2, &["is not one of its values"]);
     // What tables print of an id and a time chooses the record.
     let listed = study.json("list run");
     let run = &listed["runs"][0];

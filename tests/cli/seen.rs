@@ -47,7 +47,7 @@ fn weights_lead_to_the_run_that_they_are_of_and_that_cannot_be_forged() {
     study.refused(
         3,
         again,
-        &[&format!("patient {patient}: consent; what the training starts from has learnt from them")],
+        &[&format!("patient {patient}: consent; its initial weights or inputs were trained on them")],
     );
     study.ok(&format!("{again} --allow-withdrawn --name marked"));
     study.reg("show marked").says(0, &["contains withdrawn data", "trained on"]);

@@ -47,7 +47,7 @@ fn every_run_has_thresholds_of_its_validation_images() {
         }
         assert!(threshold["positives"].as_u64() > Some(0) && threshold["negatives"].as_u64() > Some(0));
     }
-    assert!(shown.contains("that with the largest Youden index, chosen on these"), "{shown}");
+    assert!(shown.contains("which has the largest Youden index on these"), "{shown}");
 
     // A stated sensitivity or specificity is reached, and another table records it.
     for (point, key) in [("sensitivity=0.9", "sensitivity"), ("specificity=0.75", "specificity")] {

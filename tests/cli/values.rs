@@ -95,7 +95,7 @@ fn a_table_that_is_not_comparable_says_so_in_every_row_and_only_tables_have_valu
     let kinds = reasons.iter().filter(|reason| reason["kind"] == reasons[0]["kind"]).count();
     let of = json!({ "table": "not-comparable", "item": reasons[0]["kind"] });
     assert_eq!(row(&rows, of)["value"].as_f64(), Some(kinds as f64));
-    let said = ["no values to export with --long", "only tables have them: leave out --long"];
+    let said = ["no values to export with --long", "only tables have such values: leave out --long"];
     study.refused(1, "export mlp-s-f0 --long -o x.csv", &said);
     study.refused(1, "export tiny --long -o x.csv", &said);
     study.refused(

@@ -41,7 +41,7 @@ pub(super) struct Scheduler {
     /// pushes its run back; `reg pull` fetches the runs
     #[arg(long, value_name = "REMOTE", requires = "slurm")]
     push: Option<OsString>,
-    /// Folder on the nodes for that registry; default: one in their TMPDIR
+    /// Folder on the nodes for these registries; default: a folder in TMPDIR
     #[arg(long, value_name = "DIR", requires = "push")]
     local: Option<PathBuf>,
     /// Print a Kubernetes Indexed Job with one completion per run, for `kubectl create -f -`; with `device = "cuda"` in
@@ -103,18 +103,19 @@ impl Scheduler {
         if let Some(run) = programs.next() {
             let setup = &run.row.setup;
             if self.kubernetes || self.push.is_some() {
-                let why =
-                    format!("setup `{setup}` is a program, whose files and interpreter are on this machine");
+                let why = format!(
+                    "setup `{setup}` is a program: its files and interpreter are only on this machine"
+                );
                 return Err(Failure::new(
                     why,
                     Some("leave out --push, or give --slurm with a shared file system".to_owned()),
                 ));
             }
             if self.time.is_none() || self.mem.is_none() {
-                let why = format!("setup `{setup}` is a program, of whose time and memory nothing is known");
+                let why = format!("setup `{setup}` is a program: its time and memory cannot be estimated");
                 return Err(Failure::new(
                     why,
-                    Some("give both for all tasks: --time 8:00:00 --mem 16G".to_owned()),
+                    Some("give both options for all tasks: --time 8:00:00 --mem 16G".to_owned()),
                 ));
             }
         }

@@ -40,7 +40,7 @@ pub(crate) enum StudyCommand {
         /// Name of the data set to put in the file
         #[arg(long)]
         dataset: Option<String>,
-        /// Write the template of the Slurm script instead, for a site to adapt; the default file is slurm.sh
+        /// Write a template of the Slurm script instead, which a site can adapt; the default file is slurm.sh
         #[arg(long, conflicts_with_all = ["small", "dataset"])]
         slurm: bool,
     },

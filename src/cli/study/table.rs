@@ -129,7 +129,7 @@ impl Watcher for ProgressTable {
         let failed = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
         let mut texts = aligned(active.iter().map(ProgressTable::row).collect());
         texts.push(format!(
-            "{} of {} ended{failed}, {} at work, {waiting} waiting, about {} left",
+            "{} of {} ended{failed}, {} running, {waiting} waiting, about {} left",
             self.ended,
             plural(self.all, "run"),
             active.len(),

@@ -112,7 +112,7 @@ pub(super) fn read<T: Send, E: From<DatasetError> + Send>(
                     _ if entry.size() > limits::IMAGE_FILE => Some("is larger than 64 MiB"),
                     CompressionMethod::Stored | CompressionMethod::Deflated => None,
                     _ => Some(
-                        "is compressed by a method that is not read: unpack it (`7z x`), give the folder",
+                        "is compressed by an unsupported method: unpack it (`7z x`), and give the folder",
                     ),
                 };
                 if let Some(why) = why {

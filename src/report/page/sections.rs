@@ -235,7 +235,7 @@ pub(super) fn results(page: &mut HtmlWriter, section: &ReportSection, key: &str)
         ),
     };
     let title = format!(
-        "ROC curves by label{curves}. Beside the name of a model stands {aucs}. The curves are drawn with as few points as keep them within a sixth of a pixel."
+        "ROC curves by label{curves}. The legend shows the name of each model and {aucs}. Points are left out where they would change a curve by less than a sixth of a pixel."
     );
     page.figures(&title, &figures.collect::<Vec<_>>(), source);
     page.heading(3, &format!("{key}-tests"), "Correlations and tests");

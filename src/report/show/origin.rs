@@ -28,7 +28,7 @@ pub struct RelatedRecord {
     pub kind: Kind,
     /// Its name.
     pub name: Option<String>,
-    /// One line on what it is.
+    /// A summary in one line.
     pub summary: String,
 }
 

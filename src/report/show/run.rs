@@ -61,7 +61,7 @@ pub(super) fn page(
         let chosen = match spec.network() {
             Some(_) => format!("{best} of {epochs} kept, by validation loss"),
             None => format!(
-                "{best} of {epochs} with the lowest validation loss; which one was kept, the program decided"
+                "{best} of {epochs} has the lowest validation loss; the program decided which epoch to keep"
             ),
         };
         add("Epoch", chosen);
@@ -102,11 +102,11 @@ pub(super) fn page(
         Spec::Program(of) => {
             page.pairs("Program", all_settings(&spec));
             let file = |file: &ProgramFile| (file.path.clone(), file.object.hash.short());
-            page.pairs("Its files", of.program.files.iter().map(file).collect());
-            page.pairs("It left", left(&run));
+            page.pairs("Program files", of.program.files.iter().map(file).collect());
+            page.pairs("Output files", left(&run));
             let executions = registry.referring::<Execution>(view, &id.hash)?;
             if let Some(ran) = executions.first().and_then(|(_, execution)| execution.program.as_ref()) {
-                page.pairs("It ran with", environment(ran));
+                page.pairs("Environment", environment(ran));
             }
         }
     }
@@ -141,7 +141,7 @@ fn environment(of: &ProgramEnvironment) -> Vec<(String, String)> {
     of.gpus.iter().for_each(|gpu| add("GPU", gpu.clone()));
     add("Isolation", of.isolation.told());
     let [out, err] = [of.stdout, of.stderr].map(|id| id.hash.short());
-    add("Output", format!("`reg cat {out}` and, of standard error, `reg cat {err}`"));
+    add("Output", format!("standard output: `reg cat {out}`; standard error: `reg cat {err}`"));
     rows
 }
 

@@ -22,10 +22,10 @@ pub enum ProgramError {
     #[error("there is no program {}", shell(.0))]
     NotFound(String),
     /// A word of the command or a path that is not UTF-8, which no record can hold.
-    #[error("{} is not UTF-8, so that no record can hold it", shell(.0))]
+    #[error("{} is not UTF-8, so no record can contain it", shell(.0))]
     NotText(String),
     /// A word of the command that would be taken for the id of an object.
-    #[error("{} in the command looks like the id of an object, for which every reader of the record would take it", .0)]
+    #[error("{} in the command looks like an object id, so a reader of the record would mistake it for a link", .0)]
     LikeId(String),
     /// A bad value of an option.
     #[error("--{option} {}: {reason}", shell(value))]
@@ -47,7 +47,7 @@ pub enum ProgramError {
     },
     /// A file with the labels of test images.
     #[error(
-        "the program is given {file}, which holds the labels of data set {}, those of its test images included",
+        "the program is given {file}, which contains the labels of data set {}, including those of its test images",
         dataset.short()
     )]
     HoldsLabels {
@@ -125,9 +125,9 @@ impl ProgramError {
                 "read the labels of training and validation images from the lists in job.json"
             }
             ProgramError::LikeId(_) => "give the file itself with --input KEY=FILE, and {KEY} in the command",
-            ProgramError::Git { .. } => "repair what git says, or give a folder outside of git",
+            ProgramError::Git { .. } => "fix the problem that git reports, or give a folder outside of git",
             ProgramError::Failed { last, .. } if last.contains("ModuleNotFoundError") => {
-                "nothing was registered; what a program imports lies below --source DIR or is installed where its Python looks for packages"
+                "nothing was registered; a module that a program imports must be below --source DIR or installed in its Python"
             }
             ProgramError::Failed { .. } => {
                 "nothing was registered; the same command runs the program again, with the files that it left in REG_OUT"

@@ -34,7 +34,7 @@ pub struct ProgramJob<'a> {
     /// Id of the split.
     pub split: Hash,
     /// Path of the list of training images: CSV with the columns `Image Index`, `path`, `Patient ID`, `Patient Age`,
-    /// `Patient Gender`, `View Position`, then a column a label with 1, 0 or, if it is unknown, nothing.
+    /// `Patient Gender`, `View Position`, then one column per label with 1, 0 or, if it is unknown, nothing.
     pub train: &'a Path,
     /// Path of the list of validation images, with the same columns.
     pub val: &'a Path,

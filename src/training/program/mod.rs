@@ -109,7 +109,7 @@ pub struct ProgramRun {
     pub test: Evaluated,
     /// Whether the run already existed.
     pub cached: bool,
-    /// In what the surroundings differ from those of an existing run.
+    /// Differences between this environment and that of an existing run.
     pub environment: Vec<String>,
     /// What kept the program from everything else.
     pub isolation: Option<Isolation>,

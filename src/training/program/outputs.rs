@@ -132,12 +132,15 @@ pub fn parse_epochs(text: &[u8]) -> Result<Vec<RecordedEpoch>, String> {
         let line: EpochLine = serde_json::from_slice(line).map_err(|e| match unfinite(line) {
             // As Python's json.dumps writes it.
             Some(word) => format!(
-                "its line {number} has {word}, which JSON does not know: leave the key out, or write null"
+                "its line {number} has {word}, which is not valid JSON: leave the key out, or write null"
             ),
             None => format!("its line {number}: {e}"),
         })?;
         if line.epoch == 0 || epochs.last().is_some_and(|before| before.epoch >= line.epoch) {
-            return Err(format!("its line {number}: epoch {} is not above the one before", line.epoch));
+            return Err(format!(
+                "its line {number}: epoch {} is not greater than the previous epoch",
+                line.epoch
+            ));
         }
         if line.val_auc.is_some_and(|auc| !(0.0..=1.0).contains(&auc)) {
             return Err(format!("its line {number}: val_auc is not between 0 and 1"));

@@ -97,7 +97,7 @@ fn columns(name: &str, table: &ScoreTable, labels: &[String]) -> Result<(Vec<usi
         scales.push((scale, column));
     }
     if !unknown.is_empty() {
-        return Err(wrong(format!("it has {} that no label has", named(&unknown, "column"))));
+        return Err(wrong(format!("it has {} not named after a label", named(&unknown, "column"))));
     }
     let missing: Vec<&str> = (0..labels.len())
         .filter(|label| !found.contains_key(label))
@@ -157,7 +157,7 @@ fn hold(
         }
     }
     if !unknown.is_empty() {
-        return Err(wrong(format!("it has {} that the data set lacks", named(&unknown, "image"))));
+        return Err(wrong(format!("it has {} not in the data set", named(&unknown, "image"))));
     }
     if !extra.is_empty() {
         let extra = named(&extra, "image");

@@ -63,8 +63,9 @@ impl Source {
         }
         if files.len() > limits::PROGRAM_FILES {
             let (count, most) = (thousands(files.len() as u64), thousands(limits::PROGRAM_FILES as u64));
-            let reason =
-                format!("it has {count} files, and at most {most} are a program: ignore data in .gitignore");
+            let reason = format!(
+                "it has {count} files, but a program may have at most {most}: list data files in .gitignore"
+            );
             return Err(ProgramError::file(folder, reason));
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -79,7 +80,7 @@ impl Source {
                 None if place == 0 || allowed::is_of_the_system(path) => {}
                 None => {
                     let reason = format!(
-                        "it is not below --source {}, so that no record would name it: give it as --input KEY=FILE, or a --source that holds it",
+                        "it is not below --source {}, so it would not be recorded: give it as --input KEY=FILE, or give a --source that contains it",
                         folder.display()
                     );
                     return Err(ProgramError::file(path, reason));
@@ -113,7 +114,7 @@ impl Source {
                 Some(known) if known.bytes != file.bytes => {
                     return Err(ProgramError::file(
                         path,
-                        format!("two different files would be {name}: give --source"),
+                        format!("two different files would have the path {name}: give --source"),
                     ));
                 }
                 Some(_) => {}
@@ -155,7 +156,7 @@ fn read(path: &Path, name: String) -> Result<SourceFile, ProgramError> {
             let most = thousands(limits::PROGRAM_FILE);
             ProgramError::file(
                 path,
-                format!("longer than {most} bytes: give it as --input KEY=FILE, or ignore it in .gitignore"),
+                format!("longer than {most} bytes: give it as --input KEY=FILE, or list it in .gitignore"),
             )
         }
         _ => ProgramError::io(path, &e),
