@@ -179,9 +179,13 @@ fn left_behind(registry: &Registry, page: &mut Page) {
                     ),
                     Some(error) => page
                         .note(format!("the training {name} failed: {error}"), "`reg gc` removes its files"),
-                    None => page.note(
+                    None if *resumable => page.note(
                         format!("the training {name} was interrupted"),
                         &format!("`{command}` resumes it"),
+                    ),
+                    None => page.note(
+                        format!("the training {name} was interrupted before anything was saved"),
+                        &format!("`{command}` starts it again, `reg gc` removes its files"),
                     ),
                 }
             }

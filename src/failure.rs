@@ -340,14 +340,13 @@ impl From<RegistryError> for Failure {
                     true => format!(
                         "`reg rm --undo {name}` restores it until `reg gc`; training it again restores it, too"
                     ),
-                    false => "`reg gc` has removed its objects: train it again to restore it"
-                        .to_owned(),
+                    false => "`reg gc` has removed its objects: train it again to restore it".to_owned(),
                 }
             }
             RegistryError::Ambiguous { .. } => "give more digits".to_owned(),
-            RegistryError::NameTaken { .. } => {
-                "choose another name, or move this one to the new record with --move; `reg mv OLD NEW` renames".to_owned()
-            }
+            RegistryError::NameTaken { name, .. } => format!(
+                "choose another name, move this one to the new record with --move, or rename the old record first: `reg mv {name} NEW`"
+            ),
             RegistryError::BadName(_) => {
                 "a name has up to 128 letters, digits and . _ - + and does not consist of hex digits only"
                     .to_owned()

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::{NO, Reply, in_json, save};
-use super::{Context, marks};
+use super::{Context, complete, marks};
 
 /// Sign an attestation of a result and its lineage (in-toto, SLSA provenance), or verify an attestation
 #[derive(clap::Args)]
@@ -23,7 +23,7 @@ pub(crate) struct AttestArgs {
     #[command(subcommand)]
     verify: Option<Verify>,
     /// Name or id of a table or of any other object
-    #[arg(required_unless_present = "files")]
+    #[arg(required_unless_present = "files", add = complete::anything())]
     id: Option<String>,
     /// Sign these files instead of a result, such as the files of a release; needs no registry
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "id")]

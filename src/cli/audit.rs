@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::{NO, Reply, in_json, plural, save};
-use super::{Context, marks};
+use super::{Context, complete, marks};
 
 /// Write a result and its whole lineage into one bundle that can be checked without reg, or verify a bundle
 #[derive(clap::Args)]
@@ -18,7 +18,7 @@ pub(crate) struct AuditArgs {
     #[command(subcommand)]
     verify: Option<Verify>,
     /// Name or id of a table or of any other object
-    #[arg(required = true)]
+    #[arg(required = true, add = complete::anything())]
     id: Option<String>,
     /// The bundle to write
     #[arg(short, long, value_name = "FILE.zip", required = true)]

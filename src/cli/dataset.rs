@@ -34,8 +34,10 @@ pub(crate) enum DatasetCommand {
     /// List the images that were added, removed, relabelled or changed between two data sets
     Diff {
         /// Name or id
+        #[arg(add = complete::datasets())]
         a: String,
         /// Name or id of the other data set
+        #[arg(add = complete::datasets())]
         b: String,
     },
     /// Count labels, genders, views and ages: tables 2 and 3 and figure 3 of the paper

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::Reply;
-use super::{Context, marks};
+use super::{Context, complete, marks};
 
 /// Explain how two results, data sets or splits differ, and where their lineages first diverge
 ///
@@ -16,8 +16,10 @@ use super::{Context, marks};
 #[derive(clap::Args)]
 pub(crate) struct DiffArgs {
     /// Name or id of a run, predictions, a table, a data set or a split
+    #[arg(add = complete::anything())]
     a: String,
     /// Name or id of another object of the same kind
+    #[arg(add = complete::anything())]
     b: String,
 }
 

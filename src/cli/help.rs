@@ -141,6 +141,7 @@ fn there(argument: &str, registry: Option<&Registry>, dataset: Option<&str>) -> 
         "split" => Kind::Split,
         "weights" => Kind::Weights,
         "run" | "runs" => Kind::Run,
+        "id" | "a" | "b" | "old" => return names(registry?),
         _ => return None,
     };
     let registry = registry?;
@@ -163,6 +164,19 @@ fn there(argument: &str, registry: Option<&Registry>, dataset: Option<&str>) -> 
     Some(match names.is_empty() {
         true => format!("there are no {plural} yet; {make}"),
         false => there_is(&plural, &names),
+    })
+}
+
+/// All names, for an argument that takes records of several kinds.
+fn names(registry: &Registry) -> Option<String> {
+    const SHOWN: usize = 20;
+    let view = registry.view().ok()?;
+    let names: Vec<String> = view.names().ok()?.into_iter().map(|(name, _)| name).collect();
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    Some(match (names.len(), names.len().saturating_sub(SHOWN)) {
+        (0, _) => "nothing has a name here yet; `reg list` shows all records".to_owned(),
+        (_, 0) => format!("the names here are {shown}"),
+        (_, more) => format!("the names here are {shown} and {more} more; `reg list` shows all"),
     })
 }
 

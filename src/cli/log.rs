@@ -11,10 +11,10 @@ use reg::registry::{Registry, RegistryError};
 use reg::training::unfinished;
 use serde_json::{Value, json};
 
-use super::Context;
 use super::error::Failure;
 use super::output::{Reply, print_line};
 use super::progress::epoch_line;
+use super::{Context, complete};
 
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -23,6 +23,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 #[derive(clap::Args)]
 pub(crate) struct LogArgs {
     /// Show only the changes of this name and the notes about its records; of a run or training, also the epochs
+    #[arg(add = complete::anything())]
     name: Option<String>,
     /// Keep printing new changes and epochs of running trainings; with a name, until its training ends
     #[arg(short, long)]

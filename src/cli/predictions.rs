@@ -158,8 +158,8 @@ fn findings(imported: &Imported, of_a_subset: bool) -> Vec<String> {
         ),
         written_otherwise(&imported.inexact_names, "of the file"),
         said(&imported.repeated_images, "of the file with duplicate rows, counted once"),
-        said(&imported.unknown_images, "of the file are not in the data set, ignored"),
-        said(&imported.extra_images, &format!("of the file are not in {whole}, ignored")),
+        said(&imported.unknown_images, "of the file without a row in the data set, ignored"),
+        said(&imported.extra_images, &format!("of the file outside of {whole}, ignored")),
         said(&imported.missing_images, &format!("of {whole} without scores")),
     ]
     .into_iter()

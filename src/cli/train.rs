@@ -16,7 +16,7 @@ use reg::report::{Cell, Column, ReportTable, results};
 use reg::training::config::{Overrides, network_file, resolve};
 use reg::training::process::Worker;
 use reg::training::settings::{setting_choices, setting_names, settings};
-use reg::training::{Device, TrainRequest, train};
+use reg::training::{Device, TrainRequest, divided, train};
 use serde_json::{Map, Value, json};
 
 use super::environment::default_threads;
@@ -155,12 +155,13 @@ pub(crate) fn run(context: &Context, args: TrainArgs) -> Result<Reply, Failure> 
         save_every: args.save_every * 60.0,
         name: args.name,
     };
+    let (_, of_split) = divided(&registry, dataset, split, request.fold)?;
     context.note(&format!(
         "{} on {}, split {}, {} {}, seed {}, {} on {}",
         request.model.name,
         named[0],
         named[1],
-        registry.get(split)?.method.division().name(),
+        of_split.method.division().name(),
         request.fold,
         request.seed,
         counted(u64::from(request.training.epochs), "epoch"),

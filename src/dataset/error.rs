@@ -155,7 +155,7 @@ pub enum DatasetError {
         label: String,
     },
     /// A column that has nothing but the labels of the data set.
-    #[error("{}: column {} equals the labels of {label} on {}: these are labels, not scores", path.display(), quoted(column), if *images == 1 { "the only image".to_owned() } else { format!("all {} images", thousands(*images)) })]
+    #[error("{}: column {} {} on {}: these are labels, not scores", path.display(), quoted(column), if *equal { format!("equals the labels of {label}") } else { format!("has one value for all images with {label} and one for all others") }, if *images == 1 { "the only image".to_owned() } else { format!("all {} images", thousands(*images)) })]
     Truth {
         /// File.
         path: PathBuf,
@@ -165,6 +165,8 @@ pub enum DatasetError {
         label: String,
         /// Number of images.
         images: u64,
+        /// Whether its values are 1 and 0.
+        equal: bool,
     },
     /// A file of another format.
     #[error("{} is a Parquet file", path.display())]
@@ -440,10 +442,7 @@ impl DatasetError {
             DatasetError::LongerName { label, .. } => {
                 format!("if it has the scores of {label}, rename it to {label}; otherwise --columns '{{label}}' leaves it out")
             }
-            DatasetError::Truth { .. } => {
-                "give the pattern of the score columns, such as --columns 'pred_{label}'; predictions of 0 and 1 that match every label are refused, too"
-                    .to_owned()
-            }
+            DatasetError::Truth { .. } => "give the pattern of the score columns, such as --columns 'pred_{label}'; predictions of 0 and 1 that match every label are refused, too".to_owned(),
             DatasetError::Parquet { path } => format!(
                 "only CSV can be imported; `python3 -c \"import sys, pandas; pandas.read_parquet(sys.argv[1]).to_csv('scores.csv', index=False)\" {}` converts it, and `reg export ID -o scores.csv` writes CSV",
                 shell_os(path)

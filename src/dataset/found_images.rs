@@ -1,8 +1,8 @@
 //! Assigns the images that an ingest found to the rows of the metadata, and says what is missing, without a row or unclear.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::ingest_error::{IngestError, NAMED, count, first, report_same};
@@ -85,12 +85,30 @@ impl<'a> FoundFiles<'a> {
         }
         let missing = rows.iter().filter(|row| row.object.is_none()).map(|row| row.name.as_str());
         findings.extend(ambiguous(missing, self.without.iter().map(String::as_str)));
-        if !self.without.is_empty() {
-            let named = first(self.without.iter().cloned());
-            findings.push(format!(
-                "{} no row in the metadata, ignored: {named}",
-                count(self.without.len(), "image has", "images have")
-            ));
+        // Of files that are alike, one has the row.
+        let key = |name: &str| Likeness::Ending.key(name);
+        let taken: HashSet<String> = match self.without.is_empty() {
+            true => HashSet::new(),
+            false => {
+                rows.iter().filter(|row| row.object.is_some()).map(|row| key(row.name.as_str())).collect()
+            }
+        };
+        let (second, without): (Vec<String>, Vec<String>) =
+            std::mem::take(&mut self.without).into_iter().partition(|name| taken.contains(&key(name)));
+        for (names, what) in [
+            (without, ["image has no row in the metadata", "images have no row in the metadata"]),
+            (
+                second,
+                [
+                    "image has the row of another file with a similar name",
+                    "images have rows of other files with similar names",
+                ],
+            ),
+        ] {
+            if !names.is_empty() {
+                let counted = count(names.len(), what[0], what[1]);
+                findings.push(format!("{counted}, ignored: {}", first(names.into_iter())));
+            }
         }
         findings.extend(self.remarks.sentences());
         rows.retain(|row| row.object.is_some());

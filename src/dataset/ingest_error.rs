@@ -73,7 +73,7 @@ pub enum BadImage {
     #[error("{0}")]
     Format(#[from] FormatError),
     /// Its pixels cannot be decoded.
-    #[error("{0}")]
+    #[error("is {0}")]
     Pixels(#[from] PixelError),
 }
 

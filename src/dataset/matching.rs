@@ -246,7 +246,7 @@ mod tests {
         assert_eq!(
             unclear(&["A.PNG", "b.png"], &["a.png", "A.png", "c.png"]),
             [
-                "A.PNG of the metadata can be A.png, a.png: give the image that is meant exactly the name of its row"
+                "A.PNG of the metadata can match A.png, a.png: rename the right image to exactly the name in its row"
             ]
         );
         assert_eq!(unclear(&["a.png"], &["b.png"]), [""; 0]);
@@ -279,7 +279,7 @@ mod tests {
         ] {
             assert_eq!(find(name), Ok(row), "{name}");
         }
-        let message = r#"l.txt, line 3: "b" can be B.png or b.PNG"#;
+        let message = r#"l.txt, line 3: "b" matches both B.png and b.PNG"#;
         assert_eq!(find("b"), Err(message.to_owned()));
     }
 

@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(table.scores, [0.5, 2.0, -1.0, 0.25]);
         for (change, reason) in [
             (["False", "True"], "it is not in C order"),
-            (["(2,)", "(3,)"], "its 64 bytes are not those of 3 rows of 32"),
+            (["(2,)", "(3,)"], "it has 64 bytes of data, not 3 rows of 32 bytes"),
             (["(2,)", "(2, 1)"], "it is not a one-dimensional array"),
             (["Image Index", "image index"], "it has no field `Image Index`, or two"),
             (["'<f4'", "'<i4'"], "its field \"logit_Edema\" has type \"<i4\": use f4, f8 or text"),

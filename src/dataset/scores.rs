@@ -223,7 +223,7 @@ mod tests {
             ),
             (
                 "Image Index,true_Mass\na.png,1\n",
-                "s.csv has no column of scores: nothing says that those named \"true_{label}\" are scores",
+                "s.csv has no column of scores: it is unclear whether columns named \"true_{label}\" are scores",
             ),
         ] {
             assert_eq!(parse(text).unwrap_err(), message);

@@ -84,6 +84,11 @@ impl Change {
         let [a, b] = [serde_json::to_value(a), serde_json::to_value(b)].map(Result::unwrap_or_default);
         (a != b).then(|| Change { what: what.into(), a, b })
     }
+
+    /// What changed, in the words of messages: the field `fold` of a spec counts the divisions of any split.
+    pub(crate) fn in_words(&self) -> &str {
+        if self.what == "fold" { "division" } else { &self.what }
+    }
 }
 
 /// The differences between two results, data sets or splits.
@@ -361,7 +366,7 @@ impl Difference {
     /// Adds settings, code and machine to the differences that can, or cannot, matter.
     fn programs_as_causes(&self, harmless: &mut Vec<String>, causes: &mut Vec<String>) {
         let told = |changes: &[&Change]| {
-            let each: BTreeSet<&str> = changes.iter().map(|change| change.what.as_str()).collect();
+            let each: BTreeSet<&str> = changes.iter().map(|change| change.in_words()).collect();
             each.into_iter().collect::<Vec<_>>().join(", ")
         };
         let (sums, machine): (Vec<&Change>, Vec<&Change>) =

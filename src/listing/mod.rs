@@ -66,6 +66,8 @@ pub fn runs(registry: &Registry, view: &View) -> Result<Vec<ListedRun>, Registry
             Err(e) => ListedRun::damaged(id.hash, name, e.to_string()),
         });
     }
+    // The index numbers records as they came: in a registry that was pulled or re-indexed, not in the order of their dates.
+    listed.sort_by(|a, b| (a.date.is_none(), &a.date).cmp(&(b.date.is_none(), &b.date)));
     listed.extend(unfinished(registry, &names));
     Ok(listed)
 }

@@ -164,9 +164,7 @@ fn of_split(found: &SplitDiff) -> Vec<String> {
 }
 
 fn of_change(change: &Change) -> String {
-    // What the field `fold` of a spec counts is a fold of some splits only.
-    let what = if change.what == "fold" { "division" } else { &change.what };
-    format!("{what}: {} -> {}{}", shown(&change.a), shown(&change.b), gap(change))
+    format!("{}: {} -> {}{}", change.in_words(), shown(&change.a), shown(&change.b), gap(change))
 }
 
 /// A difference of two numbers.

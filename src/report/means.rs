@@ -45,10 +45,25 @@ pub fn mean_over_pathologies(comparison: &Comparison, model: &ComparedModel) -> 
 
 /// The number of labels that the means cover: for each fold if folds differ, for each model if models differ.
 pub(super) fn covered(comparison: &Comparison) -> String {
-    let all = labels(comparison).count();
+    covered_without(comparison, None)
+}
+
+/// What the mean over pathologies leaves out, and how many labels it covers. `None` if there is no such mean.
+pub(super) fn of_pathologies(comparison: &Comparison) -> Option<String> {
+    let no_finding = comparison.no_finding.as_deref().filter(|_| labels(comparison).count() > 1)?;
+    let covered = covered_without(comparison, Some(no_finding));
+    Some(format!("The mean over pathologies leaves out {no_finding} and covers {covered}."))
+}
+
+/// The same for means that leave out a label.
+fn covered_without(comparison: &Comparison, left_out: Option<&str>) -> String {
+    let is_in = |label: &str| Some(label) != left_out;
+    let all = labels(comparison).filter(|label| is_in(label)).count();
     let of_model = |model: &ComparedModel| -> String {
         let in_fold = |fold: usize| {
-            let defined = |label: &&LabelSpread| label.auc.folds.get(fold).is_some_and(Option::is_some);
+            let defined = |label: &&LabelSpread| {
+                is_in(&label.label) && label.auc.folds.get(fold).is_some_and(Option::is_some)
+            };
             (model.labels.iter().filter(defined).count(), model.images.get(fold).is_some_and(|n| *n > 0))
         };
         let folds = (0..model.mean.folds.len()).map(in_fold);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::means::{DECIMALS, PATHOLOGIES, covered, labels, mean_over_pathologies};
+use super::means::{DECIMALS, PATHOLOGIES, covered, labels, mean_over_pathologies, of_pathologies};
 use super::pivot::of_models;
 use super::uncertainty::PairTests;
 use super::{
@@ -256,8 +256,8 @@ fn comparison(comparison: &Comparison) -> ReportTable {
     let all = labels(comparison).count();
     let of_labels = comparison.models.iter().map(|model| model.mean.clone()).collect();
     let mut means: Vec<(&str, usize, Vec<Spread>)> = vec![("Mean", all, of_labels)];
-    let of_pathologies = |model| mean_over_pathologies(comparison, model);
-    if let Some(spreads) = comparison.models.iter().map(of_pathologies).collect() {
+    let spread = |model| mean_over_pathologies(comparison, model);
+    if let Some(spreads) = comparison.models.iter().map(spread).collect() {
         means.push((PATHOLOGIES, all - 1, spreads));
     }
     let first_mean = table.rows.len();
@@ -468,12 +468,7 @@ fn notes(comparison: &Comparison) -> Vec<String> {
         }
     }];
     notes.push(uncertainty::of_spread(comparison));
-    if comparison.no_finding.is_some() {
-        notes.push(format!(
-            "\"{PATHOLOGIES}\" leaves out {}.",
-            comparison.no_finding.as_deref().unwrap_or_default()
-        ));
-    }
+    notes.extend(of_pathologies(comparison));
     notes.extend(differently_covered(comparison));
     notes.extend(evaluated_on(comparison).map(str::to_owned));
     if comparison.shared_images {

@@ -177,7 +177,17 @@ fn one_below_the_other(table: &ReportTable, texts: &[Vec<String>], width: usize)
                 true => lines(text, room, &|text| text.width()),
                 false => vec![text.clone()],
             };
+            // A value that is wider than what is left beside the headings is below its own.
+            let below = lines.iter().any(|line| line.width() > room);
+            if below {
+                out += &format!(" {heading}\n");
+                heading.clear();
+            }
             for line in lines {
+                if below {
+                    out += &format!("   {line}\n");
+                    continue;
+                }
                 let blank = " ".repeat(headings - heading.width());
                 out += &format!(" {heading}{blank}   {line}\n");
                 heading.clear();

@@ -1,7 +1,7 @@
 //! The uncertainty of a comparison: intervals and paired tests.
 
 use super::interval::{self, FoldAuc, NoInterval};
-use super::means::{DECIMALS, PATHOLOGIES, covered, labels};
+use super::means::{DECIMALS, PATHOLOGIES, covered, labels, of_pathologies};
 use super::pivot::{self, PivotColumn};
 use super::seeds::has_seeds;
 use super::{Cell, Column, ReportTable};
@@ -71,16 +71,10 @@ pub(super) fn intervals(comparison: &Comparison) -> ReportTable {
         table.rows.push(std::iter::once(Cell::Text(PATHOLOGIES.to_owned())).chain(cells).collect());
     }
     table.notes.push(format!("The mean covers {}.", covered(comparison)));
-    table.notes.extend(pathologies.and(left_out(comparison)));
+    table.notes.extend(pathologies.and(of_pathologies(comparison)));
     table.notes.push(about_intervals(comparison));
     table.notes.extend(missing.note());
     table
-}
-
-/// What the mean over pathologies leaves out.
-fn left_out(comparison: &Comparison) -> Option<String> {
-    let no_finding = comparison.no_finding.as_ref()?;
-    Some(format!("The mean over pathologies leaves out {no_finding}."))
 }
 
 /// The meaning of the intervals of a comparison.
@@ -341,7 +335,7 @@ pub(super) fn differences(paired: &PairTests<'_>, resampled: &PairTests<'_>) -> 
     let title = "Difference of the mean AUCs with 95 % confidence interval";
     let mut table = pivot::table(title, columns, means.iter().copied());
     table.notes.push(format!("Each difference is between means over {}.", covered(comparison)));
-    table.notes.extend(left_out(comparison).filter(|_| two_means));
+    table.notes.extend(of_pathologies(comparison).filter(|_| two_means));
     if tests.is_over_folds {
         table.notes.extend(over_folds(tests));
     } else {
@@ -389,8 +383,8 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Pivot<'_>) -> Repor
     };
     let mean = format!("Mean over {}", covered(comparison));
     let two_means = bootstrap.rows.iter().any(|row| row.subject.label == LabelScope::Pathologies);
-    let of_pathologies = two_means.then_some(LabelScope::Pathologies);
-    let each = labels(comparison).map(LabelScope::Label).chain([LabelScope::Labels]).chain(of_pathologies);
+    let over_pathologies = two_means.then_some(LabelScope::Pathologies);
+    let each = labels(comparison).map(LabelScope::Label).chain([LabelScope::Labels]).chain(over_pathologies);
     for of in each {
         let head = match of {
             LabelScope::Label(label) => label,
@@ -425,7 +419,7 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Pivot<'_>) -> Repor
             short.join(", ")
         ));
     }
-    table.notes.extend(left_out(comparison).filter(|_| two_means));
+    table.notes.extend(of_pathologies(comparison).filter(|_| two_means));
     table.notes.extend(missing.note());
     table
 }

@@ -248,38 +248,49 @@ fn refuse_truth(
     foreign: &Foreign,
 ) -> Result<(), ScoreError> {
     match truth_among(dataset, manifest, scores, labels) {
-        Some((label, images)) => {
-            let (column, label) = (label.clone(), label.clone());
-            Err(DatasetError::Truth { path: foreign.file.clone(), column, label, images }.into())
+        Some(ToldTruth { label, images, equal }) => {
+            let column = label.clone();
+            Err(DatasetError::Truth { path: foreign.file.clone(), column, label, images, equal }.into())
         }
         None => Ok(()),
     }
 }
 
-/// A label whose column of scores has nothing but the labels, and on how many images: as two whole numbers, or as any
-/// two values, in either order, if all columns of labels with both classes are like that.
+/// A label whose column of scores has nothing but the labels.
+pub(crate) struct ToldTruth {
+    /// The label.
+    pub(crate) label: String,
+    /// On how many images.
+    pub(crate) images: u64,
+    /// Whether the scores are 1 and 0.
+    equal: bool,
+}
+
+/// A label whose column of scores has nothing but the labels: as two whole numbers, or as any two values, in either
+/// order, if all columns of labels with both classes are like that.
 pub(crate) fn truth_among(
     dataset: &Dataset,
     manifest: &Manifest,
     scores: &Scores,
     labels: &[String],
-) -> Option<(String, u64)> {
+) -> Option<ToldTruth> {
     let (mut first, mut all) = (None, true);
     for (column, label) in labels.iter().enumerate() {
         let truth = truth(dataset, manifest, scores, label);
         let known = scores.column(column).into_iter().zip(truth);
         let known: Vec<(f64, bool)> = known.filter_map(|(score, truth)| Some((score, truth?))).collect();
         let Some(equals) = told_by_two_values(&known) else { continue };
-        let found = (label.clone(), known.len() as u64);
-        let whole = || known.iter().all(|(score, _)| score.fract() == 0.0);
         let of = |class: bool| known.iter().find(|(_, truth)| *truth == class).map(|(score, _)| *score);
+        let equal = (of(true), of(false)) == (Some(1.0), Some(0.0));
+        let found = ToldTruth { label: label.clone(), images: known.len() as u64, equal };
+        let whole = || known.iter().all(|(score, _)| score.fract() == 0.0);
         if equals && of(true) > of(false) && whole() {
             return Some(found);
         }
         all &= equals;
         first = first.or(equals.then_some(found));
     }
-    first.filter(|(_, images)| all && *images >= FEWEST)
+    first.filter(|found: &ToldTruth| all && found.images >= FEWEST)
 }
 
 /// Logits that are mistaken for probabilities would falsify every metric except the AUC.

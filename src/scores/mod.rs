@@ -14,6 +14,6 @@ pub use ensemble::{Averaged, Ensemble, ensemble};
 pub(crate) use ensemble::{average, mean_of, members_of};
 pub use error::ScoreError;
 pub use import::{Foreign, Imported, ScoredSubset, import_scores, separated};
-pub(crate) use import::{select, truth_among};
+pub(crate) use import::{ToldTruth, select, truth_among};
 pub(crate) use thresholds::{Validation, validation_of};
 pub use thresholds::{run_thresholds, thresholds_of};

@@ -240,7 +240,7 @@ fn node(placed: &Placed, x: i32, is_root: bool, open: &[String]) -> Markup {
     };
     html! {
         g.root[is_root] {
-            a href=(href) aria-label={ (kind) " " (called) ": " (below) } {
+            a href=(href) {
                 rect x=(x) y=(placed.y) width=(width) height=(height) rx="4" {}
                 text.quiet x=(x + TEXT) y=(placed.y + 17) { (cut(&kind, 30)) }
                 text.name x=(x + TEXT) y=(placed.y + 34) { (cut(called, 24)) }

@@ -110,7 +110,11 @@ pub fn script(
     settings: &SlurmOptions,
 ) -> Result<Script, StudyError> {
     let TaskCommand { program, threads, kind } = task;
-    let known = tasks(registry, plan.id)?.unwrap_or_default();
+    let known = match tasks(registry, plan.id) {
+        // A script to read needs no Slurm: its tasks are all that are due.
+        Err(StudyError::Slurm { .. }) if settings.by_hand => BTreeMap::new(),
+        known => known?.unwrap_or_default(),
+    };
     let (queued, tasks): (Vec<usize>, Vec<usize>) =
         due(plan).into_iter().partition(|index| known.contains_key(index));
     let needs = Needs::of(plan, threads, &tasks);

@@ -238,10 +238,11 @@ impl From<IndexError> for RunError {
 fn conversion(path: &Path) -> String {
     let program = "import sys, torch; from safetensors.torch import save_file; \
                    c = torch.load(sys.argv[1], map_location='cpu', weights_only=True); \
-                   c = c if isinstance(c, dict) else dict(enumerate(c if isinstance(c, (list, tuple)) else [c])); \
+                   d = lambda c: c if isinstance(c, dict) else dict(enumerate(c if isinstance(c, (list, tuple)) else [c])); \
                    f = lambda c: max([{str(k): v for k, v in c.items() if torch.is_tensor(v)}, \
-                   *(f(v) for k, v in c.items() if isinstance(k, str) and isinstance(v, dict))], key=len); \
-                   save_file({k: v.detach().clone().contiguous() for k, v in f(c).items()}, 'weights.safetensors')";
+                   *(f(d(v)) for v in c.values() if isinstance(v, (dict, list, tuple)))], key=len); \
+                   t = f(d(c)) or sys.exit('no tensors in it'); \
+                   save_file({k: v.detach().clone().contiguous() for k, v in t.items()}, 'weights.safetensors')";
     format!("python3 -c \"{program}\" {}", shell_os(path))
 }
 

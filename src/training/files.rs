@@ -222,14 +222,14 @@ mod tests {
                 &b"other"[..],
                 &meta,
                 none,
-                "tiny-meta needs age, gender and view, and a.png is not the image of that name in the data set",
+                "tiny-meta needs age, gender and view, but a.png is not the image of that name in the data set",
             ),
             (
                 "x.png",
                 b"other",
                 &meta,
                 GivenMeta { age: None, ..given },
-                "tiny-meta needs age, gender and view, and x.png is no image of the data set",
+                "tiny-meta needs age, gender and view, but x.png is not an image of the data set",
             ),
             (
                 "x.png",

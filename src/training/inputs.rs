@@ -37,7 +37,11 @@ impl TrainInputs {
 }
 
 /// A data set and its split, after a check that they belong together and that the split has the fold.
-pub(super) fn divided(
+///
+/// # Errors
+///
+/// A split of another data set, a fold that the split does not have, or a record that cannot be read.
+pub fn divided(
     registry: &Registry,
     dataset: Id<Dataset>,
     split: Id<Split>,

@@ -24,6 +24,7 @@ pub use evaluate::{Evaluated, Evaluation, evaluate};
 pub(crate) use evaluate::{predict_job, read_scores};
 pub use files::GivenMeta;
 pub use gradcam::{gradcam, gradcams, pointing};
+pub use inputs::divided;
 pub(crate) use inputs::{TrainInputs, TrainedNetwork};
 pub use predict::{FileScorer, FileScores, MemberNetwork, Predicted, predict};
 pub use probe::{Probed, probe};

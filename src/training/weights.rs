@@ -89,7 +89,7 @@ pub fn import_weights(
     let mut notes = Vec::new();
     if !file.prefixes.is_empty() {
         let prefixes: Vec<String> = file.prefixes.iter().map(|prefix| format!("`{prefix}`")).collect();
-        notes.push(format!("tensors are read without the prefix {}", prefixes.join(" or ")));
+        notes.push(format!("tensors are read without the prefix {}", prefixes.join(" and ")));
     }
     if file.renamed > 0 {
         notes.push(format!(

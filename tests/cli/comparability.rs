@@ -515,7 +515,10 @@ fn both_means_have_intervals() {
         let text = study.ok(&format!("compare tiny-s-f0 mlp-s-f0 --bootstrap 100 --table {table}"));
         let line = text.lines().find(|line| line.trim_start().starts_with("Mean over pathologies"));
         assert!(line.is_some_and(|line| line.contains('[')), "{table}: {text}");
-        assert!(text.contains("The mean over pathologies leaves out No Finding."), "{table}: {text}");
+        assert!(
+            text.contains("The mean over pathologies leaves out No Finding and covers "),
+            "{table}: {text}"
+        );
     }
     study.ok("verify --recompute");
     study.ok("audit both-means -o means.zip");

@@ -99,7 +99,7 @@ fn what_does_not_count_is_left_out_and_reported() {
         "No Finding",
         "\"Patient\"",
         "unheard_of.png",
-        "2 images of the file are not in the subset",
+        "2 images of the file outside of the subset",
         &missing,
     ] {
         assert!(told.contains(word), "{word}: {told}");

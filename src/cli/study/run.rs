@@ -118,9 +118,10 @@ pub(super) fn run(context: &Context, args: &StudyRunArgs) -> Result<Reply, Failu
         };
         let fewer = if due > 1 { "use fewer --jobs, or " } else { "" };
         context.note(&format!(
-            "warning: {runs} with {} overload the {} of this machine; {fewer}set `threads` in the file, which changes \
+            "warning: {runs} with {} {} the {} of this machine; {fewer}set `threads` in the file, which changes \
              the specs",
             plural(due * threads as usize, "thread"),
+            if due == 1 { "overloads" } else { "overload" },
             plural(cores as usize, "core")
         ));
     }

@@ -292,7 +292,7 @@ fn two_scores_of_one_model_on_one_fold_are_refused_and_the_same_named_twice_are_
         matches!(&refused, Err(CompareError::SameCell { model, fold, .. }) if model == "one" && fold == "re-sampling 0")
     );
     let said = refused.unwrap_err().to_string();
-    assert!(said.contains("are both model one on re-sampling 0, but differ in lr: "), "{said}");
+    assert!(said.contains("are both model one on re-sampling 0, but they differ in lr: "), "{said}");
     assert_eq!(world.compare(&[&own, &own], &CompareOptions::default()).unwrap().models.len(), 1);
     // Each run is a column.
     let named = Input { name: "again".to_owned(), ..second };

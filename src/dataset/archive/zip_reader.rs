@@ -365,7 +365,7 @@ mod tests {
             names(&packed).unwrap_err()
         };
         assert!(list(&|entry| entry[8] |= 1).contains("is encrypted"));
-        assert!(list(&|entry| entry[10] = 9).contains("compressed by a method that is not read"));
+        assert!(list(&|entry| entry[10] = 9).contains("compressed by an unsupported method"));
         let large = limits::IMAGE_FILE as u32 + 1;
         assert!(
             list(&|entry| entry[24..28].copy_from_slice(&large.to_le_bytes())).contains("larger than 64 MiB")

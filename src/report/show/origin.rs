@@ -9,7 +9,7 @@ use crate::digits::span;
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::listing::described;
-use crate::records::{Event, Execution, Header, Kind, Role};
+use crate::records::{Event, Execution, Header, Kind, Role, Table};
 use crate::registry::walk::named;
 use crate::registry::{Registry, RegistryError};
 
@@ -75,9 +75,17 @@ pub fn origin(
     let results = results(view, names, id)?;
     found.more_results = results.len().saturating_sub(LISTED);
     found.results = results.into_iter().take(LISTED).map(|(_, kind, from)| related(from, kind)).collect();
-    let executions = registry.referring::<Execution>(view, &id).unwrap_or_default();
-    let execution = executions.into_iter().map(|(_, one)| one).filter(|one| one.made == id);
-    match execution.min_by(|a, b| a.started.cmp(&b.started)) {
+    let execution = |of: Hash| {
+        let executions = registry.referring::<Execution>(view, &of).unwrap_or_default();
+        let made = executions.into_iter().map(|(_, one)| one).filter(|one| one.made == of);
+        made.min_by(|a, b| a.started.cmp(&b.started))
+    };
+    // The command that scored the images made the table of their AUCs as well.
+    let scored = || match registry.get::<Table>(Id::new(id)) {
+        Ok(Table::Auc(table)) => execution(table.predictions.hash),
+        _ => None,
+    };
+    match execution(id).or_else(scored) {
         Some(execution) => {
             let on = execution.gpu.as_ref().unwrap_or(&execution.cpu);
             let (time, took) = (super::super::runs::minute(&execution.started), span(execution.seconds));

@@ -19,7 +19,7 @@ use crate::disk::{Dir, Doing};
 use crate::limits;
 use crate::records::{ProgramInput, ProgramSpec, RecordedEpoch, Spec, variable};
 use crate::registry::Registry;
-use crate::scores::truth_among;
+use crate::scores::{ToldTruth, truth_among};
 
 /// Variables that say where things are on a machine, and are passed on undeclared.
 const PASSED: [&str; 14] = [
@@ -89,7 +89,7 @@ pub(super) fn run_in(
     let scores = scores::read(registry, &Spec::Program(spec.clone()), &outputs.scores, &bytes)?;
     let dataset = registry.get(spec.dataset)?;
     let told = truth_among(&dataset, &registry.manifest(&dataset)?, &scores.0.scores, &scores.0.labels);
-    if let Some((label, images)) = told {
+    if let Some(ToldTruth { label, images, .. }) = told {
         let images = counted(images, "test image");
         let reason = format!("its scores for {label} are the labels of all {images}, which it was not given");
         return Err(ProgramError::output(&outputs.scores, reason).into());

@@ -136,7 +136,10 @@ pub fn parse_epochs(text: &[u8]) -> Result<Vec<RecordedEpoch>, String> {
             ),
             None => format!("its line {number}: {e}"),
         })?;
-        if line.epoch == 0 || epochs.last().is_some_and(|before| before.epoch >= line.epoch) {
+        if line.epoch == 0 {
+            return Err(format!("its line {number}: epochs are counted from 1"));
+        }
+        if epochs.last().is_some_and(|before| before.epoch >= line.epoch) {
             return Err(format!(
                 "its line {number}: epoch {} is not greater than the previous epoch",
                 line.epoch
@@ -198,9 +201,9 @@ mod tests {
         assert_eq!(parse_log(&log(&epochs)).unwrap(), epochs);
         assert_eq!(parse_log(text).unwrap_err(), "it is not as reg writes it");
         for (text, reason) in [
-            ("{\"epoch\":1}\n{\"epoch\":1}", "its line 2: epoch 1 is not above the one before"),
+            ("{\"epoch\":1}\n{\"epoch\":1}", "its line 2: epoch 1 is not greater than the previous epoch"),
             ("{\"epoch\":1,\"val_auc\":1.5}", "its line 1: val_auc is not between 0 and 1"),
-            ("{\"epoch\":0}", "its line 1: epoch 0 is not above the one before"),
+            ("{\"epoch\":0}", "its line 1: epochs are counted from 1"),
         ] {
             assert_eq!(parse_epochs(text.as_bytes()).unwrap_err(), reason);
         }
