@@ -11,7 +11,6 @@ pub mod diff;
 pub mod features;
 mod histogram;
 pub mod impact;
-pub mod interval;
 mod latex;
 mod layout;
 pub mod lineage;
@@ -31,6 +30,7 @@ mod table;
 mod terminal;
 mod uncertainty;
 
+pub use crate::values::interval;
 pub use confusion::confusion;
 pub use histogram::{Bar, bars};
 pub use latex::with_packages_once;
