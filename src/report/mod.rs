@@ -36,7 +36,7 @@ pub use histogram::{Bar, bars};
 pub use latex::with_packages_once;
 pub use means::mean_over_pathologies;
 pub use render::render;
-pub use run_remarks::run_remarks;
+pub use run_remarks::{FoundRemarks, run_remarks, run_remarks_with};
 pub use runs::{runs, settings};
 pub use table::{Align, Cell, Column, Format, ReportTable};
 pub use terminal::paragraphs;
