@@ -1,7 +1,8 @@
 //! What a list of many runs costs: `reg list run` over 5,000 runs, as a process with its start; and how long the pages of
 //! `reg serve` take beside them and a data set of 112,120 images, as a ratio to that of its style sheet.
 //!
-//! `cargo bench --bench runs [-- RUNS FOLDER]`; with REG, another build of `reg` is measured. The runs are generated: each has a spec of its own (learning rate and
+//! `cargo bench --bench runs [-- RUNS FOLDER]`; with REG, another build of `reg` is measured. `-- chain RUNS` measures the pages of
+//! runs each of which started from the checkpoint of the one before. The runs are generated: each has a spec of its own (learning rate and
 //! seed), a log, a checkpoint, predictions, an AUC table, an execution and a name. They are made by the library and
 //! not trained, and the registry is one that `reg verify` finds sound. With a FOLDER, the registry stays there.
 
@@ -12,7 +13,7 @@ use std::time::Instant;
 use reg::hash::Id;
 use reg::records::{
     AucTable, Dataset, DeviceKind, EpochLog, Execution, Init, LabelAuc, NetworkSpec, Numerics, Predictions,
-    Run, Scale, ScoreSource, Scores, Software, Spec, Split, Subset, Table, rules,
+    Run, Scale, ScoreSource, Scores, Software, Spec, Split, Subset, Table, Weights, rules,
 };
 use reg::registry::{Registry, Stamp};
 use reg::training::config::{Overrides, resolve};
@@ -29,14 +30,22 @@ const LISTS: [&[&str]; 5] = [
 ];
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|text| !text.starts_with("--")).collect();
+    let mut arguments: Vec<String> =
+        std::env::args().skip(1).filter(|text| !text.starts_with("--")).collect();
+    let is_chain = arguments.first().is_some_and(|text| text == "chain");
+    arguments.drain(..usize::from(is_chain));
     let count: usize = arguments.first().map_or(5_000, |text| text.parse().expect("a number of runs"));
     let scratch = tempfile::tempdir().expect("a folder for a registry");
     let folder = arguments.get(1).map_or_else(|| scratch.path().to_owned(), PathBuf::from);
     std::fs::create_dir_all(&folder).expect("a folder for a registry");
     let begin = Instant::now();
-    make(&folder, count);
+    make(&folder, count, is_chain);
     println!("{count} runs made in {:.1} s", begin.elapsed().as_secs_f64());
+    if is_chain {
+        let last = format!("/record/tiny-s-f{}-{}", (count - 1) % 5, count - 1);
+        let run = [PAGES[0], ("the newest runs", "/runs"), ("the last run", &last)];
+        return pages(&folder, &run);
+    }
     let empty = scratch.path().join("empty");
     std::fs::create_dir_all(&empty).expect("a folder for a registry");
     run(&empty, &["init"]);
@@ -50,7 +59,7 @@ fn main() {
     let images = IMAGES * count / 5_000;
     add_images(&folder, images);
     println!("{images} images ingested in {:.1} s", begin.elapsed().as_secs_f64());
-    pages(&folder);
+    pages(&folder, &PAGES);
 }
 
 /// Images of ChestX-ray14.
@@ -104,7 +113,7 @@ fn add_images(folder: &Path, count: usize) {
 }
 
 /// How long pages take: the first time, and the median of the next.
-fn pages(folder: &Path) {
+fn pages(folder: &Path, pages: &[(&str, &str)]) {
     let mut command = reg();
     command.args(["--json", "serve", "--port", "0"]).current_dir(folder).env_remove("REG_REGISTRY");
     let mut server = command.stdout(Stdio::piped()).spawn().expect("reg starts");
@@ -115,7 +124,7 @@ fn pages(folder: &Path) {
     let (port, token) =
         (told["port"].as_u64().expect("a port") as u16, told["token"].as_str().expect("a token"));
     let mut floor = None;
-    for (name, path) in PAGES {
+    for (name, path) in pages {
         let mut times: Vec<f64> = (0..=ROUNDS).map(|_| fetch(port, token, path)).collect();
         let first = times.remove(0);
         times.sort_by(f64::total_cmp);
@@ -176,8 +185,8 @@ fn run(folder: &Path, arguments: &[&str]) {
     assert!(status.success(), "reg {arguments:?}");
 }
 
-/// A registry with so many runs.
-fn make(folder: &Path, count: usize) {
+/// A registry with so many runs; of a chain, each starts from the one before.
+fn make(folder: &Path, count: usize, is_chain: bool) {
     let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tiny");
     let path = |name: &str| tiny.join(name).to_str().expect("UTF-8").to_owned();
     run(folder, &["init"]);
@@ -189,13 +198,22 @@ fn make(folder: &Path, count: usize) {
     let dataset = registry.resolve_as::<Dataset>(&view, "tiny").expect("it has this data set");
     let split = registry.resolve_as::<Split>(&view, "s").expect("it has this split");
     drop(view);
+    let mut before = None;
     for first in (0..count).step_by(TOGETHER) {
         let numbers = first..count.min(first + TOGETHER);
-        add(&registry, (dataset, split), numbers);
+        let last = add(&registry, (dataset, split), numbers, is_chain, before);
+        before = last.filter(|_| is_chain);
     }
 }
 
-fn add(registry: &Registry, (dataset, split): (Id<Dataset>, Id<Split>), numbers: std::ops::Range<usize>) {
+/// Adds runs; gives the weights that the last one of a chain left.
+fn add(
+    registry: &Registry,
+    (dataset, split): (Id<Dataset>, Id<Split>),
+    numbers: std::ops::Range<usize>,
+    is_chain: bool,
+    mut before: Option<Id<Weights>>,
+) -> Option<Id<Weights>> {
     let record = registry.get(dataset).expect("it is there");
     let assignment = registry.assignment(&registry.get(split).expect("it is there")).expect("it is there");
     let numerics = Numerics { version: 1, libtorch: "2.11.0".to_owned(), target: "x86_64-linux".to_owned() };
@@ -223,8 +241,8 @@ fn add(registry: &Registry, (dataset, split): (Id<Dataset>, Id<Split>), numbers:
             split,
             fold,
             model,
-            init: Init::Scratch,
-            weights: None,
+            init: if before.is_some() { Init::FineTune } else { Init::Scratch },
+            weights: before,
             training,
             seed,
             threads: 2,
@@ -257,6 +275,12 @@ fn add(registry: &Registry, (dataset, split): (Id<Dataset>, Id<Split>), numbers:
             files: Vec::new(),
         };
         let run = transaction.put(&run).expect("a run");
+        if is_chain {
+            let file = transaction.put_outside(name.as_bytes()).expect("the same file");
+            let (runs, trained_on) = (vec![run], Vec::new());
+            let weights = Weights { file, runs, trained_on, tensors: 1, parameters: 9 };
+            before = Some(transaction.put(&weights).expect("weights"));
+        }
         let rows = assignment.rows(fold as usize, Subset::Test);
         let labels = record.labels.len();
         let values = (0..rows.len() * labels).map(|at| share(at + 1)).collect();
@@ -325,4 +349,5 @@ fn add(registry: &Registry, (dataset, split): (Id<Dataset>, Id<Split>), numbers:
         transaction.name(&name, run.hash).expect("a name");
     }
     transaction.commit(&stamp).expect("nothing is missing");
+    before
 }

@@ -14,6 +14,7 @@ mod names;
 mod notes;
 mod objects;
 mod open;
+mod origins;
 mod purge;
 mod reindex;
 mod removed;
@@ -43,7 +44,9 @@ pub(crate) use lease::Lease;
 pub(crate) use memory::MemoryStore;
 use names::NameRequest;
 pub use names::{Moves, NameConflict, is_name};
-pub use objects::{Objects, Origins};
+pub use objects::Objects;
+use origins::KnownOrigins;
+pub use origins::{FileOrigins, Origins};
 pub use purge::Purged;
 pub use reindex::Reindexed;
 pub use removed::{Removed, depends};
@@ -260,6 +263,8 @@ pub struct Registry {
     moves: Moves,
     /// Whether a name that something else has is refused, and not moved.
     keeps_names: bool,
+    /// Where files of weights come from, as far as it was looked up.
+    origins: KnownOrigins,
 }
 
 impl Registry {

@@ -75,7 +75,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "suggest",
         ],
     ),
-    ("values", &["records"]),
+    ("values", &["records", "stats"]),
     ("diff", &["hash", "index", "records", "registry", "values"]),
     ("usage", &["hash", "index", "limits", "recognise", "records", "registry"]),
     ("withdrawal", &["digits", "disk", "hash", "index", "limits", "records", "registry", "usage"]),

@@ -86,7 +86,7 @@ impl Options {
                 Some((a, b)) if a == b => {
                     return Err(Failure::usage(format!("primary names {a} twice; it compares two columns")));
                 }
-                primary => primary.map(|(a, b)| Primary { a, b }),
+                primary => primary.map(|(a, b)| Primary { a, b }.into()),
             },
             margin: share("margin", self.margin, "0.01")?,
             bootstrap,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use reg::compare::{
     CompareError, CompareOptions, Grouping, Input, Labels, PrecisionRecallCurve, RocCurve, compare,
-    precision_recall_curves, roc_curves,
+    precision_recall_curves, repeated, roc_curves,
 };
 use reg::digits::several;
 use reg::records::{
@@ -299,8 +299,9 @@ pub(crate) fn run(context: &Context, args: CompareArgs) -> Result<Reply, Failure
     let input = |(label, id): (Option<&String>, &String)| {
         Ok(Input { label: label.cloned(), ..Input::resolve(&registry, &view, id)? })
     };
-    let inputs = own.chain(labelled).map(input).collect::<Result<_, CompareError>>()?;
+    let inputs = own.chain(labelled).map(input).collect::<Result<Vec<_>, CompareError>>()?;
     drop(view);
+    repeated(&inputs).iter().for_each(|said| context.note(&format!("note: {said}")));
     let (id, comparison) =
         compare(&registry, inputs, &args.options(), args.name.as_deref(), &context.environment.stamp)?;
     if !comparison.incomparable.is_empty() {

@@ -1,8 +1,8 @@
 //! How comparisons are tested: options of `reg compare`, `reg report` and `reg study compare`.
 
 use clap::ValueEnum;
-use reg::compare::CompareOptions;
-use reg::records::{Primary, Variance};
+use reg::compare::{ColumnPair, CompareOptions};
+use reg::records::Variance;
 
 /// Variance, primary comparison and margin.
 #[derive(clap::Args)]
@@ -13,7 +13,7 @@ pub(super) struct InferenceArgs {
     /// Primary comparison, named in advance: the difference of the mean AUCs of two columns; its p-value is
     /// not adjusted for multiple tests
     #[arg(long, value_name = "A:B")]
-    primary: Option<Primary>,
+    primary: Option<ColumnPair>,
     /// Margin of non-inferiority and equivalence, a difference of AUCs such as 0.01; adds one-sided p-values
     #[arg(long, value_name = "AUC", value_parser = margin)]
     margin: Option<f64>,

@@ -277,6 +277,10 @@ pub(super) fn columns(
             Some(known) => {
                 let a = owners.remove(&(place, fold)).unwrap_or_default();
                 let (fold, shared) = (known.shared().place(), known.shared());
+                let subsets = shared.predictions.subset.zip(new.predictions.subset);
+                if let Some((first, other)) = subsets.filter(|(first, other)| first != other) {
+                    return Err(CompareError::SubsetsOfCell { model: key, fold, subsets: [first, other] });
+                }
                 let difference = difference(objects, &shared.predictions, &new.predictions)?;
                 return Err(CompareError::SameCell {
                     a,

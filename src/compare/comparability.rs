@@ -8,7 +8,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::CompareError;
-use super::columns::{FoldScores, ModelColumn, same_images, specs};
+use super::columns::{FoldScores, ModelColumn, SeedScores, same_images, specs};
 use super::seen::{self, Leaks, PixelSource};
 use crate::digits::{counted, thousands};
 use crate::hash::{Hash, Id};
@@ -43,13 +43,22 @@ pub(super) fn check(
         }
         for (fold, cell) in &b.folds {
             let cell = cell.shared();
-            let expected = a.folds.get(fold);
-            let Some(difference) = expected.and_then(|expected| different_images(expected.shared(), cell))
-            else {
-                continue;
-            };
+            let Some(expected) = a.folds.get(fold).map(SeedScores::shared) else { continue };
             let (a, b, fold) = (&a.name, &b.name, cell.place());
-            let why = format!("{a} and {b} scored different images on {fold}: {difference}");
+            let why = match different_subsets(expected, cell) {
+                Some([x, y]) => {
+                    let [x, y] = [x, y].map(Subset::in_words);
+                    format!(
+                        "{a} and {b} have scores of different subsets of {fold}: {a} of the {x} images, {b} of the {y} images"
+                    )
+                }
+                None => match different_images(expected, cell) {
+                    Some(difference) => {
+                        format!("{a} and {b} scored different images on {fold}: {difference}")
+                    }
+                    None => continue,
+                },
+            };
             incomparable.push(Incomparable { kind: IncomparableKind::DifferentImages, why });
         }
     }
@@ -116,15 +125,14 @@ fn differing(what: &str, [a, b]: [&FoldScores; 2], [x, y]: [String; 2]) -> Strin
     format!("{what} {x} on {}, and {y} on {}", a.place(), b.place())
 }
 
+/// The subsets that two models scored, if they are different. Another tool's scores can lack a subset; then the images decide.
+fn different_subsets(a: &FoldScores, b: &FoldScores) -> Option<[Subset; 2]> {
+    let (x, y) = a.predictions.subset.zip(b.predictions.subset)?;
+    (x != y).then_some([x, y])
+}
+
 /// The difference between the scored images of two models.
 fn different_images(a: &FoldScores, b: &FoldScores) -> Option<String> {
-    // Another tool's scores can lack a subset; then the images decide.
-    let (x, y) = (a.predictions.subset, b.predictions.subset);
-    if let (Some(x), Some(y)) = (x, y)
-        && x != y
-    {
-        return Some(format!("{} and {}", x.name(), y.name()));
-    }
     if same_images(a, b) {
         return None;
     }

@@ -58,9 +58,30 @@ pub enum CompareError {
         /// The first setting in which their trainings differ, with both values.
         difference: Option<Box<String>>,
     },
+    /// Scores of two subsets that belong in the same cell of the table.
+    #[error(
+        "column {model} was given scores of both the {} and the {} images of {fold}",
+        subsets[0].in_words(), subsets[1].in_words()
+    )]
+    SubsetsOfCell {
+        /// The model.
+        model: String,
+        /// The fold.
+        fold: String,
+        /// The two subsets.
+        subsets: [Subset; 2],
+    },
     /// Results that are not comparable.
     #[error("{}", Incomparable::reasons(.0))]
     Incomparable(Vec<Incomparable>),
+    /// Scores of different subsets, such as validation and test images.
+    #[error("{}", Incomparable::reasons(reasons))]
+    DifferentSubsets {
+        /// Why they are not comparable.
+        reasons: Vec<Incomparable>,
+        /// The commands that make the missing scores.
+        missing: String,
+    },
     /// A label that not every model scores.
     #[error("not every model scores {label}; labels that all models score: {}", shared.join(", "))]
     LabelNotScored {
@@ -76,6 +97,14 @@ pub enum CompareError {
         name: String,
         /// The columns of the table.
         columns: Vec<String>,
+    },
+    /// A primary comparison of names with colons that can be read in several ways.
+    #[error("--primary {text} has two readings: {}", pairs.iter().map(|[a, b]| format!("`{a}` and `{b}`")).collect::<Vec<_>>().join(", "))]
+    AmbiguousPrimary {
+        /// What was given.
+        text: String,
+        /// The pairs of columns that it can mean.
+        pairs: Vec<[String; 2]>,
     },
     /// Models without a common image.
     #[error("no image was scored by every model on the same division")]
@@ -134,6 +163,9 @@ impl CompareError {
             CompareError::SameCell { .. } => {
                 "give each run its own column with `--by run`, or each setup its own --label NAME=RUN,RUN"
             }
+            CompareError::SubsetsOfCell { .. } => {
+                "a table compares scores of one subset: give only one of the two"
+            }
             CompareError::NoSuchColumn { columns, .. } => match columns.as_slice() {
                 [a, b, ..] => {
                     return Some(format!(
@@ -143,6 +175,14 @@ impl CompareError {
                 }
                 _ => "a primary comparison needs two columns: give the runs of two models",
             },
+            CompareError::AmbiguousPrimary { .. } => {
+                "give a column a name without a colon: --label NAME=RUN,RUN"
+            }
+            CompareError::DifferentSubsets { missing, .. } => {
+                return Some(format!(
+                    "{missing}; --allow-different-images compares them anyway and flags the table"
+                ));
+            }
             CompareError::Incomparable(incomparable) => {
                 match incomparable.first().map(|incomparable| incomparable.kind) {
                     Some(IncomparableKind::MixedFolds) => {
@@ -182,7 +222,7 @@ impl CompareError {
     pub fn is_refusal(&self) -> bool {
         match self {
             CompareError::Score(e) => e.is_refusal(),
-            e => matches!(e, CompareError::Incomparable(_)),
+            e => matches!(e, CompareError::Incomparable(_) | CompareError::DifferentSubsets { .. }),
         }
     }
 }

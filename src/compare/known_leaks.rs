@@ -9,18 +9,35 @@ use crate::records::{Division, IncomparableKind, Kind, Predictions, Split, Subse
 use crate::registry::{Objects, Registry, RegistryError};
 use crate::split::{DivisionLeaks, known_leaks, leak_sentences};
 
+/// Leaks that were found, by split and by scores. They hold as long as the index has the same state.
+#[derive(Debug, Default)]
+pub struct FoundLeaks {
+    splits: HashMap<Hash, (Division, Vec<DivisionLeaks>)>,
+    /// By what the model is called in them, and scores.
+    scores: HashMap<(Option<&'static str>, Hash), Vec<String>>,
+}
+
 /// Looks for the leaks of many results. What several of them share is looked for once.
 pub struct LeakFinder<'r> {
     registry: &'r Registry,
-    splits: HashMap<Hash, (Division, Vec<DivisionLeaks>)>,
-    scores: HashMap<Hash, Vec<String>>,
+    found: FoundLeaks,
     called: Option<&'static str>,
 }
 
 impl<'r> LeakFinder<'r> {
     /// Nothing is looked for yet.
     pub fn of(registry: &'r Registry) -> Self {
-        LeakFinder { registry, splits: HashMap::new(), scores: HashMap::new(), called: None }
+        LeakFinder::with(registry, FoundLeaks::default())
+    }
+
+    /// What was found before is not looked for again.
+    pub fn with(registry: &'r Registry, found: FoundLeaks) -> Self {
+        LeakFinder { registry, found, called: None }
+    }
+
+    /// What was found.
+    pub fn into_found(self) -> FoundLeaks {
+        self.found
     }
 
     /// Calls every model this, where an answer is that of several runs; otherwise scores are called by their run.
@@ -29,11 +46,11 @@ impl<'r> LeakFinder<'r> {
     }
 
     fn split(&mut self, split: Id<Split>) -> Result<&(Division, Vec<DivisionLeaks>), RegistryError> {
-        if !self.splits.contains_key(&split.hash) {
+        if !self.found.splits.contains_key(&split.hash) {
             let division = self.registry.get(split)?.method.division();
-            self.splits.insert(split.hash, (division, known_leaks(self.registry, split)?));
+            self.found.splits.insert(split.hash, (division, known_leaks(self.registry, split)?));
         }
-        Ok(&self.splits[&split.hash])
+        Ok(&self.found.splits[&split.hash])
     }
 
     /// What a run that started from no weights has seen of its test images, by its division.
@@ -84,11 +101,12 @@ impl<'r> LeakFinder<'r> {
         drop(view);
         let mut found = Vec::new();
         for id in predictions {
-            if !self.scores.contains_key(&id.hash) {
+            let key = (self.called, id.hash);
+            if !self.found.scores.contains_key(&key) {
                 let own = self.of_scores(id)?;
-                self.scores.insert(id.hash, own);
+                self.found.scores.insert(key, own);
             }
-            found.extend(self.scores[&id.hash].iter().cloned());
+            found.extend(self.found.scores[&key].iter().cloned());
         }
         found.dedup();
         Ok(found)

@@ -7,11 +7,13 @@ mod curves;
 mod error;
 mod evaluate;
 mod groups;
+mod inputs;
 mod known_leaks;
 mod metric_intervals;
 mod metrics;
 mod paired;
 mod placed;
+mod primary;
 mod published;
 mod ranking;
 mod recorded;
@@ -26,7 +28,7 @@ use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::records::{
     ComparedDivision, Comparison, Content, File, GroupBy, Incomparable, IncomparableKind, Kind,
-    OperatingPoint, PixelHashes, Pooling, Predictions, Primary, PublishedModel, PublishedTable, ScoreSource,
+    OperatingPoint, PixelHashes, Pooling, Predictions, PublishedModel, PublishedTable, ScoreSource,
     SplitMethod, Subset, Table, Variance, rules,
 };
 use crate::registry::{Objects, Registry, RegistryError, Stamp};
@@ -35,7 +37,9 @@ use crate::split::{OFFICIAL, PublishedLists};
 use columns::{FoldScores, ModelColumn};
 pub use curves::{PrecisionRecallCurve, RocCurve, precision_recall_curves, roc_curves};
 pub use error::CompareError;
-pub use known_leaks::LeakFinder;
+pub use inputs::repeated;
+pub use known_leaks::{FoundLeaks, LeakFinder};
+pub use primary::ColumnPair;
 pub(crate) use recorded::comparison;
 use seen::PixelSource;
 
@@ -123,7 +127,7 @@ pub struct CompareOptions {
     /// How variances are computed.
     pub variance: Variance,
     /// The pair of columns whose difference of mean AUCs is the primary comparison.
-    pub primary: Option<Primary>,
+    pub primary: Option<ColumnPair>,
     /// The margin of tests of non-inferiority and equivalence.
     pub margin: Option<f64>,
     /// Number of bootstrap resamples, and their seed.
@@ -274,10 +278,17 @@ fn assess(
     let first = inputs.first().ok_or(CompareError::Nothing)?.predictions.clone();
     let published = options.published.as_deref().map(published::read).transpose()?;
     let models = published.as_ref().map(|(_, models)| (models.as_slice(), &OFFICIAL));
+    let missing = inputs::missing_scores(&inputs);
     let columns = columns::columns(registry, inputs, options.grouping)?;
     let view = registry.view()?;
     let sources = (Validation::In(registry, &view), PixelSource::In(registry, &view));
-    let comparison = compute(registry, columns, options, models, sources)?;
+    let comparison =
+        compute(registry, columns, options, models, sources).map_err(|e| match (e, missing) {
+            (CompareError::Incomparable(reasons), Some(missing)) => {
+                inputs::different_subsets(reasons, missing)
+            }
+            (e, _) => e,
+        })?;
     let published = published.map(|(bytes, models)| {
         let file = File::from(Digest::of(&bytes));
         (bytes, PublishedTable { file, models })
@@ -399,18 +410,12 @@ fn assemble(
     let evaluate =
         |column: &ModelColumn| evaluate::evaluate(objects, column, &folds, labels, left_out, variance);
     let mut models: Vec<_> = columns.iter().map(evaluate).collect::<Result<_, _>>()?;
-    if let Some(primary) = &options.primary {
-        let is_column = |name: &String| columns.iter().any(|column| column.name == *name);
-        if let Some(name) = [&primary.a, &primary.b].into_iter().find(|name| !is_column(name)) {
-            let columns = columns.iter().map(|column| column.name.clone()).collect();
-            return Err(CompareError::NoSuchColumn { name: name.clone(), columns });
-        }
-    }
-    let primary = options.primary.as_ref();
+    let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+    let primary = options.primary.as_ref().map(|pair| pair.among(&names)).transpose()?;
     // A variance over folds of different experiments has no meaning.
     let mixed = incomparable.iter().any(|incomparable| incomparable.kind == IncomparableKind::MixedFolds);
     let resampled = if paired && !mixed {
-        paired::resampled(objects, &common, &models, left_out, primary)?
+        paired::resampled(objects, &common, &models, left_out, primary.as_ref())?
     } else {
         Vec::new()
     };
@@ -437,13 +442,13 @@ fn assemble(
         shared_images: options.shared_images,
         division: division(objects, columns)?,
         variance,
-        primary: options.primary.clone(),
         margin: options.margin,
         models,
         spearman,
         constant,
         pooling: options.pooling,
-        delong: paired::paired(&common, labels, variance, left_out, primary),
+        delong: paired::paired(&common, labels, variance, left_out, primary.as_ref()),
+        primary,
         no_finding: no_finding.map(str::to_owned),
         resampled,
         bootstrap: options

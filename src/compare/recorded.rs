@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::columns::{self, ModelColumn};
 use super::seen::PixelSource;
-use super::{CompareError, CompareOptions, Grouping, Input, Labels, compute, published};
+use super::{ColumnPair, CompareError, CompareOptions, Grouping, Input, Labels, compute, published};
 use crate::records::{Comparison, GroupBy, IncomparableKind, OperatingPoint, PublishedTable};
 use crate::registry::Objects;
 use crate::scores::{Validation, attributed};
@@ -38,7 +38,7 @@ pub(crate) fn comparison(objects: &dyn Objects, recorded: &Comparison) -> Result
         shared_images: recorded.shared_images,
         pooling: recorded.pooling,
         variance: recorded.variance,
-        primary: recorded.primary.clone(),
+        primary: recorded.primary.clone().map(ColumnPair::Named),
         margin: recorded.margin,
         bootstrap: recorded.bootstrap.as_ref().map(|bootstrap| (bootstrap.resamples, bootstrap.seed)),
         metrics: !recorded.metrics.is_empty(),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use redb::{ReadOnlyDatabase, ReadTransaction, ReadableTable, ReadableTableMetadata, TableError};
 
 use super::tables::{COMMITS, KINDS, LOG, NAMES, RECORDS, REFERRERS, RUNS, STATE};
-use super::{Index, IndexError, RunRow};
+use super::{Head, Index, IndexError, RunRow};
 use crate::hash::Hash;
 use crate::records::{Kind, Roles, codec};
 
@@ -118,6 +118,16 @@ impl View {
     /// The entry of the log with this number.
     pub fn log_entry(&self, seq: u64) -> Result<Option<Hash>, IndexError> {
         self.read(|t| Ok(t.open_table(LOG)?.get(seq)?.map(|row| Hash(row.value()))))
+    }
+
+    /// The state of the index in this snapshot: as long as it is the same, every query has the same answer.
+    pub fn state(&self) -> Result<Head, IndexError> {
+        let commits = self.commits()?;
+        self.read(|t| {
+            let log = t.open_table(LOG)?;
+            let newest = log.last()?;
+            Ok(Head { commits, event: newest.map(|(seq, event)| (seq.value(), Hash(event.value()))) })
+        })
     }
 
     /// The events of the log, oldest first.

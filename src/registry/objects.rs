@@ -1,12 +1,14 @@
 //! Sources of objects: a registry, or an excerpt of one.
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
+use super::origins::{FileOrigins, Origins, PriorTraining};
 use super::walk::{runs_of, weights_of};
 use super::{Registry, RegistryError};
 use crate::digits::counted;
 use crate::hash::{Hash, Id};
-use crate::index::View;
+use crate::index::{Head, View};
 use crate::records::{
     Assignment, Boxes, Dataset, Manifest, Packed, PixelDigests, PixelHashes, Predictions, Record, Run,
     ScoreSource, Scores, Spec, Split, Subset, TrainingData, Weights, codec, rules,
@@ -33,12 +35,22 @@ pub trait Objects {
     fn opened(&self) -> Result<Option<Box<dyn Objects + '_>>, RegistryError> {
         Ok(None)
     }
+
+    /// What was remembered of where a file comes from; `None` if it must be looked up.
+    fn known_origins(&self, _: &Hash) -> Option<Arc<FileOrigins>> {
+        None
+    }
+
+    /// Remembers where a file comes from, where that is possible.
+    fn remember_origins(&self, _: &Hash, _: &Arc<FileOrigins>) {}
 }
 
 /// A registry and one snapshot of its index.
 struct OpenedRegistry<'r> {
     registry: &'r Registry,
     view: View,
+    /// The state of the index in the snapshot.
+    state: Head,
 }
 
 impl Objects for OpenedRegistry<'_> {
@@ -53,22 +65,13 @@ impl Objects for OpenedRegistry<'_> {
     fn weights_of(&self, file: &Hash) -> Result<Vec<Id<Weights>>, RegistryError> {
         Ok(weights_of(&self.view, file)?.into_iter().map(Id::new).collect())
     }
-}
 
-/// What is known of where a file of weights comes from.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Origins {
-    /// The runs whose checkpoint it is, sorted by id: those known when it was imported, and those added since; without runs
-    /// that started from it.
-    pub runs: Vec<Id<Run>>,
-    /// What it was trained on by what was declared, sorted.
-    pub trained_on: Vec<TrainingData>,
-}
+    fn known_origins(&self, file: &Hash) -> Option<Arc<FileOrigins>> {
+        self.registry.origins.get(self.state, file)
+    }
 
-impl Origins {
-    /// Whether nothing is known.
-    pub fn is_unknown(&self) -> bool {
-        self.runs.is_empty() && self.trained_on.is_empty()
+    fn remember_origins(&self, file: &Hash, found: &Arc<FileOrigins>) {
+        self.registry.origins.insert(self.state, *file, found.clone());
     }
 }
 
@@ -80,10 +83,25 @@ impl dyn Objects + '_ {
 
     /// What is known of where a file of weights comes from.
     pub fn origins(&self, file: &Hash) -> Result<Origins, RegistryError> {
+        Ok(self.file_origins(file)?.origins.clone())
+    }
+
+    /// The same, with where the runs that left the file had started.
+    fn file_origins(&self, file: &Hash) -> Result<Arc<FileOrigins>, RegistryError> {
+        if let Some(known) = self.known_origins(file) {
+            return Ok(known);
+        }
+        let found = Arc::new(self.look_up_origins(file)?);
+        self.remember_origins(file, &found);
+        Ok(found)
+    }
+
+    fn look_up_origins(&self, file: &Hash) -> Result<FileOrigins, RegistryError> {
         // All empty files are alike.
         if *file == Hash::of(b"") {
-            return Ok(Origins::default());
+            return Ok(FileOrigins::default());
         }
+        let mut trainings = Vec::new();
         let (mut origins, mut runs) = (Origins::default(), self.runs_of(file)?);
         for weights in self.weights_of(file)? {
             let weights = self.get(weights)?;
@@ -94,14 +112,17 @@ impl dyn Objects + '_ {
         runs.dedup();
         for run in runs {
             // Whoever leaves what it was given has not made it.
-            let spec = self.get(self.get(run)?.spec)?;
-            if !self.starts_from(&spec)?.contains(file) {
+            let id = self.get(run)?.spec;
+            let spec = self.get(id)?;
+            let starts_from = self.starts_from(&spec)?;
+            if !starts_from.contains(file) {
                 origins.runs.push(run);
+                trainings.push(PriorTraining { spec: id.hash, data: spec.training_data(), starts_from });
             }
         }
         origins.trained_on.sort_unstable();
         origins.trained_on.dedup();
-        Ok(origins)
+        Ok(FileOrigins { origins, trainings })
     }
 
     /// The files from which a training starts, whatever they are: its initial weights, and what a program was given, its
@@ -142,20 +163,21 @@ impl dyn Objects + '_ {
         let objects: &dyn Objects = opened.as_deref().unwrap_or(self);
         let mut learnt = BTreeSet::new();
         let mut files = objects.starts_from(spec)?;
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
+        let own = Registry::id_of(spec)?.hash;
         // A program may leave a checkpoint that it was given.
         let mut known: HashSet<Hash> = HashSet::new();
         while let Some(file) = files.pop() {
             if !known.insert(file) {
                 continue;
             }
-            let Origins { runs, trained_on } = objects.origins(&file)?;
-            learnt.extend(trained_on);
-            for run in runs {
-                let before = objects.get(objects.get(run)?.spec)?;
-                if before != *spec {
-                    learnt.insert(before.training_data());
-                    files.extend(objects.starts_from(&before)?);
-                }
+            let found = objects.file_origins(&file)?;
+            learnt.extend(found.origins.trained_on.iter().cloned());
+            for training in found.trainings.iter().filter(|training| training.spec != own) {
+                learnt.insert(training.data.clone());
+                files.extend(&training.starts_from);
             }
         }
         Ok(learnt.into_iter().collect())
@@ -273,7 +295,9 @@ impl Objects for Registry {
     }
 
     fn opened(&self) -> Result<Option<Box<dyn Objects + '_>>, RegistryError> {
-        Ok(Some(Box::new(OpenedRegistry { registry: self, view: self.view()? })))
+        let view = self.view()?;
+        let state = view.state()?;
+        Ok(Some(Box::new(OpenedRegistry { registry: self, view, state })))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::origins::KnownOrigins;
 use super::sharing::SHARED_FILE;
 use super::{CACHE, FOLDER, FORMAT, FORMAT_LINE, LIVE, Moves, Registry, RegistryError, Sharing};
 use crate::disk::{Dir, Doing, FileError, PLAIN, Refused};
@@ -172,7 +173,8 @@ impl Registry {
     fn in_folder(root: Dir) -> Self {
         let store = Store::within(&root);
         let index = Index::within(&root, INDEX);
-        Registry { root, store, index, moves: Moves::default(), keeps_names: false }
+        let (moves, origins) = (Moves::default(), KnownOrigins::default());
+        Registry { root, store, index, moves, keeps_names: false, origins }
     }
 }
 

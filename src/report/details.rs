@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::interval::FoldAuc;
+use super::interval::{self, FoldAuc};
 use super::means::{DECIMALS, fewer_folds_of, labels};
 use super::pivot::{self, PivotColumn, by_label};
 use super::uncertainty::{MissingIntervals, OF_TEST_IMAGES, about_intervals, method};
@@ -166,13 +166,7 @@ pub(super) fn calibration(comparison: &Comparison, metrics: &Pivot<'_>) -> Repor
 
 /// Tests between groups.
 pub(super) fn group_tests(comparison: &Comparison, tests: &Pivot<'_>) -> ReportTable {
-    // As for the p-value, there must be enough patients.
-    let ends = |row: &PivotRow<'_>| {
-        row.number("p")?;
-        let std_error = row.number("std_error").unwrap_or(0.0);
-        let df = row.number("df").unwrap_or(f64::INFINITY);
-        stats::Estimate { value: row.number("difference")?, std_error, df }.difference_interval()
-    };
+    let ends = |row: &PivotRow<'_>| interval::of_groups(row).ok()?.difference_interval();
     let columns = vec![
         PivotColumn::label(),
         PivotColumn::model("Model"),

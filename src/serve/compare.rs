@@ -12,7 +12,7 @@ use crate::listing::ListedRun;
 use crate::records::{Incomparable, RecordedEpoch, Run, Table};
 use crate::registry::{Registry, RegistryError};
 use crate::report::diff::{first, sections, verdict};
-use crate::report::page::{HtmlWriter, Page, TableContext, notice};
+use crate::report::page::{HtmlWriter, Page, TableContext, notice_with};
 use crate::report::{self, results, svg};
 
 /// Most runs that are shown side by side: more cannot be told apart on one chart.
@@ -29,6 +29,7 @@ pub(super) fn compare(site: &Site, query: &Query) -> Result<Answer, Nothing> {
     let registry = &site.registry;
     let view = registry.view()?;
     let mut ids: Vec<Id<Run>> = Vec::new();
+    let mut again: Vec<Id<Run>> = Vec::new();
     for text in query.all("run") {
         let id = registry.resolve_as::<Run>(&view, &text).map_err(|e| match e {
             RegistryError::Unknown { .. } | RegistryError::WrongKind { .. } => {
@@ -36,12 +37,23 @@ pub(super) fn compare(site: &Site, query: &Query) -> Result<Answer, Nothing> {
             }
             e => e.into(),
         })?;
-        if !ids.contains(&id) {
-            ids.push(id);
+        match ids.contains(&id) {
+            false => ids.push(id),
+            true if again.contains(&id) => {}
+            true => again.push(id),
         }
     }
     let back = html! { p { a href={ "/runs" (query.with(&[])) } { "Back to the runs" } } };
+    let names = view.names_by_id()?;
+    let called = |id: &Id<Run>| names.get(&id.hash).cloned().unwrap_or_else(|| id.hash.short());
+    let again: Vec<String> = again
+        .iter()
+        .map(|id| format!("{} was selected more than once and is compared once.", called(id)))
+        .collect();
     let said = match ids.len() {
+        1 if !again.is_empty() => {
+            Some(format!("{} Select another run in the list to compare it with.", again.join(" ")))
+        }
         0 | 1 => Some("Select two or more runs in the list, then compare them.".to_owned()),
         many if many > MOST => {
             Some(format!("{many} runs are selected; at most {MOST} can be told apart on a chart."))
@@ -52,7 +64,6 @@ pub(super) fn compare(site: &Site, query: &Query) -> Result<Answer, Nothing> {
         let page = Page { intro: back, ..Page::new("Compare runs", html! { p { (said) } }) };
         return Ok(Answer::page(&page, "/runs"));
     }
-    let names = view.names_by_id()?;
     let mut runs = Vec::new();
     let mut inputs = Vec::new();
     let mut unscored = Vec::new();
@@ -69,7 +80,8 @@ pub(super) fn compare(site: &Site, query: &Query) -> Result<Answer, Nothing> {
 
     let mut page = HtmlWriter::served();
     let named = runs.iter().zip(&ids).map(|(run, id)| (id.hash, run.called()));
-    notice(&mut page, registry, named)?;
+    site.found(|found| notice_with(&mut page, registry, named, found))?;
+    again.iter().for_each(|said| page.paragraph("notes", said));
     page.heading(2, "settings", "Settings");
     let [differ, same] = report::settings(&runs);
     let links = || {

@@ -12,7 +12,7 @@ use crate::limits;
 use crate::lineage::Direction;
 use crate::records::{Content, Header, Kind, Table, summary};
 use crate::registry::RegistryError;
-use crate::report::page::{self, HtmlWriter, Page, TableContext, notice};
+use crate::report::page::{self, HtmlWriter, Page, TableContext, notice_with};
 use crate::report::show::{RelatedRecord, of_dataset, of_split, origin};
 use crate::report::{Cell, Column, ReportTable, dataset, features, results, svg};
 
@@ -50,7 +50,8 @@ pub(super) fn record(site: &Site, id: Hash, query: &Query) -> Result<Answer, Not
         }
     };
     let mut page = HtmlWriter::served();
-    notice(&mut page, registry, header.iter().map(|_| (id, called.to_owned())))?;
+    let named = header.iter().map(|_| (id, called.to_owned()));
+    site.found(|found| notice_with(&mut page, registry, named, found))?;
     let what = header.as_ref().map_or(counted(size, "byte"), summary);
     page.push(html! {
         dl.facts {

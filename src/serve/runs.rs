@@ -3,6 +3,8 @@
 //! All of what is asked stands in the address. One form has it all, so that the page does without a script; with one, the
 //! parts that change are fetched and put in place.
 
+use std::collections::{BTreeSet, HashSet};
+
 use maud::{Markup, html};
 
 use super::answer::{Answer, Nothing, Query};
@@ -16,33 +18,30 @@ use crate::report::{self, Align, ReportTable};
 /// Runs per page.
 const LEAF: usize = 100;
 
+/// The columns that stand at the left unless others are asked for: what a reader looks for must be visible in a narrow
+/// window, which cuts a table off at the right.
+const FIRST: [&str; 7] =
+    ["name", "test_auc", "test_auc_labels", "val_auc", "val_auc_labels", "model", "state"];
+
 /// What is asked of the list.
 struct Asked {
     words: String,
     expression: String,
     sort: String,
+    /// The chosen columns; empty for the usual ones.
     columns: Vec<String>,
+    /// Columns to show beside the chosen or the usual ones.
+    added: Vec<String>,
     selected: Vec<String>,
 }
 
 impl Asked {
     fn of(query: &Query) -> Self {
-        let mut columns: Vec<String> = query
-            .get("columns")
-            .split(',')
-            .map(str::trim)
-            .filter(|name| !name.is_empty())
-            .map(str::to_owned)
-            .collect();
-        for name in query.all("add") {
-            if !columns.contains(&name) {
-                columns.push(name);
-            }
-        }
-        let dropped = query.all("drop");
-        columns.retain(|name| !dropped.contains(name));
+        let columns = query.get("columns");
+        let columns = columns.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let mut seen = HashSet::new();
         let mut selected = query.all("run");
-        selected.dedup();
+        selected.retain(|id| seen.insert(id.clone()));
         if !query.get("clear").is_empty() {
             selected.clear();
         }
@@ -50,7 +49,8 @@ impl Asked {
             words: query.get("q").trim().to_owned(),
             expression: query.get("where").trim().to_owned(),
             sort: query.get("sort"),
-            columns,
+            columns: columns.map(str::to_owned).collect(),
+            added: query.all("add"),
             selected,
         }
     }
@@ -60,6 +60,8 @@ impl Asked {
 struct Listed {
     runs: Vec<ListedRun>,
     columns: Vec<String>,
+    /// The columns that were asked for, the added ones included; empty for the usual ones.
+    chosen: Vec<String>,
     order: Option<SortOrder>,
     problems: Vec<String>,
 }
@@ -99,11 +101,28 @@ fn listed(all: Vec<ListedRun>, asked: &Asked) -> Listed {
     if !words.is_empty() {
         runs.retain(|run| matches(run, &words));
     }
-    let wanted = (!asked.columns.is_empty()).then_some(&asked.columns[..]);
+    let usual = || results_first(listing::of_columns(None, &runs).unwrap_or_default());
+    let mut chosen = asked.columns.clone();
+    if chosen.is_empty() && !asked.added.is_empty() {
+        chosen = usual();
+    }
+    for name in &asked.added {
+        if !chosen.contains(name) {
+            chosen.push(name.clone());
+        }
+    }
+    let wanted = (!chosen.is_empty()).then_some(&chosen[..]);
     let wanted = wanted
         .and_then(|wanted| listing::of_columns(Some(wanted), &all).map_err(|e| problems.push(told(&e))).ok());
-    let columns = wanted.unwrap_or_else(|| listing::of_columns(None, &runs).unwrap_or_default());
-    Listed { runs, columns, order, problems }
+    let columns = wanted.unwrap_or_else(usual);
+    Listed { runs, columns, chosen, order, problems }
+}
+
+/// The usual columns in the order of a page: results first, then what the runs were trained with.
+fn results_first(mut columns: Vec<String>) -> Vec<String> {
+    let place = |name: &String| FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len());
+    columns.sort_by_key(place);
+    columns
 }
 
 /// What is wrong, with the names that there are.
@@ -129,11 +148,11 @@ pub(super) fn list(site: &Site, query: &Query) -> Result<Answer, Nothing> {
     drop(view);
     let known: Vec<String> = known(&all);
     let total = all.len() as u64;
-    let Listed { runs, columns, order, problems } = listed(all, &asked);
+    let Listed { runs, columns, chosen, order, problems } = listed(all, &asked);
     let (page, pages) = (query.page(), runs.len().div_ceil(LEAF));
     let found = runs.len() as u64;
     let mut shown: Vec<ListedRun> = runs.into_iter().skip(page * LEAF).take(LEAF).collect();
-    let remarks = report::run_remarks(&site.registry, &mut shown)?;
+    let remarks = site.found(|found| report::run_remarks_with(&site.registry, &mut shown, found))?;
     let table = report::runs(&shown, &columns);
     let is_shown = |id: &String| shown.iter().any(|run| key(run).as_ref() == Some(id));
     let elsewhere: Vec<&String> = asked.selected.iter().filter(|id| !is_shown(id)).collect();
@@ -188,7 +207,7 @@ pub(super) fn list(site: &Site, query: &Query) -> Result<Answer, Nothing> {
                 details #columns {
                     summary { "Columns" }
                     p.bar {
-                        label.long { "Columns " input #names name="columns" value=(asked.columns.join(",")) placeholder=(columns.join(",")) spellcheck="false"; }
+                        label.long { "Columns " input #names name="columns" value=(chosen.join(",")) placeholder=(columns.join(",")) spellcheck="false"; }
                         button { "Show" }
                     }
                     p.chips {
@@ -205,10 +224,9 @@ pub(super) fn list(site: &Site, query: &Query) -> Result<Answer, Nothing> {
 
 /// All names of columns: fields, then settings.
 fn known(runs: &[ListedRun]) -> Vec<String> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let texts = runs.iter().filter(|run| seen.insert(run.settings.text()));
-    let settings: std::collections::BTreeSet<&str> =
-        texts.flat_map(|run| run.settings.iter().map(|(name, _)| name)).collect();
+    let settings: BTreeSet<&str> = texts.flat_map(|run| run.settings.iter().map(|(name, _)| name)).collect();
     fields().iter().map(|field| field.name).chain(settings).map(str::to_owned).collect()
 }
 

@@ -9,8 +9,10 @@ use super::answer::Nothing;
 use crate::compare::{CompareError, CompareOptions, Grouping, Input, preview};
 use crate::dataset::pixel_cache::{PixelCache, ResizedPixels};
 use crate::hash::{Hash, Id};
+use crate::index::Head;
 use crate::records::{Comparison, Dataset, Kind, Manifest};
-use crate::registry::Registry;
+use crate::registry::{Registry, RegistryError};
+use crate::report::FoundRemarks;
 
 /// Data sets, and comparisons, that are kept.
 const KEPT: usize = 8;
@@ -23,6 +25,8 @@ pub(super) struct Site {
     images: Recent<Hash, ImageSet>,
     /// By predictions and, with thresholds, the number of records that name their runs.
     comparisons: Recent<(Vec<Hash>, Option<usize>), Comparison>,
+    /// Leaks and ancestries that were found in this state of the index.
+    found: Mutex<(Head, FoundRemarks)>,
 }
 
 /// A data set with its images.
@@ -56,7 +60,23 @@ impl<K: PartialEq, V> Recent<K, V> {
 
 impl Site {
     pub(super) fn new(registry: Registry) -> Self {
-        Site { registry, images: Recent::new(), comparisons: Recent::new() }
+        let found = Mutex::default();
+        Site { registry, images: Recent::new(), comparisons: Recent::new(), found }
+    }
+
+    /// Asks for leaks and ancestries with what earlier requests found. Both follow from records and from which records there
+    /// are: as soon as one is added, removed or named, nothing found before counts any more.
+    pub(super) fn found<T>(
+        &self,
+        ask: impl FnOnce(&mut FoundRemarks) -> Result<T, RegistryError>,
+    ) -> Result<T, RegistryError> {
+        // Requests wait for each other: most of what the second would look for is what the first finds.
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.registry.view()?.state()?;
+        if found.0 != state {
+            *found = (state, FoundRemarks::default());
+        }
+        ask(&mut found.1)
     }
 
     /// A data set of the registry.

@@ -2,7 +2,7 @@
 
 use super::StudyError;
 use super::status::{State, StudyRunStatus};
-use crate::compare::{CompareOptions, Input, compare, comparisons_of, preview};
+use crate::compare::{ColumnPair, CompareOptions, Input, compare, comparisons_of, preview};
 use crate::hash::Id;
 use crate::index::View;
 use crate::records::{Comparison, Predictions, Study, StudySection, Table};
@@ -33,6 +33,11 @@ pub fn compare_sections(
     named: bool,
     stamp: &Stamp,
 ) -> Result<Vec<ComparedSection>, StudyError> {
+    if let Some(primary) = &options.primary {
+        let mut setups: Vec<&str> = runs.iter().map(|run| run.row.setup.as_str()).collect();
+        setups.dedup();
+        primary.among(&setups)?;
+    }
     let mut sections = Vec::new();
     for section in &study.sections {
         let (inputs, left_out) = inputs(registry, section, runs)?;
@@ -52,12 +57,12 @@ pub fn compare_sections(
 
 /// What is asked of the comparison of a section.
 fn of_section(section: &StudySection, inputs: &[Input], options: &CompareOptions) -> CompareOptions {
-    let is_compared = |name: &str| inputs.iter().any(|input| input.label.as_deref() == Some(name));
-    let named_in_advance = options.primary.clone().or(section.primary.clone());
+    let setups: Vec<&str> = inputs.iter().filter_map(|input| input.label.as_deref()).collect();
+    let named_in_advance = options.primary.clone().or(section.primary.clone().map(ColumnPair::Named));
     CompareOptions {
         published: section.published.as_ref().map(Into::into),
         // A setup whose runs are pending is not compared yet.
-        primary: named_in_advance.filter(|primary| is_compared(&primary.a) && is_compared(&primary.b)),
+        primary: named_in_advance.filter(|primary| primary.among(&setups).is_ok()),
         margin: options.margin.or(section.margin),
         variance: section.variance.unwrap_or(options.variance),
         ..options.clone()

@@ -31,6 +31,23 @@ pub struct UnknownAncestry {
     pub files: Vec<UnknownOrigin>,
 }
 
+/// Records that are remembered; a server runs for weeks.
+const MOST_STEPS: usize = 100_000;
+
+/// What a search found at each record: where it leads, and files of unknown origin. It holds as long as the source has the same
+/// records, so that searches of many records that share their inputs read each of these once.
+#[derive(Debug, Default)]
+pub struct AncestrySteps {
+    steps: HashMap<Hash, Step>,
+    kinds: HashMap<Hash, FileKind>,
+}
+
+#[derive(Debug, Default)]
+struct Step {
+    leads_to: Vec<Hash>,
+    unknown: Vec<UnknownOrigin>,
+}
+
 impl UnknownAncestry {
     /// Searches what the records were made of; none if all is known, or nothing was started from.
     ///
@@ -40,72 +57,43 @@ impl UnknownAncestry {
     /// # Errors
     /// Among others, a record that cannot be decoded.
     pub fn of(objects: &dyn Objects, ids: &[Hash]) -> Result<Option<Self>, RegistryError> {
+        UnknownAncestry::with(objects, ids, &mut AncestrySteps::default())
+    }
+
+    /// The same with what earlier searches of the same source found.
+    ///
+    /// # Errors
+    /// As [`UnknownAncestry::of`].
+    pub fn with(
+        objects: &dyn Objects,
+        ids: &[Hash],
+        known: &mut AncestrySteps,
+    ) -> Result<Option<Self>, RegistryError> {
+        if known.steps.len() > MOST_STEPS {
+            *known = AncestrySteps::default();
+        }
         let opened = objects.opened()?;
         let objects = opened.as_deref().unwrap_or(objects);
         let mut files: BTreeMap<Hash, UnknownOrigin> = BTreeMap::new();
         let mut walk = Walk::from(ids.iter().map(|id| (*id, ())));
-        let mut kinds: HashMap<Hash, FileKind> = HashMap::new();
         while let Some((id, ())) = walk.step() {
             if objects.lacks(&id) {
                 continue;
             }
-            let bytes = objects.bytes(&id)?;
-            let wrong = |source| RegistryError::Codec { id, source };
-            let Ok(header) = codec::Header::read(&bytes) else { continue };
-            let mut learnt = Vec::new();
-            for term in records::decode_any(&bytes).map_err(wrong)?.uses(id) {
-                match term {
-                    ImageUse::Of(on) => drop(walk.reach(on, ())),
-                    ImageUse::File { run, .. } => drop(walk.reach(run.hash, ())),
-                    ImageUse::Learnt(file) => learnt.push(file),
-                    ImageUse::Holds(_)
-                    | ImageUse::Subset { .. }
-                    | ImageUse::TrainedOnAll(_)
-                    | ImageUse::Scores { .. }
-                    | ImageUse::Names { .. }
-                    | ImageUse::Shared(_) => {}
-                }
+            if !known.steps.contains_key(&id) {
+                let step = step(objects, id, &mut known.kinds)?;
+                known.steps.insert(id, step);
             }
-            for file in learnt {
-                let origins = objects.origins(&file)?;
-                for run in &origins.runs {
-                    walk.reach(run.hash, ());
-                }
-                if !origins.is_unknown() {
-                    continue;
-                }
-                let weights = (header.kind == Kind::Weights).then_some(id);
-                let input = match weights {
-                    Some(_) => None,
-                    None => {
-                        let kind = match kinds.get(&file) {
-                            Some(known) => *known,
-                            None if objects.lacks(&file) => FileKind::Other,
-                            None => kind_of(&objects.bytes(&file)?),
-                        };
-                        kinds.insert(file, kind);
-                        let spec: Spec = objects.get(Id::new(id))?;
-                        let own = spec.inputs().iter().find(|input| input.object.hash == file);
-                        // What is given as an input may be anything but text; among a program's own files lie
-                        // libraries and pictures, too.
-                        let is_known = match own {
-                            Some(_) => is_text(kind),
-                            None => !objects.lacks(&file) && !may_be_weights(kind),
-                        };
-                        if is_known {
-                            continue;
-                        }
-                        let files = spec.program().map_or(&[][..], |program| &program.files);
-                        let own_file = || files.iter().find(|own| own.object.hash == file);
-                        own.map(|input| input.file_name.clone()).or_else(|| Some(own_file()?.path.clone()))
-                    }
-                };
-                let found = UnknownOrigin { file, weights, input };
+            let Step { leads_to, unknown } = &known.steps[&id];
+            for to in leads_to {
+                walk.reach(*to, ());
+            }
+            for found in unknown {
                 // Weights have a name.
-                match files.get_mut(&file) {
-                    Some(known) if known.weights.is_none() => *known = found,
+                match files.get_mut(&found.file) {
+                    Some(known) if known.weights.is_none() => *known = found.clone(),
                     Some(_) => {}
-                    None => drop(files.insert(file, found)),
+                    None => drop(files.insert(found.file, found.clone())),
                 }
             }
         }
@@ -131,6 +119,63 @@ impl UnknownAncestry {
     }
 }
 
+/// What a search finds at one record.
+fn step(objects: &dyn Objects, id: Hash, kinds: &mut HashMap<Hash, FileKind>) -> Result<Step, RegistryError> {
+    let mut found = Step::default();
+    let bytes = objects.bytes(&id)?;
+    let wrong = |source| RegistryError::Codec { id, source };
+    let Ok(header) = codec::Header::read(&bytes) else { return Ok(found) };
+    let mut learnt = Vec::new();
+    for term in records::decode_any(&bytes).map_err(wrong)?.uses(id) {
+        match term {
+            ImageUse::Of(on) => found.leads_to.push(on),
+            ImageUse::File { run, .. } => found.leads_to.push(run.hash),
+            ImageUse::Learnt(file) => learnt.push(file),
+            ImageUse::Holds(_)
+            | ImageUse::Subset { .. }
+            | ImageUse::TrainedOnAll(_)
+            | ImageUse::Scores { .. }
+            | ImageUse::Names { .. }
+            | ImageUse::Shared(_) => {}
+        }
+    }
+    for file in learnt {
+        let origins = objects.origins(&file)?;
+        found.leads_to.extend(origins.runs.iter().map(|run| run.hash));
+        if !origins.is_unknown() {
+            continue;
+        }
+        let weights = (header.kind == Kind::Weights).then_some(id);
+        let input = match weights {
+            Some(_) => None,
+            None => {
+                let kind = match kinds.get(&file) {
+                    Some(known) => *known,
+                    None if objects.lacks(&file) => FileKind::Other,
+                    None => kind_of(&objects.bytes(&file)?),
+                };
+                kinds.insert(file, kind);
+                let spec: Spec = objects.get(Id::new(id))?;
+                let own = spec.inputs().iter().find(|input| input.object.hash == file);
+                // What is given as an input may be anything but text; among a program's own files lie
+                // libraries and pictures, too.
+                let is_known = match own {
+                    Some(_) => is_text(kind),
+                    None => !objects.lacks(&file) && !may_be_weights(kind),
+                };
+                if is_known {
+                    continue;
+                }
+                let files = spec.program().map_or(&[][..], |program| &program.files);
+                let own_file = || files.iter().find(|own| own.object.hash == file);
+                own.map(|input| input.file_name.clone()).or_else(|| Some(own_file()?.path.clone()))
+            }
+        };
+        found.unknown.push(UnknownOrigin { file, weights, input });
+    }
+    Ok(found)
+}
+
 /// The sentence about the files of unknown origin behind records of a registry, with the names of weights; none if there
 /// are none.
 ///
@@ -141,7 +186,20 @@ pub fn unknown_ancestry(
     view: &View,
     ids: &[Hash],
 ) -> Result<Option<String>, RegistryError> {
-    let Some(unknown) = UnknownAncestry::of(registry, ids)? else { return Ok(None) };
+    unknown_ancestry_with(registry, view, ids, &mut AncestrySteps::default())
+}
+
+/// The same with what earlier searches of the same registry found.
+///
+/// # Errors
+/// As [`UnknownAncestry::of`].
+pub fn unknown_ancestry_with(
+    registry: &Registry,
+    view: &View,
+    ids: &[Hash],
+    known: &mut AncestrySteps,
+) -> Result<Option<String>, RegistryError> {
+    let Some(unknown) = UnknownAncestry::with(registry, ids, known)? else { return Ok(None) };
     let names = view.names_by_id()?;
     Ok(Some(unknown.said(|id| names.get(id).cloned())))
 }
@@ -160,4 +218,30 @@ fn is_text(kind: FileKind) -> bool {
 fn may_be_weights(kind: FileKind) -> bool {
     use FileKind::{Gguf, Hdf5, Npy, Npz, Onnx, Pickle, Safetensors, Tflite, TorchZip, Zip};
     matches!(kind, Safetensors | TorchZip | Pickle | Npy | Npz | Hdf5 | Onnx | Tflite | Gguf | Zip)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+    use crate::records::Weights;
+    use crate::registry::MemoryStore;
+
+    #[test]
+    fn what_an_earlier_search_found_is_not_read_again() {
+        let mut store = MemoryStore::default();
+        let file = store.put_file(b"weights");
+        let weights = Weights { file, runs: Vec::new(), trained_on: Vec::new(), tensors: 1, parameters: 1 };
+        let id = store.put(&weights).hash;
+        let mut known = AncestrySteps::default();
+        let mut search = || {
+            let found = UnknownAncestry::with(&store, &[id], &mut known).unwrap();
+            (found.map(|of| of.files), store.reads.load(Ordering::Relaxed))
+        };
+        let (first, read) = search();
+        let unknown = UnknownOrigin { file: file.object.hash, weights: Some(id), input: None };
+        assert_eq!((first.clone(), read > 0), (Some(vec![unknown]), true));
+        assert_eq!(search(), (first, read));
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::SETTINGS;
-use super::rows::{self, FoldRow, ValueRows, word};
+use super::rows::{self, FoldRow, ValueRows, fold_rows, word};
 use super::subject::{LabelScope, ValueSubject};
 use super::value::{LongValue, RowCounts};
 use crate::records::{
@@ -106,14 +106,6 @@ pub(super) fn operating_point(rows: &mut ValueRows<'_>, of: Option<OperatingPoin
     });
     rows.setting("operating_point", name);
     rows.setting("operating_point_share", of.and_then(OperatingPoint::share));
-}
-
-/// The folds of a list with a value for each: scores without a fold come first.
-fn fold_rows<'t>(folds: &[u32], seeds: &'t [Vec<u64>], values: usize) -> Vec<FoldRow<'t>> {
-    let outside = (values > folds.len()).then_some(None);
-    let numbers = outside.into_iter().chain(folds.iter().copied().map(Some));
-    let row = |(at, fold)| FoldRow { fold, seeds: seeds.get(at).map_or(&[][..], Vec::as_slice) };
-    numbers.enumerate().map(row).collect()
 }
 
 /// The count of a fold, which older records may lack.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::derived::turned;
 use super::subject::ValueSubject;
 use super::value::LongValue;
 use super::{LongRow, LongTable, long};
@@ -56,8 +57,9 @@ impl LongRow<'_> {
                 "difference" => Some("difference"),
                 _ => None,
             };
-            if let Some(statistic) = statistic {
-                (subject.statistic, value) = (statistic, value.negated());
+            match statistic {
+                Some(statistic) => (subject.statistic, value) = (statistic, value.negated()),
+                None => subject.statistic = turned(subject.statistic),
             }
         }
         LongRow { subject, value, counts }

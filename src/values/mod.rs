@@ -6,7 +6,10 @@
 //! unpacked, so that a new field does not compile until it is decided what becomes of it here.
 
 mod comparison;
+mod derived;
+pub mod interval;
 mod join;
+mod means;
 mod pivot;
 mod rows;
 mod subject;
@@ -16,6 +19,7 @@ mod tests;
 mod value;
 
 pub use join::{ValueDifference, join, mismatches};
+pub use means::{compared_labels, mean_over_pathologies};
 pub use pivot::{Pivot, PivotRow};
 pub use subject::{LabelScope, ValueSubject};
 pub use value::{LongValue, RowCounts};
@@ -40,13 +44,18 @@ pub struct LongRow<'t> {
     pub counts: RowCounts,
 }
 
-/// The long form of a table.
+/// The long form of a table, with the numbers that reports derive from those of the record.
 pub fn long(table: &Table) -> LongTable<'_> {
     let mut rows = rows::ValueRows::default();
     match table {
         Table::Auc(table) => tables::auc(&mut rows, table),
         Table::Dataset(table) => tables::dataset(&mut rows, table),
-        Table::Comparison(table) => comparison::comparison(&mut rows, table),
+        Table::Comparison(table) => {
+            let mut long = long_comparison(table);
+            let derived = derived::derived(table, &long);
+            long.rows.extend(derived);
+            return long;
+        }
         Table::Probe(table) => tables::probe(&mut rows, table),
         Table::Heatmap(table) => tables::heatmap(&mut rows, table),
         Table::Pointing(table) => tables::pointing(&mut rows, table),
@@ -54,7 +63,7 @@ pub fn long(table: &Table) -> LongTable<'_> {
     rows.finish()
 }
 
-/// The long form of a comparison.
+/// The long form of a comparison as it is recorded: what reports derive further numbers from.
 pub fn long_comparison(comparison: &crate::records::Comparison) -> LongTable<'_> {
     let mut rows = rows::ValueRows::default();
     comparison::comparison(&mut rows, comparison);

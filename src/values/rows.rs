@@ -159,6 +159,14 @@ pub(super) struct FoldRow<'t> {
     pub(super) seeds: &'t [u64],
 }
 
+/// The folds of a list with a value for each: scores without a fold come first.
+pub(super) fn fold_rows<'t>(folds: &[u32], seeds: &'t [Vec<u64>], values: usize) -> Vec<FoldRow<'t>> {
+    let outside = (values > folds.len()).then_some(None);
+    let numbers = outside.into_iter().chain(folds.iter().copied().map(Some));
+    let row = |(at, fold)| FoldRow { fold, seeds: seeds.get(at).map_or(&[][..], Vec::as_slice) };
+    numbers.enumerate().map(row).collect()
+}
+
 /// The name of a variant in a record, such as `per-label`.
 pub(super) fn word<'t>(of: &impl serde::Serialize) -> LongValue<'t> {
     let value = serde_json::to_value(of).unwrap_or_default();

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::interval::FoldAuc;
 use super::*;
 use crate::records::codec;
 
@@ -216,4 +217,62 @@ fn a_pivot_has_a_row_for_each_subject_and_a_column_for_each_statistic() {
     assert_eq!(pivot.get(&row.subject).map(|row| row.number("df")), Some(Some(6.5)));
     assert!(pivot.get(&ValueSubject::new("group-tests", "")).is_none());
     assert_eq!(Pivot::of(&long(&table), "nothing").rows.len(), 0);
+}
+
+/// What reports print beside the recorded numbers: intervals, margins, predictive values at another prevalence.
+#[test]
+fn numbers_that_follow_from_recorded_ones_are_rows_too() {
+    let Table::Comparison(mut one) = comparison() else { unreachable!() };
+    one.margin = Some(0.25);
+    one.prevalence = Some(0.5);
+    for row in &mut one.metrics {
+        (row.sensitivity, row.specificity) = (Some(0.75), Some(0.5));
+    }
+    for row in &mut one.delong {
+        (row.positive_patients, row.negative_patients) = (5, 5);
+        row.std_error.value = Some(0.125);
+    }
+    let table = Table::Comparison(one.clone());
+    let (all, recorded) = (long(&table), long_comparison(&one));
+    assert_eq!(all.rows[..recorded.rows.len()], recorded.rows, "the recorded ones come first");
+    let subjects: std::collections::HashSet<_> = all.rows.iter().map(|row| &row.subject).collect();
+    assert_eq!(subjects.len(), all.rows.len());
+    let rows = |name| Pivot::of(&all, name).rows;
+    for row in rows("delong") {
+        let estimate = interval::of_pair(&row).unwrap();
+        assert_eq!(row.ends("low", "high"), estimate.difference_interval());
+        let within = estimate.within(0.25).unwrap();
+        let margins = ["p_a_not_inferior", "p_b_not_inferior", "p_equivalent"].map(|name| row.number(name));
+        assert_eq!(margins, [Some(within[0]), Some(within[1]), Some(within[0].max(within[1]))]);
+    }
+    let metrics = rows("metrics");
+    let metrics: Vec<_> = metrics.iter().filter(|row| row.number("sensitivity").is_some()).collect();
+    assert!(!metrics.is_empty());
+    for row in metrics {
+        assert_eq!(
+            (row.number("ppv_at_prevalence"), row.number("npv_at_prevalence")),
+            (Some(0.6), Some(2.0 / 3.0))
+        );
+    }
+    let aucs = Pivot::of(&all, "auc");
+    for (place, model) in one.models.iter().enumerate() {
+        let of = ValueSubject::new("auc", "").model(&model.name);
+        let row = |scope| aucs.get(&of.clone().scope(scope)).unwrap();
+        let expected = interval::of_auc(one.variance, &FoldAuc::of_mean(&one, place)).ok();
+        assert_eq!(row(LabelScope::Labels).ends("auc_mean_low", "auc_mean_high"), expected);
+        let mean = mean_over_pathologies(&one, model).unwrap();
+        assert_eq!(row(LabelScope::Pathologies).number("auc_mean"), mean.mean);
+        for label in &model.labels {
+            let expected = interval::of_auc(one.variance, &FoldAuc::of(label)).ok();
+            let row = row(LabelScope::Label(&label.label));
+            assert_eq!(row.ends("auc_mean_low", "auc_mean_high"), expected, "{}", label.label);
+        }
+    }
+    for row in rows("groups") {
+        let expected = interval::of_auc(one.variance, &[FoldAuc::from(&row)]).ok();
+        assert_eq!(row.ends("auc_low", "auc_high"), expected);
+    }
+    let ranks: Vec<Option<u64>> =
+        rows("ranking").iter().filter_map(|row| row.value("rank")).map(LongValue::as_count).collect();
+    assert_eq!(ranks, (1..=one.ranking.len() as u64).map(Some).collect::<Vec<_>>());
 }

@@ -54,6 +54,70 @@ fn runs_of_a_label_that_differ_in_a_setting_are_refused_with_the_setting() {
 }
 
 #[test]
+fn scores_that_are_given_twice_count_once_and_that_is_said() {
+    let study = Study::trained();
+    let id = study.json("show mlp-s-f0")["id"].as_str().unwrap()[..12].to_owned();
+    let once = study.json("compare mlp-s-f0 tiny-s-f0");
+    let twice = study.reg(&format!("--json compare mlp-s-f0 tiny-s-f0 {id} mlp-s-f0"));
+    twice.says(0, &["note: mlp-s-f0 was given 3 times and is compared once"]);
+    assert_eq!(twice.json()["table"], once["table"], "the same table");
+    let both = study.reg("compare mlp-s-f0 mlp-s-f0");
+    both.says(0, &["note: mlp-s-f0 was given twice and is compared once"]);
+    let labelled = study.reg("compare --label four=mlp-s-f0,mlp-s-f0 tiny-s-f0");
+    labelled.says(0, &["note: mlp-s-f0 was given twice for four and is compared once"]);
+    assert!(!study.reg("compare mlp-s-f0 --label four=mlp-s-f0").stderr.contains("note:"), "two columns");
+}
+
+#[test]
+fn scores_of_another_subset_are_refused_with_the_subset_and_the_command() {
+    let study = Study::trained();
+    let validation =
+        study.json("eval mlp-s-f0 --subset val")["predictions"].as_str().unwrap()[..12].to_owned();
+    study.refused(
+        3,
+        &format!("compare {validation} tiny-s-f0"),
+        &[
+            "mlp and tiny have scores of different subsets of re-sampling 0: mlp of the validation images, tiny of the test images\n",
+            "hint: `reg eval mlp-s-f0` scores the test images; then `reg compare mlp-s-f0 tiny-s-f0`",
+        ],
+    );
+    study.ok("eval mlp-s-f0");
+    study.ok("compare mlp-s-f0 tiny-s-f0");
+    // In one column, too, it is the subset that differs.
+    study.refused(
+        1,
+        &format!("compare {validation} mlp-s-f0 --by run"),
+        &[
+            "column mlp-s-f0 was given scores of both the validation and the test images of re-sampling 0",
+            "hint:",
+        ],
+    );
+    study.refused(3, &format!("compare {validation} mlp-s-f1"), &["subset val", "hint: `reg eval mlp-s-f0`"]);
+}
+
+#[test]
+fn names_with_colons_can_be_the_primary_comparison() {
+    let study = Study::trained();
+    let columns = "compare --label lr:1=mlp-s-f0 --label lr:2=tiny-s-f0";
+    let named = study.json(&format!("{columns} --primary lr:1:lr:2"))["primary"].clone();
+    assert_eq!(named, json!({ "a": "lr:1", "b": "lr:2" }));
+    study.refused(
+        1,
+        &format!("{columns} --primary lr:1:lr:3"),
+        &["--primary names lr:3", "hint:", "lr:1:lr:2"],
+    );
+    let columns = "compare --label a=mlp-s-f0 --label b:c=mlp-s-f0 --label a:b=tiny-s-f0 --label c=tiny-s-f0";
+    study.refused(
+        1,
+        &format!("{columns} --primary a:b:c"),
+        &[
+            "--primary a:b:c has two readings: `a` and `b:c`, `a:b` and `c`",
+            "hint: give a column a name without a colon",
+        ],
+    );
+}
+
+#[test]
 fn labels_of_published_numbers_that_the_data_set_lacks_are_named() {
     let study = Study::trained();
     let file = "[[model]]\nname = 'theirs'\nsource = 'a paper'\nsplit = 'their own'\n[model.auc]\nMas = 0.8\nMass = 0.7\n\

@@ -248,6 +248,16 @@ fn a_study_has_seeds_and_grids_and_ranks_its_setups() {
     let ran = study.json("study run st.toml --jobs 2");
     assert_eq!(ran["done"], json!(8), "{ran}");
     assert_eq!(ran["runs"][0]["name"], json!("st-meta-lr0.01-f0-seed1"));
+    // What a deviation is over is told at once: over re-samplings and over seeds apart.
+    let again = study.ok("study run st.toml");
+    for said in ["AUC over re-samplings and over seeds", "std over re-samplings", "std over seeds"] {
+        assert!(again.contains(said), "{said}: {again}");
+    }
+    study.refused(
+        1,
+        "study compare st --primary meta-lr0.01:meta",
+        &["--primary names meta, which", "meta-lr0.1"],
+    );
     let compared = study.json("study compare st")["sections"][0].clone();
     assert_eq!(compared["spearman"]["models"], json!(["meta-lr0.01", "meta-lr0.1"]));
     assert_eq!(compared["images"]["meta-lr0.1"]["seeds"], json!([[1, 2], [1, 2]]));

@@ -324,6 +324,25 @@ fn pages_show_results_by_name_and_images_with_what_each_run_did_with_them() {
     for said in ["runs have no value named `nothing`", "runs have no value named `lrr`", "^"] {
         assert!(wrong.contains(said), "{said}: {wrong}");
     }
+    // Results stand at the left, where a narrow window shows them; a column is added to what is shown.
+    let heads = |query: &str| -> Vec<String> {
+        let page = server.get(&format!("/runs{query}")).body;
+        page.split("id=\"sort-").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+    };
+    let usual = heads("");
+    let first: Vec<&str> =
+        usual.iter().map(String::as_str).filter(|name| !name.ends_with("_labels")).collect();
+    assert_eq!(first[..5], ["name", "test_auc", "val_auc", "model", "state"], "{first:?}");
+    assert_eq!(heads("?columns=&add=spec"), [usual, vec!["spec".to_owned()]].concat());
+    assert_eq!(heads("?columns=name,lr&add=spec&add=lr"), ["name", "lr", "spec"]);
+    // A run that is selected twice is no comparison, and is not passed over.
+    let twice = server.get("/compare?run=tiny-s-f0&run=tiny-s-f0").body;
+    assert!(
+        twice.contains("tiny-s-f0 was selected more than once and is compared once. Select another run"),
+        "{twice}"
+    );
+    let three = server.get("/compare?run=tiny-s-f0&run=mlp-s-f0&run=tiny-s-f0").body;
+    assert!(three.contains("tiny-s-f0 was selected more than once and is compared once.</p>"), "{three}");
     assert_eq!(server.get("/compare?run=nobody&run=tiny-s-f0").status, 404);
     let both = "/compare?run=tiny-s-f0&run=tiny-s-f1&run=mlp-s-f0&run=mlp-s-f1";
     assert!(

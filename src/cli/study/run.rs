@@ -149,8 +149,11 @@ pub(super) fn run(context: &Context, args: &StudyRunArgs) -> Result<Reply, Failu
     match study::preview_sections(&registry, &plan.study, &runs) {
         Ok(sections) => {
             for (section, comparison) in &sections {
-                let first = results::main_tables(comparison).into_iter().take(1).collect::<Vec<_>>();
-                text += &format!("\n# {}\n{}", section.title, TableFormat::Text.render(&first));
+                // With several seeds, what the deviation of the first table is over must not be guessed.
+                let tables = results::tables(comparison).into_iter();
+                let shown = tables.filter(|(name, _)| ["auc", "seeds"].contains(name));
+                let shown: Vec<ReportTable> = shown.map(|(_, table)| table).collect();
+                text += &format!("\n# {}\n{}", section.title, TableFormat::Text.render(&shown));
             }
             text.push('\n');
         }

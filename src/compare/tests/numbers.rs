@@ -1,7 +1,7 @@
 //! The numbers of a table for models on their test images.
 
 use super::*;
-use crate::records::{DelongRow, Spread, StdError};
+use crate::records::{DelongRow, Primary, Spread, StdError};
 
 /// Three folds of eight test images. The first four images of each have the first label; every second image has
 /// the second label, except in the last fold, where none has it.
@@ -285,7 +285,8 @@ fn all_labels_pairs_and_folds_of_a_table_are_one_family_of_tests() {
 fn the_primary_comparison_stands_outside_of_the_family() {
     let (world, inputs) = for_families();
     let primary = Some(Primary { a: "three".into(), b: "one".into() });
-    let options = CompareOptions { primary: primary.clone(), ..CompareOptions::default() };
+    let options =
+        CompareOptions { primary: primary.clone().map(ColumnPair::from), ..CompareOptions::default() };
     let found = world.compare(&inputs.iter().collect::<Vec<_>>(), &options).unwrap();
     assert_eq!(found.primary, primary);
     // Over several folds it is the test over folds.
@@ -304,7 +305,7 @@ fn the_primary_comparison_stands_outside_of_the_family() {
     let outside: Vec<_> = found.delong.iter().filter(|row| row.p.is_some() && row.p_holm.is_none()).collect();
     assert_eq!(outside.len(), 1);
     assert_eq!((outside[0].a.as_str(), outside[0].b.as_str(), &outside[0].label), ("one", "three", &None));
-    let other = CompareOptions { primary: Some(Primary { a: "one".into(), b: "four".into() }), ..options };
+    let other = CompareOptions { primary: Some("one:four".parse().unwrap()), ..options };
     assert!(
         matches!(world.compare(&one, &other), Err(CompareError::NoSuchColumn { name, .. }) if name == "four")
     );

@@ -23,7 +23,7 @@ fn compared() -> (World, Comparison) {
         metrics: true,
         groups: vec![GroupBy::Age, GroupBy::View],
         pooling: Pooling::AllScores,
-        primary: Some(Primary { a: "one".into(), b: "two".into() }),
+        primary: Some("one:two".parse().unwrap()),
         margin: Some(0.05),
         ..CompareOptions::default()
     };

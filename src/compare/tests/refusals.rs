@@ -56,7 +56,10 @@ fn test_images_beside_validation_images_are_refused() {
     let validated = world.scored(run, Subset::Val, &[&SCORES, &SCORES]);
     let against = world.against(&[&own, &validated], &CompareOptions::default());
     assert_eq!(kinds(&against)[0], IncomparableKind::DifferentImages);
-    assert_eq!(against[0].why, "one and two scored different images on re-sampling 0: test and val");
+    assert_eq!(
+        against[0].why,
+        "one and two have scores of different subsets of re-sampling 0: one of the test images, two of the validation images"
+    );
 }
 
 #[test]

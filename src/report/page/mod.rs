@@ -23,7 +23,7 @@ pub use gather::ReportRequest;
 use gather::{Material, ReportSection};
 pub(crate) use html::{HtmlWriter, Page, SCRIPT, TableContext, served, style};
 pub(crate) use lineage::{near, tree};
-pub(crate) use withdrawn::{notice, withheld};
+pub(crate) use withdrawn::{notice_with, withheld};
 
 /// Why a report cannot be made.
 #[derive(Debug, thiserror::Error)]

@@ -2,12 +2,13 @@
 
 use maud::{Markup, html};
 
+use super::super::FoundRemarks;
 use super::html::HtmlWriter;
 use crate::compare::LeakFinder;
 use crate::escape::shell;
 use crate::hash::Hash;
 use crate::registry::{Registry, RegistryError};
-use crate::usage::unknown_ancestry;
+use crate::usage::unknown_ancestry_with;
 use crate::withdrawal::{Marks, Withdrawn};
 
 /// Lists the records that contain withdrawn data, those with a leak that they do not name themselves, and those whose models started from files of unknown origin; nothing if
@@ -17,20 +18,33 @@ pub(crate) fn notice(
     registry: &Registry,
     ids: impl Iterator<Item = (Hash, String)>,
 ) -> Result<(), RegistryError> {
+    notice_with(page, registry, ids, &mut FoundRemarks::default())
+}
+
+/// The same with what was found before.
+pub(crate) fn notice_with(
+    page: &mut HtmlWriter,
+    registry: &Registry,
+    ids: impl Iterator<Item = (Hash, String)>,
+    known: &mut FoundRemarks,
+) -> Result<(), RegistryError> {
     let view = registry.view()?;
     let mut marks = Marks::open(registry, &view)?;
     let names = view.names_by_id()?;
-    let mut finder = LeakFinder::of(registry);
+    let mut finder = LeakFinder::with(registry, std::mem::take(&mut known.leaks));
     let (mut marked, mut leaking, mut unknown): (Vec<Markup>, Vec<Markup>, Vec<Markup>) = Default::default();
     for (id, name) in ids {
         let item = |said: &str| html! { li { (name) " " (page.id(&id)) ": " (said) } };
-        marked.extend(marks.of(&id).map(|mark| item(&mark.to_string())));
+        let mark = known.withdrawn.entry(id).or_insert_with(|| marks.of(&id).map(|mark| mark.to_string()));
+        marked.extend(mark.as_deref().map(item));
         // What cannot be read is for `reg verify` to report.
         let called = names.get(&id).map_or_else(|| id.short(), |name| shell(name));
         let leaks = finder.of_record(id, &called).unwrap_or_default();
         leaking.extend(leaks.iter().map(|why| item(why)));
-        unknown.extend(unknown_ancestry(registry, &view, &[id])?.map(|said| item(&said)));
+        let ancestry = unknown_ancestry_with(registry, &view, &[id], &mut known.ancestry)?;
+        unknown.extend(ancestry.map(|said| item(&said)));
     }
+    known.leaks = finder.into_found();
     let boxes = [
         (
             "Contains withdrawn data",

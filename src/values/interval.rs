@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::means::mean_over_pathologies;
+use super::pivot::PivotRow;
 use crate::records::{Comparison, LabelSpread, StdError, Variance};
 use crate::stats::{self, Estimate, FEWEST_PATIENTS, FEWEST_RESAMPLED};
-use crate::values::PivotRow;
 
 /// Why there is no interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -144,6 +144,13 @@ pub fn of_auc(variance: Variance, folds: &[FoldAuc]) -> Result<[f64; 2], NoInter
 /// The estimate of a paired test; the error says why there is no test.
 pub fn of_pair(row: &PivotRow<'_>) -> Result<Estimate, NoInterval> {
     too_few(patients(row), FEWEST_PATIENTS).map_or(Ok(()), Err)?;
+    estimate(row, row.number("df").unwrap_or(f64::INFINITY))
+}
+
+/// The estimate of a test between groups; the error says why there is no test.
+pub fn of_groups(row: &PivotRow<'_>) -> Result<Estimate, NoInterval> {
+    // Where there are too few patients for a p-value, there are too few for an interval.
+    row.number("p").ok_or(NoInterval::NoVariance)?;
     estimate(row, row.number("df").unwrap_or(f64::INFINITY))
 }
 
