@@ -138,6 +138,8 @@ struct ProgramRun {
     cached: bool,
     /// In what the surroundings differ from those of an existing run.
     environment: Vec<String>,
+    /// What lies below `--source` and is no file of the program; folders end with a slash.
+    left_out: Vec<String>,
     /// What kept the program from everything that it was not given.
     isolation: Option<Isolation>,
     /// AUC of each label, null where it is undefined, and `mean`.
