@@ -145,6 +145,10 @@ limits! {
     PROGRAM_FILE: u64 = 64 << 20, "program", "one of its files", "64 MiB";
     /// Maximum length of a declared input.
     PROGRAM_INPUT: u64 = 8 << 30, "program", "declared input", "8 GiB";
+    /// Maximum number of bytes of JSON that is searched for labels; as values they take up to 16 times as much memory.
+    PROGRAM_JSON: u64 = 64 << 20, "program", "JSON that is searched for labels", "64 MiB";
+    /// Maximum number of cells of a table that are compared with labels.
+    PROGRAM_CELLS: usize = 8_000_000, "program", "cells of a table that are compared with labels", "8,000,000";
     /// Maximum number of files that a program leaves, besides folders, which are not registered.
     PROGRAM_OUTPUTS: usize = 1_000, "program", "files that it leaves", "1,000";
     /// Maximum length of a file that a program leaves.

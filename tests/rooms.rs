@@ -264,6 +264,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "index",
             "limits",
             "lineage",
+            "network",
             "recompute",
             "records",
             "registry",

@@ -1538,6 +1538,8 @@ def drawn(bundle, split, manifest):
     """The folds recomputed from a split's seed or lists."""
     method, images = split["method"], len(manifest)
     if method["type"] == "resample":
+        ratios = method["ratios"]
+        need(len(ratios) == 3 and all(type(share) is int and share > 0 for share in ratios) and sum(ratios) == 100, f"ratios of {ratios}, which are not three shares of 100 %")
         quotas = [(part, (images * method["ratios"][part] + 50) // 100) for part in (2, 1)]
         return [draw(manifest, [0] * images, quotas, stream("reg split", method["seed"], fold)) for fold in range(len(split["folds"]))]
     if method["type"] == "k-fold":
@@ -1665,9 +1667,33 @@ def check_weights(bundle, id):
     for data in declared:
         bundle.rows_of(data, ("train", "val")) if data["type"] != "external" else []
     if bundle.parts[weights["file"]["object"]].kept:
+        check_origin(bundle, weights)
         held = tensors(bundle.object(weights["file"]["object"]))
         now = {"tensors": len(held), "parameters": parameters(held)}
         verify(f"weights {id[:12]}", {key: weights[key] for key in now}, now, "their file has")
+
+
+def contents(data):
+    """Hashes of the tensors that a network uses, but for those of a few bytes, which can be equal by chance."""
+    (length,) = struct.unpack_from("<Q", data)
+    header = strict(data[8 : 8 + length])
+    unused = ("num_batches_tracked", "op_threshs")
+    places = [own["data_offsets"] for name, own in header.items() if name != "__metadata__" and name.rpartition(".")[2] not in unused]
+    return {hashlib.sha256(data[8 + length + start : 8 + length + end]).digest() for start, end in places if end - start > 64}
+
+
+def check_origin(bundle, weights):
+    """A file with all tensors of a run's checkpoint is that checkpoint, whatever else its bytes are."""
+    file, declared, held = weights["file"]["object"], weights.get("trained_on", []), None
+    for run_id in bundle.of_kind("run"):
+        run = bundle.record(run_id, "run")
+        spec = bundle.record(run["spec"], "spec")
+        if "program" in spec or run["checkpoint"] == file or not bundle.parts[run["checkpoint"]].kept or run_id in weights.get("runs", []):
+            continue
+        named = any(data.get("dataset") == spec["dataset"] if data["type"] == "dataset" else (data.get("split"), data.get("fold")) == (spec["split"], spec["fold"]) for data in declared)
+        held = contents(bundle.object(file)) if held is None else held
+        own = contents(bundle.object(run["checkpoint"]))
+        need(named or not own or not own <= held, f"their file has all tensors of the checkpoint of run {run_id[:12]}, which they do not name")
 
 
 def check_software(bundle, id):
@@ -1716,9 +1742,40 @@ def check_spec(bundle, id):
         paths = [file["path"] for file in spec["program"]["files"]]
         need(paths == sorted(set(paths), key=str.encode), "the program's files are not sorted by path")
         need(not any(part in ("", ".", "..") for path in paths for part in path.split("/")), "a file of the program lies outside of its folder")
+        check_command(spec["program"])
         return
     need(spec["init"] in ("scratch", "fine-tune", "off-the-shelf") and spec["device"] in ("cpu", "cuda"), "an unknown `init` or `device`")
     need((spec["init"] == "scratch") == (spec["weights"] is None), f"`init` is {spec['init']}, but its weights are missing or not expected")
+
+
+INTERPRETERS = ("python", "pypy", "Rscript", "julia", "bash", "zsh", "perl", "ruby", "node")
+
+
+def check_command(program):
+    """The script that the command names is among the program's files, or an input."""
+    command, paths = program["command"], {file["path"] for file in program["files"]}
+    inputs = {word for own in program.get("inputs", []) for word in ("{" + own["name"] + "}", own["file_name"])}
+    first = command[0]
+    need(not first.startswith("./") or first[2:] in paths, f"its command starts {first}, which is not among its files")
+    if first.rstrip("0123456789.") in INTERPRETERS and len(command) > 1 and not command[1].startswith(("-", "/")):
+        script = command[1][2:] if command[1].startswith("./") else command[1]
+        need(script in paths or command[1] in inputs, f"its command runs {command[1]}, which is not among its files")
+
+
+def check_execution(bundle, id):
+    """The inputs that the command line of a program's run gave are in its spec."""
+    execution = bundle.record(id, "execution")
+    made = bundle.documents.get(execution["made"])
+    if not made or made["kind"] != "run":
+        return
+    program = bundle.record(made["spec"], "spec").get("program")
+    if program is not None:
+        own = re.split(r" -- ", execution["command"])[0]
+        words = [word for word in re.split("[ ='\"]", own) if word]
+        given = [after for word, after in zip(words, words[1:]) if word == "--input"]
+        names = {own["name"] for own in program.get("inputs", [])}
+        for key in given:
+            need(key in names, f"the spec has no input {key}, which its command gave")
 
 
 def check_run(bundle, id):
@@ -2999,6 +3056,9 @@ def published_incomparable(bundle, columns, models):
     return found
 
 
+# What this program leaves to another one.
+NETWORKS = "Whether a checkpoint has the tensors of the spec's network, `reg audit verify` checks"
+
 # ----------------------------------------------------------------------------------------------------------------------
 # 13. All of it.
 # ----------------------------------------------------------------------------------------------------------------------
@@ -3175,7 +3235,7 @@ def check_all(bundle):
         return
     check_derived(bundle)
     checks = {"dataset": check_dataset, "pixel-hashes": check_pixels, "split": check_split, "weights": check_weights, "software": check_software, "spec": check_spec}
-    checks.update(run=check_run, predictions=check_predictions, table=check_table)
+    checks.update(execution=check_execution, run=check_run, predictions=check_predictions, table=check_table)
     for kind, check in checks.items():
         for id in bundle.of_kind(kind):
             try:
@@ -3211,6 +3271,8 @@ def main():
     left_out = [f"{part.role} {id[:12]}" for id, part in sorted(bundle.parts.items()) if not part.kept]
     if left_out:
         say(f"not included, so not checked: {', '.join(left_out)}")
+    if bundle.of_kind("run"):
+        say(f"not checked: that a run is what its spec says; `reg reproduce` runs it again. {NETWORKS}")
     if uncomputed:
         say(f"hashed, but not recomputed: {'; '.join(sorted(uncomputed))}")
     say("checked only against their sums, which a forger can change too: README.md, check.py, table.csv, and table.txt except its AUCs")

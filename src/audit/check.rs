@@ -12,6 +12,7 @@ use zip::{CompressionMethod, ZipArchive};
 
 use super::AuditError;
 use super::bundle::{FORMAT, LISTING, derived, object_at, path_of, write};
+use super::claims::check_claims;
 use super::remarks::{BundleRemarks, remarks};
 use super::same::Same;
 use super::walk::{BundleMember, ObjectSource, walk};
@@ -200,6 +201,7 @@ impl Checked {
                 self.record(bundle, *id, kind)?;
             }
         }
+        self.wrong.extend(check_claims(bundle, parts)?);
         let BundleRemarks { mark, unknown } = remarks(bundle, self.root, parts)?;
         (self.mark, self.unknown) = (mark, unknown);
         let of_kind =

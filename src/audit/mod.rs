@@ -6,6 +6,7 @@
 
 mod bundle;
 mod check;
+mod claims;
 mod error;
 mod remarks;
 mod same;

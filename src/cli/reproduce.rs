@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::error::Failure;
 use super::output::{NO, Reply};
+use super::run::few;
 use super::{Context, complete, marks};
 
 /// Train a run again in scratch space and compare every output, or recompute a table, a split, a data set, weights or
@@ -68,7 +69,7 @@ pub(crate) fn run(context: &Context, args: ReproduceArgs) -> Result<Reply, Failu
         .iter()
         .map(|d| format!("{}: recorded {}, now {}", d.output, d.recorded.short(), d.now.short()))
         .collect();
-    lines.extend(result.environment.iter().map(|line| format!("note: {line}")));
+    lines.extend(few(&result.environment).iter().map(|line| format!("note: {line}")));
     lines.push(match result.identical {
         true => format!("identical: {}", result.compared.join(", ")),
         false => "not identical".to_owned(),
@@ -86,7 +87,7 @@ fn program(context: &Context, registry: &Registry, run: Id<Run>) -> Result<Reply
         .iter()
         .map(|d| format!("{}: recorded {}, now {}", d.output, short(d.recorded), short(d.now)))
         .collect();
-    lines.extend(result.environment.iter().map(|line| format!("note: {line}")));
+    lines.extend(few(&result.environment).iter().map(|line| format!("note: {line}")));
     lines.push(match result.identical {
         true => format!("identical: {}", result.compared.join(", ")),
         false => format!(

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use reg::digits::counted;
+use reg::digits::{counted, several};
 use reg::records::{Dataset, Isolation, Split, variable};
 use reg::report::results;
 use reg::scores::separated;
@@ -164,8 +164,25 @@ pub(crate) fn run(context: &Context, args: RunArgs) -> Result<Reply, Failure> {
         command: args.command,
     };
     let ran = run_program(&registry, &context.environment, &request, &mut context.watch())?;
-    for line in &ran.environment {
+    for line in few(&ran.environment) {
         context.note(&format!("recorded in a different environment: {line}"));
+    }
+    if !ran.other_names.is_empty() {
+        context.note(&format!(
+            "{} is a further name of the run {}: the same program, data and seed; --model gives it another name in tables",
+            ran.name,
+            several(&ran.other_names),
+        ));
+    }
+    if !ran.left_out.is_empty() {
+        context.note(&format!(
+            "not recorded and not in the program's copy of --source, being ignored, hidden or another repository: {}{}",
+            several(&ran.left_out),
+            match ran.isolation {
+                Some(isolation) if isolation.landlock.is_some() => "",
+                _ => "; nothing keeps the program from reading them where they are",
+            },
+        ));
     }
     if !ran.ignored.is_empty() {
         context
@@ -206,6 +223,7 @@ pub(crate) fn run(context: &Context, args: RunArgs) -> Result<Reply, Failure> {
         "table": ran.test.table,
         "cached": ran.cached,
         "environment": ran.environment,
+        "left_out": ran.left_out,
         "isolation": ran.isolation.map(isolation),
         "auc": auc_json(&ran.test.auc),
         "mean_over": ran.test.auc.mean_over,
@@ -213,6 +231,17 @@ pub(crate) fn run(context: &Context, args: RunArgs) -> Result<Reply, Failure> {
         "unfair": incomparable,
     });
     Ok(Reply::new(text, json).marked(&marks))
+}
+
+/// The first differences of surroundings, and how many more there are.
+pub(super) fn few(differences: &[String]) -> Vec<String> {
+    const SHOWN: usize = 5;
+    let mut lines: Vec<String> = differences.iter().take(SHOWN).cloned().collect();
+    if let Some(more) = differences.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        let more = counted(more as u64, "more difference");
+        lines.push(format!("{more}; the same command with `reg --json` lists all in `environment`"));
+    }
+    lines
 }
 
 fn isolation(of: Isolation) -> serde_json::Value {

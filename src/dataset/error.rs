@@ -7,6 +7,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::labels;
+use super::missing_column::{missing_column, quoted};
 use crate::digits::{counted, thousands};
 use crate::disk::FileError;
 use crate::escape::{line, shell, shell_os};
@@ -15,8 +16,7 @@ use crate::records::codec::printable;
 
 /// Maximum number of labels in a message.
 const SHOWN_LABELS: usize = 20;
-/// Maximum number of characters of a file's text, and of columns of a header, in a message.
-const SHOWN: usize = 80;
+/// Maximum number of columns of a header in a message.
 const SHOWN_COLUMNS: usize = 20;
 
 /// Why the files of a data set cannot be read.
@@ -321,6 +321,12 @@ pub enum DatasetError {
         /// What is in it.
         found: FileKind,
     },
+    /// A gzip file in a gzip file.
+    #[error("{} is compressed twice: what it unpacks to is a gzip file again", path.display())]
+    TwiceGzipped {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file that must be text and is something else.
     #[error("{} is {}, not a CSV or text file", path.display(), found.described().trim_end_matches(", not the file itself"))]
     NotText {
@@ -409,6 +415,9 @@ impl DatasetError {
         let hint = match self {
             DatasetError::Gzip { .. } | DatasetError::Archive { .. } | DatasetError::DamagedMember { .. } => {
                 "download it again".to_owned()
+            }
+            DatasetError::TwiceGzipped { path } => {
+                format!("`gunzip -c < {} > once.gz` unpacks it once; give once.gz", shell_os(path))
             }
             DatasetError::NotUtf8 { .. } => "save it as UTF-8".to_owned(),
             DatasetError::Box { reason, .. } if reason.starts_with("reaches") => {
@@ -540,42 +549,6 @@ fn list(found: &[String]) -> String {
     }
 }
 
-/// How a file gets a column that it lacks.
-fn missing_column(column: &str, found: &[String]) -> String {
-    /// What other tools call the column of the images, in lower case.
-    const NAMES: [&str; 14] = [
-        "image",
-        "images",
-        "img",
-        "image_id",
-        "image_name",
-        "image index",
-        "image_index",
-        "imageindex",
-        "filename",
-        "file_name",
-        "file",
-        "path",
-        "name",
-        "id",
-    ];
-    let is_meant = |name: &&String| NAMES.contains(&name.to_lowercase().as_str());
-    match found {
-        [] | [_] => "the first line must be the header, with commas, semicolons or tabs between the columns"
-            .to_owned(),
-        [first, ..] if first.is_empty() && column == IMAGE_COLUMN => {
-            format!("the first column has no name; if it has the names of the images, call it {column:?}")
-        }
-        _ => match found.iter().find(is_meant).filter(|_| column == IMAGE_COLUMN) {
-            Some(meant) => format!("rename the column {} to {column:?}", quoted(meant)),
-            None => format!("in the first line of the file, rename the right column to {column:?}"),
-        },
-    }
-}
-
-/// The column of the names of images.
-const IMAGE_COLUMN: &str = "Image Index";
-
 /// Whether a text is a number with a decimal comma.
 fn has_decimal_comma(text: &str) -> bool {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -587,12 +560,4 @@ fn has_decimal_comma(text: &str) -> bool {
 /// The option that chooses columns by a pattern out of a file, as it is typed; none for a pattern that nobody can type.
 fn columns_option(pattern: &str) -> Option<String> {
     (line(pattern) == pattern).then(|| format!("--columns {}", shell(pattern)))
-}
-
-/// Text from a file, quoted, escaped and shortened to fit on a line.
-fn quoted(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{:?}…", &text[..end]),
-        None => format!("{text:?}"),
-    }
 }

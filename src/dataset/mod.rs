@@ -25,6 +25,7 @@ mod left_out;
 pub mod lists;
 pub mod matching;
 pub mod metadata;
+mod missing_column;
 pub mod overlay;
 pub mod pixel_cache;
 pub mod pixel_hashes;

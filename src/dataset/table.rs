@@ -147,6 +147,15 @@ impl<'t> CsvRow<'t> {
     }
 }
 
+/// Passes the cells of each row to `row` until it returns false, the header among them; rows may differ in length.
+pub(super) fn each_row(text: &str, row: &mut dyn FnMut(&StringRecord) -> bool) {
+    let mut builder = ReaderBuilder::new();
+    builder.flexible(true).has_headers(false).delimiter(delimiter(text));
+    let mut reader = builder.from_reader(text.as_bytes());
+    let mut record = StringRecord::new();
+    while reader.read_record(&mut record).is_ok_and(|read| read) && row(&record) {}
+}
+
 /// Whether a text can be the name of an image, with any folder before it.
 pub(super) fn is_path_of_image(text: &str) -> bool {
     let mut parts = text.split(['/', '\\']);

@@ -25,6 +25,22 @@ pub(super) fn decode<'a>(bytes: &'a [u8], path: &Path) -> Result<Cow<'a, str>, D
     }
 }
 
+/// The text in these bytes, with lines of any length, of UTF-8 or UTF-16; none if they are no text.
+pub(super) fn of_any_lines(bytes: &[u8]) -> Option<String> {
+    let utf16 = |of: fn([u8; 2]) -> u16| {
+        let units = bytes[2..].chunks_exact(2).map(|two| of([two[0], two[1]]));
+        char::decode_utf16(units).collect::<Result<String, _>>().ok()
+    };
+    match bytes {
+        [0xff, 0xfe, ..] => utf16(u16::from_le_bytes),
+        [0xfe, 0xff, ..] => utf16(u16::from_be_bytes),
+        _ => {
+            let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+            std::str::from_utf8(bytes).ok().map(str::to_owned)
+        }
+    }
+}
+
 fn decode_up_to<'a>(limit: u64, bytes: &'a [u8], path: &Path) -> Result<Cow<'a, str>, DatasetError> {
     let not_utf8 = |line| DatasetError::NotUtf8 { path: path.to_owned(), line };
     let too_large = || DatasetError::TooLarge { path: path.to_owned(), limit };
@@ -43,6 +59,9 @@ fn decode_up_to<'a>(limit: u64, bytes: &'a [u8], path: &Path) -> Result<Cow<'a, 
         .map_err(|source| DatasetError::Gzip { path: path.to_owned(), source })?;
     if unpacked.len() as u64 > limit {
         return Err(too_large());
+    }
+    if FileKind::of(head(&unpacked)) == FileKind::Gzip {
+        return Err(DatasetError::TwiceGzipped { path: path.to_owned() });
     }
     is_text(&unpacked, path)?;
     if unpacked.starts_with(BYTE_ORDER_MARK) {
@@ -95,6 +114,12 @@ mod tests {
         for bytes in [&b"a\nb"[..], b"\xef\xbb\xbfa\nb", &gzip(b"a\nb"), &gzip(b"\xef\xbb\xbfa\nb")] {
             assert_eq!(decode(bytes, Path::new("f")).unwrap(), "a\nb");
         }
+    }
+
+    #[test]
+    fn text_that_is_compressed_twice_is_called_so() {
+        let twice = message(4096, &gzip(&gzip(b"a,b")));
+        assert_eq!(twice, "f is compressed twice: what it unpacks to is a gzip file again");
     }
 
     #[test]

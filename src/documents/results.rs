@@ -138,6 +138,8 @@ struct ProgramRun {
     cached: bool,
     /// Differences between this environment and that of an existing run.
     environment: Vec<String>,
+    /// The entries below `--source` that are not files of the program; folders end with a slash.
+    left_out: Vec<String>,
     /// The isolation of the program from everything that it was not given.
     isolation: Option<Isolation>,
     /// AUC of each label, null where it is undefined, and `mean`.

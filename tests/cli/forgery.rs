@@ -2,8 +2,8 @@
 
 use reg::hash::{Hash, Id};
 use reg::recompute::recompute;
-use reg::records::{Kind, Run, Weights};
-use reg::registry::{Objects, Registry, RegistryError};
+use reg::records::{Kind, Predictions, Run, Spec, Table, Weights};
+use reg::registry::{Objects, Registry, RegistryError, Stamp};
 use serde_json::Value;
 
 use crate::harness::Study;
@@ -102,4 +102,94 @@ fn no_number_of_a_record_can_be_changed_and_no_row_left_out() {
     // Number of threads and version of the numbers of scores cannot be checked against another record.
     let told_alone = ["predictions /source/numerics/version", "predictions /source/threads"];
     assert_eq!(passed, told_alone, "changed, and nobody noticed");
+}
+
+/// Registers the scores and the table of a run anew under the name `forged`, as those of another spec; all hashes are right.
+fn with_spec(study: &Study, run: &str, change: &dyn Fn(&mut Value)) {
+    let registry = study.registry();
+    let view = registry.view().unwrap();
+    let id = registry.resolve(&view, run).unwrap();
+    let table = study.json(&format!("eval {run}"))["table"].as_str().unwrap().to_owned();
+    let document = |id: &Hash| -> Value { serde_json::from_slice(&registry.bytes(id).unwrap()).unwrap() };
+    let table = registry.resolve(&view, &table).unwrap();
+    let (mut of_run, mut of_table) = (document(&id), document(&table));
+    let hash = |value: &Value| value.as_str().unwrap().parse::<Hash>().unwrap();
+    let mut spec = document(&hash(&of_run["spec"]));
+    let mut predictions = document(&hash(&of_table["predictions"]));
+    change(&mut spec);
+    let mut transaction = registry.transaction().unwrap();
+    of_run["spec"] =
+        transaction.put(&serde_json::from_value::<Spec>(spec).unwrap()).unwrap().hash.to_string().into();
+    let forged = transaction.put(&serde_json::from_value::<Run>(of_run).unwrap()).unwrap();
+    predictions["source"]["run"] = forged.hash.to_string().into();
+    let predictions = transaction.put(&serde_json::from_value::<Predictions>(predictions).unwrap()).unwrap();
+    of_table["predictions"] = predictions.hash.to_string().into();
+    let table = transaction.put(&serde_json::from_value::<Table>(of_table).unwrap()).unwrap();
+    transaction.name("forged", table.hash).unwrap();
+    transaction.commit(&Stamp { time: "2026-01-01T00:00:00Z".into(), command: "forge".into() }).unwrap();
+}
+
+/// What the two programs say of the bundle of `forged`.
+fn verified(study: &Study) -> [String; 2] {
+    study.ok("audit forged -o forged.zip");
+    let ours = study.reg("audit verify forged.zip");
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/src/audit/check.py");
+    let theirs =
+        std::process::Command::new("python3").args(["-I", program]).arg(study.path("forged.zip")).output();
+    std::fs::remove_file(study.path("forged.zip")).unwrap();
+    let theirs = theirs.unwrap();
+    let said = if ours.code == 0 { "" } else { "WRONG" };
+    let ours = format!("{said} {} {}", String::from_utf8_lossy(&ours.stdout), ours.stderr);
+    [ours, String::from_utf8(theirs.stdout).unwrap()]
+}
+
+/// One unit more in the hidden layers of a network.
+fn widen(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            if let Some(Value::Array(hidden)) = map.get_mut("hidden") {
+                hidden[0] = (hidden[0].as_u64().unwrap() + 1).into();
+            }
+            map.values_mut().for_each(widen);
+        }
+        Value::Array(each) => each.iter_mut().for_each(widen),
+        _ => {}
+    }
+}
+
+#[test]
+fn a_spec_that_does_not_fit_what_was_run_is_noticed() {
+    let study = Study::trained();
+    std::fs::write(study.path("train.py"), crate::programs::TRAIN).unwrap();
+    std::fs::write(study.path("w.txt"), "w").unwrap();
+    study.ok("run --dataset tiny --split s --fold 0 --name theirs --input w=w.txt -- python3 train.py");
+    study.ok("run --dataset tiny --split s --fold 0 --name plain -- python3 train.py");
+    for said in ["plain", "theirs", "mlp-s-f0"].map(|name| {
+        with_spec(&study, name, &|_| {});
+        let said = verified(&study);
+        study.ok("rm forged");
+        said
+    }) {
+        assert!(said.iter().all(|said| !said.contains("WRONG")), "{said:?}");
+        assert!(said[1].contains("not checked: that a run is what its spec says"), "{said:?}");
+    }
+    // The script is gone, and the network is another one.
+    type Forgery<'f> = (&'f str, &'f dyn Fn(&mut Value), [&'f str; 2]);
+    let script = "its command runs train.py, which is not among its files";
+    let forgeries: [Forgery; 2] = [
+        ("plain", &|spec| spec["program"]["files"] = Value::Array(Vec::new()), [script; 2]),
+        (
+            "mlp-s-f0",
+            &|spec| widen(&mut spec["model"]),
+            ["in the network of its spec", "`reg audit verify` checks"],
+        ),
+    ];
+    for (name, change, words) in forgeries {
+        with_spec(&study, name, change);
+        let said = verified(&study);
+        study.ok("rm forged");
+        for (said, word) in said.iter().zip(words) {
+            assert!(said.contains(word), "{name}: {said}");
+        }
+    }
 }

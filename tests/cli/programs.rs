@@ -387,6 +387,44 @@ fn labels_of_test_images_are_found_in_any_table_and_in_scores() {
             study.refused(1, &format!("run --dataset tiny --split s --name x {with}"), &[&said]);
         }
     }
+    // The same in other forms, packed or not.
+    python(
+        &study,
+        "forms.py",
+        "import csv, gzip, io, json, struct, tarfile, zipfile\n\
+        rows = [(row['Image Index'], row['Finding Labels']) for row in csv.DictReader(open('data.csv'))]\n\
+        rows.sort()\nnames = [name for name, _ in rows]\nfound = ['No Finding' in labels for _, labels in rows]\n\
+        text = '\\n'.join(f'{n};{l}' for n, l in rows).encode()\n\
+        made = {\n'records.json': json.dumps([{'f': n, 'y': l} for n, l in rows]).encode(),\n\
+        'object.json': json.dumps({'meta': {'v': 1}, 'truth': {n: l.split('|') for n, l in rows}}).encode(),\n\
+        'columns.json': json.dumps({'f': names, 'y': found}).encode(),\n\
+        'lines.jsonl': '\\n'.join(json.dumps([n, int(y)]) for n, y in zip(names, found)).encode(),\n\
+        'lists.json': json.dumps({'Mass': [n for n, l in rows if 'Mass' in l], 'No Finding': [n for n, l in rows if 'No' in l]}).encode(),\n\
+        'across.csv': '\\n'.join(','.join(map(str, line)) for line in (['', *names], ['n', *map(int, found)])).encode(),\n\
+        'wide.tsv': b'\\xff\\xfe' + text.decode().replace(';', '\\t').encode('utf-16-le'),\n\
+        'twice.gz': gzip.compress(gzip.compress(text))}\n\
+        head = \"{'descr': '|b1', 'fortran_order': False, 'shape': (%d,), }\" % len(rows)\n\
+        made['truth.npy'] = b'\\x93NUMPY\\x01\\0' + struct.pack('<H', len(head)) + head.encode() + bytes(found)\n\
+        def zipped(files):\n    out = io.BytesIO()\n    with zipfile.ZipFile(out, 'w', zipfile.ZIP_DEFLATED) as z:\n        \
+        [z.writestr(name, data) for name, data in files.items()]\n    return out.getvalue()\n\
+        made['truth.npz'] = zipped({'other.npy': made['truth.npy'][:40], 'y.npy': made['truth.npy']})\n\
+        made['table.zip'] = zipped({'read.me': b'x', 'a/b.csv': text})\n\
+        made['folders.zip'] = zipped({f'test/{l.split(\"|\")[0]}/{n}': b'' for n, l in rows})\n\
+        out = io.BytesIO()\nwith tarfile.open(fileobj=out, mode='w:gz') as t:\n    \
+        entry = tarfile.TarInfo('t/x.csv')\n    entry.size = len(text)\n    t.addfile(entry, io.BytesIO(text))\n\
+        made['table.tar.gz'] = out.getvalue()\n\
+        for name, data in made.items():\n    open(name, 'wb').write(data)\nprint(*made)\n",
+    );
+    let made = std::process::Command::new("python3").arg("forms.py").current_dir(study.path("")).output();
+    let made = made.unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let made = String::from_utf8(made.stdout).unwrap();
+    assert_eq!(made.split_whitespace().count(), 13);
+    for name in made.split_whitespace() {
+        let said = format!("{name}, which holds the labels of data set");
+        let run = format!("run --dataset tiny --split s --name x --input labels={name} -- python3 train.py");
+        study.refused(1, &run, &[&said]);
+    }
     // The registry's own object with the labels of all images.
     let manifest = study.json("show tiny")["record"]["manifest"].as_str().unwrap().to_owned();
     let object = format!(".reg/objects/{}/{}", &manifest[..2], &manifest[2..]);
@@ -400,6 +438,9 @@ fn labels_of_test_images_are_found_in_any_table_and_in_scores() {
     let ages = rows.iter().map(|row| format!("{},{}\n", column(row, 0), column(row, 4)));
     fs::write(study.path("ages.csv"), format!("id,age\n{}", ages.collect::<String>())).unwrap();
     study.ok("run --dataset tiny --split s --name ages --input ages=ages.csv -- python3 train.py");
+    let ages = rows.iter().map(|row| (column(row, 0), json!([column(row, 4), column(row, 5)])));
+    fs::write(study.path("ages.json"), json!(ages.collect::<serde_json::Map<_, _>>()).to_string()).unwrap();
+    study.ok("run --dataset tiny --split s --name json --input ages=ages.json -- python3 train.py");
     // A program that knows them in another way gives itself away.
     python(
         &study,
@@ -421,6 +462,64 @@ fn labels_of_test_images_are_found_in_any_table_and_in_scores() {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains("which it was not given"), "{said}");
+}
+
+#[test]
+fn what_a_source_leaves_out_is_told() {
+    let study = with_program();
+    let git = |folder: &str, arguments: &[&str]| {
+        let made =
+            std::process::Command::new("git").arg("-C").arg(study.path(folder)).args(arguments).output();
+        assert!(made.as_ref().is_ok_and(|made| made.status.success()), "{made:?}");
+    };
+    for folder in ["tool/nested", "tool/data", "plain/.hidden"] {
+        fs::create_dir_all(study.path(folder)).unwrap();
+    }
+    for file in ["tool/train.py", "plain/train.py"] {
+        python(&study, file, TRAIN);
+    }
+    for (file, text) in [
+        ("tool/.gitignore", "data/\n*.log\n"),
+        ("tool/data/x.txt", "x"),
+        ("tool/run.log", "x"),
+        ("tool/nested/inner.py", "x = 1"),
+        ("plain/.hidden/x", "x"),
+        ("plain/.env", "x"),
+    ] {
+        fs::write(study.path(file), text).unwrap();
+    }
+    git("tool", &["init", "-q"]);
+    git("tool/nested", &["init", "-q"]);
+    for (source, left_out) in
+        [("tool", json!(["data/", "nested/", "run.log"])), ("plain", json!([".env", ".hidden/"]))]
+    {
+        let run =
+            format!("run --dataset tiny --split s --name {source} --source {source} -- python3 train.py");
+        let output = study.command(&format!("--json {run}")).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("not in the program's copy of --source"), "{said}");
+        let ran: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(ran["left_out"], left_out);
+    }
+    // The same program under another name says under which it is known.
+    let run = "run --dataset tiny --split s --name other --source plain -- python3 train.py";
+    let output = study.command(run).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("other is a further name of the run plain"), "{said}");
+}
+
+#[test]
+fn a_file_that_is_not_executable_is_called_so() {
+    let study = with_program();
+    let run = "run --dataset tiny --split s --name x";
+    study.refused(
+        1,
+        &format!("{run} -- ./train.py"),
+        &["./train.py is not executable", "`-- python3 ./train.py`", "`chmod +x ./train.py`"],
+    );
+    study.refused(1, &format!("{run} -- train.py"), &["there is no program train.py", "chmod +x ./train.py"]);
+    let whole = study.path("train.py").display().to_string();
+    study.refused(1, &format!("{run} -- {whole}"), &["is not executable", "chmod +x"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The images of an archive such as `images_001.tar.gz` or `archive.zip`, read without unpacking anything to disk: tar
 //! (plain, gzip, xz, Zstandard) as a stream, zip member by member. What an archive is, its bytes say, not its name.
 
+mod contents;
 mod member;
 mod tar_reader;
 mod unpack;
@@ -18,6 +19,7 @@ use super::remarks::Remarks;
 use crate::disk::FileError;
 use crate::recognise::{FileKind, HEAD};
 
+pub(super) use contents::contents;
 use unpack::Compression;
 pub(super) use unpack::Gunzip;
 

@@ -163,6 +163,12 @@ pub(super) fn is_part(path: &Path) -> bool {
     /// Bytes of the end of an archive, and of the longest comment behind it.
     const END: usize = 22;
     const TAIL: u64 = END as u64 + (1 << 16);
+    // A part between the first and the last one has no beginning of its own: only its name tells, `a.z02`.
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let number = ending.strip_prefix(['z', 'Z']).unwrap_or_default();
+    if number.len() > 1 && number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return true;
+    }
     let Ok(file) = File::open(path) else { return false };
     let Ok(length) = file.length() else { return false };
     let mut head = [0; 4];

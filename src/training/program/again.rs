@@ -28,6 +28,9 @@ pub(super) fn changed(
             changes.push(format!("{what} was {then} and is {now}"));
         }
     };
+    if let Some(path) = &executable.interpreter {
+        differs("the interpreter's file", then.executable.clone(), path.to_string_lossy().into_owned());
+    }
     differs("the processor", cpu.to_owned(), environment.cpu.clone());
     let gpus_of = |all: &[String]| if all.is_empty() { "none".to_owned() } else { all.join("; ") };
     differs("the GPU", gpus_of(&then.gpus), gpus_of(&gpus()));

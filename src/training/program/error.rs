@@ -21,6 +21,9 @@ pub enum ProgramError {
     /// A command that is no program.
     #[error("there is no program {}", shell(.0))]
     NotFound(String),
+    /// A file that is there, but cannot be started as a program: the word of the command, and how to start it.
+    #[error("{} is not executable", shell(.0))]
+    NotExecutable(String),
     /// A word of the command or a path that is not UTF-8, which no record can hold.
     #[error("{} is not UTF-8, so no record can contain it", shell(.0))]
     NotText(String),
@@ -120,6 +123,10 @@ impl ProgramError {
     /// A hint.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
+            ProgramError::NotFound(word) if !word.contains('/') && Path::new(word).is_file() => {
+                return Some(format!("a program without folder is one of PATH; {}", start(word)));
+            }
+            ProgramError::NotExecutable(word) => return Some(start(word)),
             ProgramError::NotFound(_) => "name a program of PATH, or a file with its folder: ./train.sh",
             ProgramError::HoldsLabels { .. } => {
                 "read the labels of training and validation images from the lists in job.json"
@@ -150,6 +157,25 @@ impl ProgramError {
         };
         Some(hint.to_owned())
     }
+}
+
+/// How to start a file that is not executable.
+fn start(word: &str) -> String {
+    let path = if word.contains('/') { word.to_owned() } else { format!("./{word}") };
+    let interpreter = match Path::new(word).extension().and_then(|ending| ending.to_str()) {
+        Some("py") => "python3",
+        Some("R" | "r") => "Rscript",
+        Some("jl") => "julia",
+        Some("sh") => "bash",
+        Some("pl") => "perl",
+        Some("rb") => "ruby",
+        Some("js") => "node",
+        _ => return format!("type `chmod +x {0}` and name it as {0} after `--`", shell(&path)),
+    };
+    let (path, word) = (shell(&path), shell(word));
+    format!(
+        "name its interpreter, `-- {interpreter} {word}`, or type `chmod +x {path}` and name it as {path} after `--`"
+    )
 }
 
 /// Some names and the number of the others: `a.png, b.png and 3 more`.

@@ -59,11 +59,17 @@ impl Executable {
         if first.contains('/')
             && let Some(file) = files.iter().find(|file| file.path == own)
         {
+            if !file.executable {
+                return Err(ProgramError::NotExecutable(first.clone()));
+            }
             let interpreter = shebang(&file.bytes)?;
             let version = interpreter.as_deref().map(version).transpose()?;
             return Ok(Executable { path: None, interpreter, version });
         }
-        let path = find(first).ok_or_else(|| ProgramError::NotFound(first.clone()))?;
+        let path = find(first).ok_or_else(|| match first.contains('/') && Path::new(first).is_file() {
+            true => ProgramError::NotExecutable(first.clone()),
+            false => ProgramError::NotFound(first.clone()),
+        })?;
         // What is found may be a script that chooses one of several Pythons.
         let told = name_of(&path)
             .starts_with("python")

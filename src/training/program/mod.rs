@@ -115,6 +115,10 @@ pub struct ProgramRun {
     pub isolation: Option<Isolation>,
     /// Folders and hidden files that it left, which are not registered.
     pub ignored: Vec<String>,
+    /// Other names of the run.
+    pub other_names: Vec<String>,
+    /// What lies below `--source` and is no file of the program; folders end with a slash.
+    pub left_out: Vec<String>,
 }
 
 /// A request as a spec, with the bytes behind it.
@@ -252,6 +256,9 @@ pub fn run_program(
         let executions = registry.referring::<Execution>(&view, &run.hash)?;
         let then =
             executions.into_iter().find_map(|(_, execution)| Some((execution.cpu, execution.program?)));
+        let other_names = view.names()?.into_iter();
+        let other_names = other_names.filter(|(name, id)| *id == run.hash && *name != request.name);
+        let other_names = other_names.map(|(name, _)| name).collect();
         drop(view);
         for object in record.files.iter().map(|file| file.object).chain(record.checkpoint).chain(record.log) {
             registry.store().verify(&object.hash, 0, &mut Vec::new())?;
@@ -275,6 +282,8 @@ pub fn run_program(
             environment: changes,
             isolation,
             ignored: Vec::new(),
+            other_names,
+            left_out: prepared.source.left_out,
         });
     }
     registry.check_name(&view, &request.name, None)?;
@@ -318,8 +327,7 @@ fn refuse_labels(registry: &Registry, dataset: &Dataset, prepared: &Prepared) ->
     drop(view);
     let manifest = registry.manifest(dataset)?;
     let test = registry.members(&spec, Subset::Test)?;
-    let reveals =
-        |bytes: &[u8]| bytes.len() as u64 <= limits::TEXT && reveals_labels(bytes, dataset, &manifest, &test);
+    let reveals = |bytes: &[u8]| reveals_labels(bytes, dataset, &manifest, &test);
     let holds = |file: String| {
         let dataset = prepared.spec.dataset.hash;
         Err(ProgramError::HoldsLabels { file, dataset }.into())
@@ -445,6 +453,8 @@ fn execute(
         environment: Vec::new(),
         isolation: Some(isolation),
         ignored: ran.outputs.ignored,
+        other_names: Vec::new(),
+        left_out: prepared.source.left_out.clone(),
     })
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Source {
     pub(super) files: Vec<SourceFile>,
     pub(super) command: Vec<String>,
     pub(super) git: Option<Git>,
+    /// What lies below the folder and is no file of the program: folders end with a slash.
+    pub(super) left_out: Vec<String>,
 }
 
 impl Source {
@@ -45,8 +47,8 @@ impl Source {
             return Err(ProgramError::file(folder, "--source names a folder"));
         }
         let git = git_state(folder)?;
-        let listed = match git {
-            Some(_) => git_files(folder)?,
+        let (listed, mut left_out) = match git {
+            Some(_) => (git_files(folder, &LISTED)?, git_files(folder, &IGNORED)?),
             None => all_files(folder)?,
         };
         let mut files = Vec::new();
@@ -59,6 +61,9 @@ impl Source {
             }
             if metadata.is_file() {
                 files.push(read(&whole, text(&path)?)?);
+            } else {
+                // A submodule or another repository, of which git lists no file; a pipe.
+                left_out.push(if metadata.is_dir() { path.join("") } else { path });
             }
         }
         if files.len() > limits::PROGRAM_FILES {
@@ -69,6 +74,10 @@ impl Source {
             return Err(ProgramError::file(folder, reason));
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));
+        left_out.retain(|path| !is_cache(path.file_name().unwrap_or_default()));
+        let mut left_out: Vec<String> =
+            left_out.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+        left_out.sort();
         let mut command = command.to_vec();
         for (place, word) in command.iter_mut().enumerate() {
             let path = Path::new(word.as_str());
@@ -87,12 +96,12 @@ impl Source {
                 }
             }
         }
-        Ok(Source { files, command, git })
+        Ok(Source { files, command, git, left_out })
     }
 
     /// The files that the command names. One outside of this folder is taken by its name alone, in the command as well.
     pub(super) fn of_command(command: &[String]) -> Result<Self, ProgramError> {
-        let mut source = Source { files: Vec::new(), command: Vec::new(), git: None };
+        let mut source = Source { files: Vec::new(), command: Vec::new(), git: None, left_out: Vec::new() };
         for (place, word) in command.iter().enumerate() {
             let path = Path::new(word);
             let plain =
@@ -168,21 +177,34 @@ fn read(path: &Path, name: String) -> Result<SourceFile, ProgramError> {
     Ok(SourceFile { path: name, bytes, executable: mode & 0o100 != 0 })
 }
 
-/// All files below a folder that are not hidden.
-fn all_files(folder: &Path) -> Result<Vec<PathBuf>, ProgramError> {
-    let hidden = |name: &std::ffi::OsStr| name.as_bytes().starts_with(b".") || name == "__pycache__";
-    let walk = WalkDir::new(folder).min_depth(1).max_depth(limits::FOLDERS - 1).into_iter();
-    let mut files = Vec::new();
-    for entry in walk.filter_entry(|entry| entry.depth() == 0 || !hidden(entry.file_name())) {
+/// What Python makes anew.
+fn is_cache(name: &std::ffi::OsStr) -> bool {
+    name == "__pycache__"
+}
+
+/// All files below a folder that are not hidden, and what is.
+fn all_files(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), ProgramError> {
+    let most = limits::FOLDERS - 1;
+    let mut walk = WalkDir::new(folder).min_depth(1).max_depth(most).into_iter();
+    let (mut files, mut left_out) = (Vec::new(), Vec::new());
+    while let Some(entry) = walk.next() {
         let entry = entry.map_err(|e| ProgramError::file(folder, e.to_string()))?;
-        if !entry.file_type().is_dir() {
-            files.push(entry.path().strip_prefix(folder).unwrap_or(entry.path()).to_owned());
+        let path = entry.path().strip_prefix(folder).unwrap_or(entry.path()).to_owned();
+        let is_dir = entry.file_type().is_dir();
+        let is_hidden = entry.file_name().as_bytes().starts_with(b".") || is_cache(entry.file_name());
+        if is_hidden || (is_dir && entry.depth() == most) {
+            left_out.push(if is_dir { path.join("") } else { path });
+            if is_dir {
+                walk.skip_current_dir();
+            }
+        } else if !is_dir {
+            files.push(path);
         }
         if files.len() > limits::PROGRAM_FILES {
             break;
         }
     }
-    Ok(files)
+    Ok((files, left_out))
 }
 
 /// Runs git on a folder; what it says on standard error where it fails.
@@ -215,8 +237,13 @@ fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, String> {
 }
 
 /// The files that git knows below a folder, and those that it would add.
-fn git_files(folder: &Path) -> Result<Vec<PathBuf>, ProgramError> {
-    let arguments = ["ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "-z"];
+const LISTED: [&str; 5] = ["--cached", "--others", "--exclude-standard", "--deduplicate", "-z"];
+/// The files that git ignores; a folder of which it ignores all stands for its files.
+const IGNORED: [&str; 5] = ["--others", "--ignored", "--exclude-standard", "--directory", "-z"];
+
+/// Files below a folder as git lists them.
+fn git_files(folder: &Path, which: &[&str]) -> Result<Vec<PathBuf>, ProgramError> {
+    let arguments = [&["ls-files"], which].concat();
     let list =
         git(folder, &arguments).map_err(|reason| ProgramError::Git { path: folder.to_owned(), reason })?;
     let names = list.split(|byte| *byte == 0).filter(|name| !name.is_empty());
