@@ -53,7 +53,7 @@ pub(super) fn missing_column(column: &str, found: &[String]) -> String {
         }
         _ => match found.iter().find(is_meant).filter(|_| column == IMAGE_COLUMN) {
             Some(meant) => format!("rename the column {} to {column:?}", quoted(meant)),
-            None => format!("name the column that it is {column:?} in the first line of the file"),
+            None => format!("in the first line of the file, rename the right column to {column:?}"),
         },
     }
 }

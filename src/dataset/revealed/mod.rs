@@ -165,8 +165,9 @@ impl Known<'_> {
         self.orders.iter().any(|order| {
             let heading = cells.len().checked_sub(order.len()).filter(|more| *more <= 1);
             heading.is_some_and(|heading| {
-                let pairs = order.iter().copied().zip(cells[heading..].iter().cloned()).collect();
-                self.names_labels(&pairs) || self.equals_label(&pairs)
+                let pairs: Pairs = order.iter().copied().zip(cells[heading..].iter().cloned()).collect();
+                // A list of a few names of labels can be right by chance.
+                pairs.len() >= ENOUGH && (self.names_labels(&pairs) || self.equals_label(&pairs))
             })
         })
     }
