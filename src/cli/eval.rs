@@ -21,7 +21,7 @@ pub(crate) struct EvalArgs {
     /// The subset
     #[arg(long, value_enum, default_value = "test")]
     subset: SubsetArg,
-    /// Test-time augmentation: `flip` averages the probabilities of the images and of the mirrored images
+    /// Test-time augmentation: `flip` averages the logits of the images and of the mirrored images
     #[arg(long, value_enum)]
     tta: Option<Tta>,
     /// How the threshold of each label is chosen on the validation images: youden, sensitivity=SHARE or specificity=SHARE.

@@ -112,8 +112,15 @@ fn with_examples(mut command: clap::Command, path: &mut Vec<String>) -> clap::Co
 
 /// What there is for an argument that is missing: data sets, splits of the data set that was given, runs, models.
 pub(super) fn missing(e: &clap::Error) -> Vec<String> {
-    if e.kind() != ErrorKind::MissingRequiredArgument {
-        return Vec::new();
+    let is_without_value = || {
+        let value = e.get(ContextKind::InvalidValue);
+        matches!(value, None | Some(ContextValue::None))
+            || matches!(value, Some(ContextValue::String(text)) if text.is_empty())
+    };
+    match e.kind() {
+        ErrorKind::MissingRequiredArgument => {}
+        ErrorKind::InvalidValue if is_without_value() => {}
+        _ => return Vec::new(),
     }
     let names: Vec<String> = match e.get(ContextKind::InvalidArg) {
         Some(ContextValue::Strings(names)) => names.clone(),

@@ -68,16 +68,20 @@ pub fn settings(runs: &[ListedRun]) -> [ReportTable; 2] {
     tables
 }
 
-/// The number of labels that the means of AUCs cover, which is the same in all runs.
+/// The number of labels that the means of AUCs cover.
 fn coverage(runs: &[ListedRun], labels: &str, called: &str) -> Option<String> {
-    let over = runs.iter().find_map(|run| match run.value(labels) {
+    let over = runs.iter().filter_map(|run| match run.value(labels) {
         FieldValue::Number(number) => Some(number as u64),
         FieldValue::Text(_) | FieldValue::Missing => None,
-    })?;
+    });
+    let over: BTreeSet<u64> = over.collect();
+    let (first, last) = (*over.first()?, *over.last()?);
+    let over = if first == last { first.to_string() } else { format!("{first} to {last}") };
     let all: BTreeSet<u32> = runs.iter().filter_map(|run| run.labels).collect();
     let covered = match all.into_iter().collect::<Vec<_>>()[..] {
         [all] => format!("{over} of {}", counted(all.into(), "label")),
-        _ => counted(over, "label"),
+        _ if first == last => counted(last, "label"),
+        _ => format!("{over} labels"),
     };
     Some(format!("The {called} is the mean over {covered}."))
 }

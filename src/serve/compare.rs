@@ -8,7 +8,7 @@ use crate::compare::{Input, comparisons_of};
 use crate::diff::diff;
 use crate::escape::shell;
 use crate::hash::{Hash, Id};
-use crate::listing::ListedRun;
+use crate::listing::{ListedRun, with_coverage};
 use crate::records::{Incomparable, RecordedEpoch, Run, Table};
 use crate::registry::{Registry, RegistryError};
 use crate::report::diff::{first, sections, verdict};
@@ -94,7 +94,8 @@ pub(super) fn compare(site: &Site, query: &Query) -> Result<Answer, Nothing> {
     }
     page.fold(&same.title, false, |page| page.list(&same, &TableContext::default()));
     let columns = ["name", "epoch", "val_loss", "val_auc", "test_auc", "test_auc_labels", "seconds", "date"];
-    let mut table = report::runs(&runs, &columns.map(str::to_owned));
+    let columns = with_coverage(columns.map(str::to_owned).to_vec(), &runs, false);
+    let mut table = report::runs(&runs, &columns);
     table.title = "Results".to_owned();
     let addresses = links().map(|(_, link)| link).collect();
     page.list(&table, &TableContext { links: Some((0, addresses)), ..TableContext::default() });

@@ -86,6 +86,8 @@ struct Choice {
     ages: [Option<i32>; 2],
     /// The codes of the images in a fold of a split, and the wanted one.
     subset: Option<(Assignment, usize, Subset)>,
+    /// What was asked for and does not exist.
+    problems: Vec<String>,
 }
 
 const VIEWS: [ViewPosition; 3] = [ViewPosition::PA, ViewPosition::AP, ViewPosition::Unknown];
@@ -104,7 +106,32 @@ impl Choice {
             }
             _ => None,
         };
+        let mut problems = Vec::new();
+        let asked = |key: &str| Some(query.get(key)).filter(|value| !value.is_empty());
+        let mut unknown = |what: &str, key: &str, is_known: bool| {
+            problems.extend(
+                asked(key).filter(|_| !is_known).map(|value| format!("There is no {what} {value:?}.")),
+            );
+        };
+        unknown("label", "label", images.dataset.labels.contains(&label));
+        unknown("view", "view", VIEWS.iter().any(|known| known.letters() == view));
+        unknown("gender", "gender", GENDERS.iter().any(|known| known.letter() == gender));
+        unknown("subset", "subset", wanted.is_some());
+        unknown("split of this data set", "split", split.is_some());
+        match (split, wanted) {
+            (Some(of), Some(_)) if subset.is_none() => {
+                problems.push(format!("The split {} has no division {fold}.", of.name));
+            }
+            (None, Some(wanted)) => {
+                problems.push(format!(
+                    "Choose a split, too: each split has its own {} images.",
+                    wanted.in_words()
+                ));
+            }
+            _ => {}
+        }
         Ok(Choice {
+            problems,
             words: query.get("q").trim().to_owned(),
             label: images.dataset.labels.iter().position(|known| *known == label),
             without: query.get("has") == "no",
@@ -162,6 +189,9 @@ pub(super) fn list(site: &Site, id: Hash, query: &Query) -> Result<Answer, Nothi
                 (select("division", "fold", &folds, &query.get("fold")))
             }
             button { "Show" }
+        }
+        div #problems data-part role="alert" {
+            @for problem in &choice.problems { pre.warning { (problem) } }
         }
         p #count role="status" data-part { (count) " of " (all) }
         div #shown data-part {

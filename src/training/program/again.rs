@@ -41,8 +41,10 @@ pub(super) fn changed(
         let (name, version) = line.split_once(' ').unwrap_or((line, ""));
         (name.to_owned(), version.to_owned())
     };
-    let one: std::collections::BTreeMap<_, _> = before.lines().map(split).collect();
-    let other: std::collections::BTreeMap<_, _> = now.iter().map(|line| split(line)).collect();
+    let one: std::collections::BTreeMap<_, _> =
+        before.lines().filter(|line| !line.is_empty()).map(split).collect();
+    let other: std::collections::BTreeMap<_, _> =
+        now.iter().filter(|line| !line.is_empty()).map(|line| split(line)).collect();
     for name in one.keys().chain(other.keys()).collect::<std::collections::BTreeSet<_>>() {
         let told = |of: Option<&String>| of.cloned().unwrap_or_else(|| "not installed".to_owned());
         differs(name, told(one.get(name)), told(other.get(name)));

@@ -134,7 +134,12 @@ pub fn parse_epochs(text: &[u8]) -> Result<Vec<RecordedEpoch>, String> {
             Some(word) => format!(
                 "its line {number} has {word}, which is not valid JSON: leave the key out, or write null"
             ),
-            None => format!("its line {number}: {e}"),
+            // Its own number of the line is always 1.
+            None => {
+                let reason = e.to_string();
+                let reason = reason.split(" at line ").next().unwrap_or_default();
+                format!("its line {number}, column {}: {reason}", e.column())
+            }
         })?;
         if line.epoch == 0 {
             return Err(format!("its line {number}: epochs are counted from 1"));
@@ -211,7 +216,7 @@ mod tests {
             let line = format!("{{\"epoch\":1,\"val_loss\":{word}}}");
             let reason = parse_epochs(line.as_bytes()).unwrap_err();
             assert!(
-                reason.starts_with(&format!("its line 1 has {word}, which JSON does not know")),
+                reason.starts_with(&format!("its line 1 has {word}, which is not valid JSON")),
                 "{reason}"
             );
         }
