@@ -239,7 +239,7 @@ pub(super) fn few(differences: &[String]) -> Vec<String> {
     let mut lines: Vec<String> = differences.iter().take(SHOWN).cloned().collect();
     if let Some(more) = differences.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         let more = counted(more as u64, "more difference");
-        lines.push(format!("{more}; the same command with `reg --json` lists all in `environment`"));
+        lines.push(format!("{more}; with --json, the same command lists all in the key environment"));
     }
     lines
 }

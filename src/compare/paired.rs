@@ -149,7 +149,8 @@ pub(super) fn resampled(
         let (Some(split), Some(fold)) = (cell.predictions.split, fold) else { return Ok(Vec::new()) };
         let sizes = objects.get(split)?.folds;
         test += cell.rows.len() as u64;
-        train += sizes.get(*fold as usize).map_or(0, |sizes| sizes.train.images);
+        // A stranger's record may have any counts.
+        train = u64::saturating_add(train, sizes.get(*fold as usize).map_or(0, |sizes| sizes.train.images));
     }
     if train == 0 {
         return Ok(Vec::new());

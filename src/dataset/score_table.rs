@@ -230,7 +230,7 @@ mod tests {
             (["(2,)", "(2, 1)"], "it is not a one-dimensional array"),
             (["Image Index", "image index"], "it has no field `Image Index`, or two"),
             (["'<f4'", "'<i4'"], "its field \"logit_Edema\" has type \"<i4\": use f4, f8 or text"),
-            (["'<U5'", "'<f8'"], "its 64 bytes are not those of 2 rows of 20"),
+            (["'<U5'", "'<f8'"], "it has 64 bytes of data, not 2 rows of 20 bytes"),
         ] {
             assert_eq!(read_npy(&npy(change)).unwrap_err(), reason);
         }

@@ -152,7 +152,8 @@ fn padded(table: &ReportTable, texts: &[String], row: usize, block: &[Placed], b
                 Align::Left => format!(" {text}{blank} "),
                 Align::Right => format!(" {blank}{text} "),
             };
-            match bold && table.bold.contains(&(row, placed.column)) {
+            // Not the blank lines below a text.
+            match bold && place < lines.len() && table.bold.contains(&(row, placed.column)) {
                 true => format!("\u{1b}[1m{cell}\u{1b}[0m"),
                 false => cell,
             }

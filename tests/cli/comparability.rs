@@ -47,7 +47,7 @@ fn runs_of_a_label_that_differ_in_a_setting_are_refused_with_the_setting() {
         &[
             "mlp-s-f0 and fast are both in column four on re-sampling 0, but they differ in lr: ",
             " and 0.5",
-            "of its own",
+            "its own --label",
         ],
     );
     study.refused(1, "compare mlp-s-f0 fast", &["both model mlp", "but they differ in lr: ", "--by run"]);

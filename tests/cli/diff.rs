@@ -180,7 +180,7 @@ fn comparisons_of_the_same_models_and_labels_in_another_order_are_equal() {
     study.ok(&format!("compare {mlp} {tiny} {asked} --name two"));
     let found = study.json("diff one two");
     assert_eq!((&found["equal"], &found["numbers"]), (&json!(true), &json!([])), "{found}");
-    assert!(why(&found).contains("the same models in another order"), "{found}");
+    assert!(why(&found).contains("the same models in a different order"), "{found}");
     assert!(!why(&found).contains("matter"), "{found}");
     assert_eq!(found["first"]["fields"], json!(["/models"]));
     let record = study.json("show one");

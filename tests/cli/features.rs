@@ -270,7 +270,7 @@ fn a_file_is_its_bytes_and_not_its_name() {
         1,
         "predict mlp-s-f0 other/00000001_000.png",
         &[
-            "mlp needs age, gender and view, and ",
+            "mlp needs age, gender and view, but ",
             "is not the image of that name in the data set",
             "hint: give --age YEARS",
         ],

@@ -4,7 +4,7 @@ use reg::hash::{Hash, Id};
 use reg::recompute::recompute;
 use reg::records::{Kind, Predictions, Run, Spec, Table, Weights};
 use reg::registry::{Objects, Registry, RegistryError, Stamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::Study;
 
@@ -109,7 +109,17 @@ fn with_spec(study: &Study, run: &str, change: &dyn Fn(&mut Value)) {
     let registry = study.registry();
     let view = registry.view().unwrap();
     let id = registry.resolve(&view, run).unwrap();
-    let table = study.json(&format!("eval {run}"))["table"].as_str().unwrap().to_owned();
+    let tables = study.json("list table")["records"].as_array().unwrap().clone();
+    let tables = tables.iter().map(|table| table["id"].as_str().unwrap().to_owned());
+    let is_of_tests = |table: &String| {
+        let record = &study.json(&format!("show {table}"))["record"];
+        let scores =
+            record["predictions"].as_str().map(|id| study.json(&format!("show {id}"))["record"].clone());
+        scores.is_some_and(|scores| {
+            scores["source"]["run"] == json!(id.to_string()) && scores["subset"] == "test"
+        })
+    };
+    let table = tables.into_iter().find(is_of_tests).unwrap();
     let document = |id: &Hash| -> Value { serde_json::from_slice(&registry.bytes(id).unwrap()).unwrap() };
     let table = registry.resolve(&view, &table).unwrap();
     let (mut of_run, mut of_table) = (document(&id), document(&table));

@@ -51,7 +51,7 @@ const UNTYPED: &[(&str, &str)] = &[
     ("reg list {plural}", "not the end of an error; typed by the tests of lists"),
     ("reg rm --undo {name}", "typed by the tests of removals"),
     ("reg show {}", "what a training says at its end, and no hint"),
-    ("reg mv OLD NEW", "OLD and NEW are names that only the reader knows"),
+    ("reg mv {name} NEW", "NEW is a name that only the reader knows"),
     // Not what to type, but what is spoken of.
     ("reg ingest", "the same command as before, with what it was given"),
     ("--box-size image", "the other way out of the same error: which of both fits depends on the list"),

@@ -76,7 +76,7 @@ fn boxes_are_those_of_the_names_however_they_are_written() {
         assert_eq!(packed(&ingested["id"]), packed(&exact["id"]), "{what}");
         let findings = ingested["findings"].to_string();
         assert!(
-            findings.contains("in the list of boxes") && findings.contains("written otherwise"),
+            findings.contains("in the list of boxes") && findings.contains("are named differently"),
             "{what}: {findings}"
         );
         study.ok("verify --recompute");
@@ -97,7 +97,7 @@ fn a_name_that_can_be_two_images_is_refused_with_both() {
     study.edit("test.txt", |text| format!("{text}\nimages/00000001_000.png"));
     let words = [
         "test.txt, line 7",
-        "can be 00000001_000.PNG or 00000001_000.png",
+        "matches both 00000001_000.PNG and 00000001_000.png",
         "hint: write the name as in the data set",
     ];
     study.refused(1, IMPORT, &words);

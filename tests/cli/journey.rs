@@ -149,7 +149,11 @@ fn an_incomparable_comparison_is_refused_with_the_reason() {
     );
     // The same images of another subset.
     let validated = study.json("eval mlp-s-f0 --subset val")["predictions"].as_str().unwrap().to_owned();
-    study.refused(3, &format!("compare tiny-s-f0 {validated}"), &["different images", "hint:"]);
+    study.refused(
+        3,
+        &format!("compare tiny-s-f0 {validated}"),
+        &["different subsets", "hint: `reg eval mlp-s-f0`"],
+    );
     // A data set cannot be compared at all.
     study.refused(1, "compare tiny-s-f0 tiny", &["`tiny` is a dataset"]);
     let after = study.json("list table")["records"].as_array().unwrap().len();

@@ -266,7 +266,7 @@ fn checks(study: &Study, name: &str) {
     );
     let (code, said) = python(study, &bundle);
     assert_eq!(code, 0, "{said}");
-    assert!(said.contains("which are of another format: hospital"), "{said}");
+    assert!(said.contains("whose format this program does not read: hospital"), "{said}");
 }
 
 /// A patient that is identified by text can be traced and withdrawn.

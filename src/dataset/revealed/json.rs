@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use serde_json::{Deserializer, Value};
 
-use super::tables::Rows;
+use super::rows::Rows;
 
 /// How deep an object or array may lie that is taken for a table.
 const LEVELS: usize = 4;

@@ -3,6 +3,7 @@
 
 mod json;
 mod npy;
+mod rows;
 mod tables;
 
 use std::collections::{HashMap, HashSet};
@@ -11,7 +12,7 @@ use super::archive;
 use super::matching::Likeness;
 use crate::limits;
 use crate::records::{Dataset, Manifest};
-use tables::Rows;
+use rows::Rows;
 
 /// Rows at the start of a table of which one must name an image.
 const LOOKED_AT: usize = 100;
@@ -37,7 +38,7 @@ pub fn reveals_labels(bytes: &[u8], dataset: &Dataset, manifest: &Manifest, rows
         !reveals
     });
     // Folders of an archive can be labels: `test/Mass/a.png`.
-    reveals || known.in_table(&tables::Paths(members))
+    reveals || known.in_table(&tables::MemberPaths(members))
 }
 
 /// What is known of the images.

@@ -1,6 +1,6 @@
 //! An array of NumPy as a table: numbers, truth values or text in one or two dimensions, or a structured array of one.
 
-use super::tables::Rows;
+use super::rows::Rows;
 use crate::limits;
 
 /// An array of at most two dimensions.

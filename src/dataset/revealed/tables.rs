@@ -2,16 +2,10 @@
 
 use super::super::table::each_row;
 use super::super::text;
+use super::rows::Rows;
 use super::{json, npy};
 use crate::limits;
 use crate::recognise::{FileKind, HEAD};
-
-/// Rows of cells, each with its column. They are passed on one by one, since all of them can take far more memory than
-/// the file.
-pub(super) trait Rows {
-    /// Passes each row to `row` until it returns false.
-    fn each(&self, row: &mut dyn FnMut(&[(u32, &str)]) -> bool);
-}
 
 /// Lines of text with separators.
 struct Csv(String);
@@ -26,9 +20,9 @@ impl Rows for Csv {
 }
 
 /// Paths whose folders and file names are cells.
-pub(super) struct Paths(pub(super) Vec<String>);
+pub(super) struct MemberPaths(pub(super) Vec<String>);
 
-impl Rows for Paths {
+impl Rows for MemberPaths {
     fn each(&self, row: &mut dyn FnMut(&[(u32, &str)]) -> bool) {
         for path in &self.0 {
             // Counted from the file name, which is below more folders in one path than in another.
