@@ -192,7 +192,7 @@ fn comparisons_of_the_same_models_and_labels_in_another_order_are_equal() {
     study.ok(&format!("compare {mlp} {tiny} {asked} --labels {reversed} --name reversed"));
     let found = study.json("diff straight reversed");
     assert_eq!(found["equal"], json!(true), "{found}");
-    assert!(why(&found).contains("the same labels in another order"), "{found}");
+    assert!(why(&found).contains("the same labels in a different order"), "{found}");
     // Scores of more labels are the same for the shared labels.
     study.ok(&format!("compare {tiny} {mlp} --name plain"));
     let found = study.json("diff plain one");

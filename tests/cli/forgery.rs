@@ -2,7 +2,7 @@
 
 use reg::hash::{Hash, Id};
 use reg::recompute::recompute;
-use reg::records::{Kind, Predictions, Run, Spec, Table, Weights};
+use reg::records::{Kind, Predictions, Run, Spec, Table, Weights, codec};
 use reg::registry::{Objects, Registry, RegistryError, Stamp};
 use serde_json::{Value, json};
 
@@ -128,15 +128,19 @@ fn with_spec(study: &Study, run: &str, change: &dyn Fn(&mut Value)) {
     let mut predictions = document(&hash(&of_table["predictions"]));
     change(&mut spec);
     let mut transaction = registry.transaction().unwrap();
-    of_run["spec"] =
-        transaction.put(&serde_json::from_value::<Spec>(spec).unwrap()).unwrap().hash.to_string().into();
-    let forged = transaction.put(&serde_json::from_value::<Run>(of_run).unwrap()).unwrap();
+    of_run["spec"] = transaction.put(&record::<Spec>(&spec)).unwrap().hash.to_string().into();
+    let forged = transaction.put(&record::<Run>(&of_run)).unwrap();
     predictions["source"]["run"] = forged.hash.to_string().into();
-    let predictions = transaction.put(&serde_json::from_value::<Predictions>(predictions).unwrap()).unwrap();
+    let predictions = transaction.put(&record::<Predictions>(&predictions)).unwrap();
     of_table["predictions"] = predictions.hash.to_string().into();
-    let table = transaction.put(&serde_json::from_value::<Table>(of_table).unwrap()).unwrap();
+    let table = transaction.put(&record::<Table>(&of_table)).unwrap();
     transaction.name("forged", table.hash).unwrap();
     transaction.commit(&Stamp { time: "2026-01-01T00:00:00Z".into(), command: "forge".into() }).unwrap();
+}
+
+/// A record of its document.
+fn record<T: reg::records::Record>(document: &Value) -> T {
+    codec::decode(&codec::canonical(document)).unwrap()
 }
 
 /// What the two programs say of the bundle of `forged`.

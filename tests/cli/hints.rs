@@ -52,7 +52,13 @@ const UNTYPED: &[(&str, &str)] = &[
     ("reg rm --undo {name}", "typed by the tests of removals"),
     ("reg show {}", "what a training says at its end, and no hint"),
     ("reg mv {name} NEW", "NEW is a name that only the reader knows"),
+    ("-- {interpreter} {word}", "the end of the same command, with the file that only the reader has"),
+    ("chmod +x {0}", "typed by the test of programs that are not executable"),
+    ("chmod +x {path}", "typed by the test of programs that are not executable"),
+    ("reg compare {}", "after the command before it, which scores the missing images"),
+    ("reg eval {}{subset}", "typed by the test of scores of different subsets"),
     // Not what to type, but what is spoken of.
+    ("--", "the words after which a program stands"),
     ("reg ingest", "the same command as before, with what it was given"),
     ("--box-size image", "the other way out of the same error: which of both fits depends on the list"),
     ("mv {from} {to}", "the paths are those of the test of settings, which reads this hint"),

@@ -105,13 +105,13 @@ fn a_name_that_can_be_two_images_is_refused_with_both() {
     study.refused(
         1,
         "predictions import s.csv --dataset tiny --name a",
-        &["s.csv, row 1", "can be 00000001_000.PNG"],
+        &["s.csv, row 1", "matches both 00000001_000.PNG"],
     );
     study.edit("boxes.csv", |text| {
         let head = text.lines().next().unwrap().to_owned();
         format!("{head}\n00000001_000,Mass,1,1,5,5\n")
     });
-    study.refused(1, &format!("{INGEST} --paranoid"), &["boxes.csv, row 1", "can be 00000001_000.PNG"]);
+    study.refused(1, &format!("{INGEST} --paranoid"), &["boxes.csv, row 1", "matches both 00000001_000.PNG"]);
     // The exact names mean what they say.
     fs::write(study.path("s.csv"), "Image Index,Mass\n00000001_000.png,0.5\n00000001_000.PNG,0.25\n")
         .unwrap();

@@ -17,7 +17,7 @@ fn fold_one(command: &str) -> String {
 fn the_folds_of_a_column_are_of_one_experiment() {
     let study = Study::trained();
     let mixed = |runs: &str, words: &str| {
-        let what = ["do not belong to one experiment", words, "a different --model"];
+        let what = ["do not belong to one experiment", words, "hint: "];
         study.refused(3, &format!("compare {runs}"), &what);
     };
     study.ok(&format!("{} --name short", fold_one(MLP).replace("epochs=4", "epochs=1")));

@@ -421,7 +421,7 @@ fn labels_of_test_images_are_found_in_any_table_and_in_scores() {
     let made = String::from_utf8(made.stdout).unwrap();
     assert_eq!(made.split_whitespace().count(), 13);
     for name in made.split_whitespace() {
-        let said = format!("{name}, which holds the labels of data set");
+        let said = format!("{name}, which contains the labels of data set");
         let run = format!("run --dataset tiny --split s --name x --input labels={name} -- python3 train.py");
         study.refused(1, &run, &[&said]);
     }

@@ -66,7 +66,7 @@ fn weights_lead_to_the_run_that_they_are_of_and_that_cannot_be_forged() {
     let answer = study.reg("audit verify forged.zip");
     assert!(answer.code == 3 && String::from_utf8_lossy(&answer.stdout).contains("runs"), "{answer:?}");
     let (code, said) = python(&study, "forged.zip");
-    assert!(code == 3 && said.contains("not left by the runs"), "{said}");
+    assert!(code == 3 && said.contains("the runs that it lists did not leave it"), "{said}");
 }
 
 #[test]
