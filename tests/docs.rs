@@ -138,7 +138,18 @@ fn near_line(shown: &str, printed: &str) -> bool {
         |word: &str| word.trim_matches(|c: char| !c.is_ascii_digit()).replace(',', "").parse::<f64>().is_ok();
     let decimal = |line: &str| line.split_whitespace().any(|word| number(word) && word.contains('.'));
     let words = |line: &str| -> Vec<String> {
-        let mask = |word: &str| if number(word) { "0" } else { word }.to_owned();
+        // The last twig of a branch has another form.
+        let twig = |word: &str| word.chars().all(|c| "│├└─".contains(c));
+        let mask = |word: &str| {
+            if number(word) {
+                "0"
+            } else if twig(word) {
+                "│"
+            } else {
+                word
+            }
+            .to_owned()
+        };
         line.split_whitespace().map(mask).collect()
     };
     same_line(shown, printed)

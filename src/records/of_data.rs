@@ -78,19 +78,6 @@ impl Record for Split {
         is_listed: true,
     };
 
-    fn check(&self) -> Result<(), String> {
-        // So many rows a manifest can have; sums of larger counts could overflow.
-        let most = u64::from(u32::MAX);
-        let mut sizes = self.folds.iter().flat_map(|fold| [fold.train, fold.val, fold.test]);
-        match sizes.find(|size| size.images > most || size.patients > most) {
-            Some(size) => Err(format!(
-                "it has a subset of {}, more than a data set can have",
-                counted(size.images.max(size.patients), "image")
-            )),
-            None => Ok(()),
-        }
-    }
-
     fn summary(&self) -> String {
         let folds = self.method.division().counted(self.folds.len());
         match &self.method {

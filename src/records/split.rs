@@ -120,10 +120,8 @@ pub struct FoldSizes {
 #[serde(deny_unknown_fields)]
 pub struct SubsetSize {
     /// Number of images.
-    #[schemars(range(max = 4_294_967_295u64))]
     pub images: u64,
     /// Number of different patients.
-    #[schemars(range(max = 4_294_967_295u64))]
     pub patients: u64,
 }
 

@@ -127,6 +127,7 @@ fn with_spec(study: &Study, run: &str, change: &dyn Fn(&mut Value)) {
     let mut spec = document(&hash(&of_run["spec"]));
     let mut predictions = document(&hash(&of_table["predictions"]));
     change(&mut spec);
+    drop(view);
     let mut transaction = registry.transaction().unwrap();
     of_run["spec"] = transaction.put(&record::<Spec>(&spec)).unwrap().hash.to_string().into();
     let forged = transaction.put(&record::<Run>(&of_run)).unwrap();
