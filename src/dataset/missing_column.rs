@@ -40,7 +40,7 @@ pub(super) fn missing_column(column: &str, found: &[String]) -> String {
     ];
     let is_meant = |name: &&String| NAMES.contains(&name.to_lowercase().as_str());
     let has = |name: &&str| found.iter().any(|own| own == *name);
-    if let Some((set, _)) = OTHER_SETS.iter().find(|(_, columns)| columns.iter().all(|name| has(&name))) {
+    if let Some((set, _)) = OTHER_SETS.iter().find(|(_, columns)| columns.iter().all(&has)) {
         return format!(
             "this is the metadata of {set}; only that of ChestX-ray14 is read, with the columns {NEEDED}"
         );

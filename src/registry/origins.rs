@@ -51,12 +51,15 @@ pub(super) struct PriorTraining {
     pub(super) starts_from: Vec<Hash>,
 }
 
+/// A state of an index, and the origins by file that were found in it.
+type OriginsOfState = (Head, HashMap<Hash, Arc<FileOrigins>>);
+
 /// Origins by file, of one state of an index. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct KnownOrigins(Arc<Mutex<(Head, HashMap<Hash, Arc<FileOrigins>>)>>);
+pub(super) struct KnownOrigins(Arc<Mutex<OriginsOfState>>);
 
 impl KnownOrigins {
-    fn lock(&self) -> MutexGuard<'_, (Head, HashMap<Hash, Arc<FileOrigins>>)> {
+    fn lock(&self) -> MutexGuard<'_, OriginsOfState> {
         // Nothing is done under the lock that could leave the two out of step.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

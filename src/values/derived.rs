@@ -27,7 +27,8 @@ pub(super) fn derived<'t>(of: &'t Comparison, recorded: &LongTable<'t>) -> Vec<L
             aucs(&mut rows, &of_label, of.variance, &folds, &FoldAuc::of(label));
         }
     }
-    let estimates: [(&str, fn(&PivotRow<'_>) -> Result<Estimate, NoInterval>, bool); 3] = [
+    type Estimator = fn(&PivotRow<'_>) -> Result<Estimate, NoInterval>;
+    let estimates: [(&str, Estimator, bool); 3] = [
         ("delong", interval::of_pair, true),
         ("resampled", interval::of_folds, true),
         ("group-tests", interval::of_groups, false),

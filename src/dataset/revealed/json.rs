@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use serde_json::{Deserializer, Value};
 
-use super::rows::Rows;
+use super::rows::{OnRow, Rows};
 
 /// How deep an object or array may lie that is taken for a table.
 const LEVELS: usize = 4;
@@ -18,7 +18,7 @@ pub(super) struct JsonTable {
 }
 
 impl Rows for JsonTable {
-    fn each(&self, row: &mut dyn FnMut(&[(u32, &str)]) -> bool) {
+    fn each(&self, row: &mut OnRow<'_>) {
         for cells in self.cells.chunk_by(|a, b| a.0 == b.0) {
             let cells: Vec<(u32, &str)> =
                 cells.iter().map(|(_, column, text)| (*column, text.as_str())).collect();

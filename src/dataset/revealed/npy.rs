@@ -1,6 +1,6 @@
 //! An array of NumPy as a table: numbers, truth values or text in one or two dimensions, or a structured array of one.
 
-use super::rows::Rows;
+use super::rows::{OnRow, Rows};
 use crate::limits;
 
 /// An array of at most two dimensions.
@@ -60,7 +60,7 @@ impl NpyField {
 }
 
 impl Rows for NpyArray {
-    fn each(&self, row: &mut dyn FnMut(&[(u32, &str)]) -> bool) {
+    fn each(&self, row: &mut OnRow<'_>) {
         let width: usize = self.fields.iter().map(|field| field.length).sum();
         for at in 0..self.rows {
             let mut cells = Vec::new();

@@ -2,7 +2,7 @@
 
 use super::super::table::each_row;
 use super::super::text;
-use super::rows::Rows;
+use super::rows::{OnRow, Rows};
 use super::{json, npy};
 use crate::limits;
 use crate::recognise::{FileKind, HEAD};
@@ -11,7 +11,7 @@ use crate::recognise::{FileKind, HEAD};
 struct Csv(String);
 
 impl Rows for Csv {
-    fn each(&self, row: &mut dyn FnMut(&[(u32, &str)]) -> bool) {
+    fn each(&self, row: &mut OnRow<'_>) {
         each_row(&self.0, &mut |cells| {
             let cells: Vec<(u32, &str)> = (0..).zip(cells.iter()).collect();
             row(&cells)
@@ -23,7 +23,7 @@ impl Rows for Csv {
 pub(super) struct MemberPaths(pub(super) Vec<String>);
 
 impl Rows for MemberPaths {
-    fn each(&self, row: &mut dyn FnMut(&[(u32, &str)]) -> bool) {
+    fn each(&self, row: &mut OnRow<'_>) {
         for path in &self.0 {
             // Counted from the file name, which is below more folders in one path than in another.
             let cells: Vec<(u32, &str)> = (0..).zip(path.rsplit(['/', '\\'])).collect();
