@@ -1,5 +1,5 @@
 //! Whether a file tells the labels of images: metadata, a list of boxes, or a table with a column or a row that has them,
-//! under any name, in any form that [`tables`] reads, itself or packed in archives (`archive::contents`).
+//! under any name, in any form that `tables` reads, itself or packed in archives (`archive::contents`).
 
 mod json;
 mod npy;
