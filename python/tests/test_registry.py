@@ -157,8 +157,17 @@ class RegistryTest(unittest.TestCase):
         self.assertEqual(of(statistic="variance")["text"], "clustered")
         self.assertTrue({"metrics", "groups", "group-tests", "delong"} <= set(values["table"]), set(values["table"]))
         # A row for each model, a column for each label: what a comparison prints.
-        means = {row["model"]: row["value"] for row in rows if row["statistic"] == "auc_mean" and row["mean_over"]}
-        self.assertEqual(means, {model["name"]: model["mean"]["mean"] for model in document["models"]})
+        means = {
+            over: {row["model"]: row for row in rows if row["statistic"] == "auc_mean" and row["mean_over"] == over}
+            for over in ("labels", "pathologies")
+        }
+        values = {name: row["value"] for name, row in means["labels"].items()}
+        self.assertEqual(values, {model["name"]: model["mean"]["mean"] for model in document["models"]})
+        # The mean over pathologies is another number, over fewer labels.
+        for model in document["models"]:
+            aucs = [label["auc"]["folds"][0] for label in model["labels"] if label["label"] != "No Finding"]
+            aucs = [auc for auc in aucs if auc is not None]
+            self.assertAlmostEqual(means["pathologies"][model["name"]]["value"], sum(aucs) / len(aucs), 12)
 
     def test_errors_carry_the_hints_of_the_program(self):
         for ask in (lambda: self.registry.run("mlp-s-f9"), lambda: self.registry.find("mlp-s-f9")):
